@@ -1,0 +1,1 @@
+//! The public page: measured facts, statements, timeline, feed.

@@ -1,0 +1,130 @@
+//! Named tasks and the drain: every spawn is listed, counted and ended in order.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Spawns and lists tasks. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    running: Mutex<BTreeMap<&'static str, u64>>,
+    panicked: AtomicU64,
+}
+
+/// One line of the list of tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskReport {
+    /// The task's name.
+    pub name: &'static str,
+    /// How many of that name run.
+    pub running: u64,
+}
+
+/// Takes a task off the list, also when it panics.
+struct Listed(Tasks, &'static str);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.0.panicked.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                task = self.1,
+                "a task panicked and was ended; the process goes on"
+            );
+        }
+        let mut running = self
+            .0
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(self.1) {
+            *count = count.saturating_sub(1);
+        }
+    }
+}
+
+impl Tasks {
+    /// Runs `work` as a task called `name`. A panic ends the task, never the process.
+    #[allow(clippy::disallowed_methods)] // the one place that spawns
+    pub fn spawn<F>(&self, name: &'static str, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *running.entry(name).or_default() += 1;
+        drop(running);
+        let listed = Listed(self.clone(), name);
+        tokio::spawn(async move {
+            let _listed = listed;
+            work.await
+        })
+    }
+
+    /// What runs now, by name.
+    pub fn list(&self) -> Vec<TaskReport> {
+        let running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        running
+            .iter()
+            .map(|(name, count)| TaskReport {
+                name,
+                running: *count,
+            })
+            .collect()
+    }
+
+    /// How many tasks ended by a panic since the start.
+    pub fn panicked(&self) -> u64 {
+        self.0.panicked.load(Ordering::Relaxed)
+    }
+}
+
+/// Tells a part that the program is about to end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Drain(watch::Receiver<bool>);
+
+/// Begins the drain.
+#[derive(Debug)]
+pub struct DrainTrigger(watch::Sender<bool>);
+
+impl Drain {
+    /// A drain and what begins it.
+    pub fn new() -> (DrainTrigger, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (DrainTrigger(sender), Self(receiver))
+    }
+
+    /// Whether the drain has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when the drain begins, or when nobody can begin it any more. Cancel-safe.
+    pub async fn begun(&self) {
+        let mut receiver = self.0.clone();
+        let _ = receiver.wait_for(|begun| *begun).await;
+    }
+}
+
+impl DrainTrigger {
+    /// Begins the drain.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+}

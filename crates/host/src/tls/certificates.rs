@@ -1,0 +1,381 @@
+//! The certificates that we show: chosen by server name, reloaded when their files change.
+//!
+//! A certificate in memory is never given up for a broken file: whatever happens to the files,
+//! what was good is served on, and the trouble is said (log, metric, [`CertificateReport`]).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use model::{OrganisationId, Timestamp};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::pair::{Files, Pair, PairError};
+use super::{TlsError, provider};
+use crate::metrics::Metrics;
+use crate::{Clock, Drain};
+
+/// How often the files are looked at.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// Sessions kept for guests that cannot hold tickets (TLS 1.2).
+const SESSIONS: usize = 4096;
+
+/// Where an organisation's certificate lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The chain in PEM, the host's own certificate first.
+    pub chain: PathBuf,
+    /// The private key in PEM.
+    pub key: PathBuf,
+}
+
+/// What `ready` says of one certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateReport {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The DNS names it is good for, lower case; empty while none was ever read.
+    pub names: Vec<String>,
+    /// From when it is valid.
+    pub not_before: Option<Timestamp>,
+    /// Until when it is valid.
+    pub not_after: Option<Timestamp>,
+    /// What is wrong with the files as they lie there now; what is served may be an older one.
+    pub problem: Option<PairError>,
+}
+
+/// All certificates of all organisations. Cheap to clone.
+#[derive(Clone)]
+pub struct Certificates(Arc<Inner>);
+
+struct Inner {
+    provider: Arc<CryptoProvider>,
+    table: Arc<Table>,
+    held: Mutex<Vec<Held>>,
+    server: Arc<ServerConfig>,
+    reloads: Counter,
+    failures: Counter,
+    soonest_expiry: Gauge,
+}
+
+/// One pair of files and what came of them.
+struct Held {
+    files: CertificateFiles,
+    /// The content that was looked at last, good or not.
+    seen: Option<Files>,
+    pair: Option<LoadedPair>,
+    problem: Option<PairError>,
+}
+
+struct LoadedPair {
+    key: Arc<CertifiedKey>,
+    names: Vec<String>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+impl Certificates {
+    /// Reads all files. A broken one does not stop the others: see [`Self::report`].
+    ///
+    /// # Errors
+    /// The TLS library refuses, which has nothing to do with the files.
+    pub fn open(files: Vec<CertificateFiles>, metrics: &Metrics) -> Result<Self, TlsError> {
+        let provider = provider();
+        let table = Arc::new(Table::default());
+        let server = Arc::new(server_config(&provider, Arc::clone(&table))?);
+        let inner = metrics.register("tls", |registry| {
+            let (reloads, failures) = (Counter::default(), Counter::default());
+            let (soonest_expiry, refused) = (Gauge::default(), UnknownNames(Arc::clone(&table)));
+            registry.register(
+                "certificate_reloads",
+                "Certificates taken from changed files",
+                reloads.clone(),
+            );
+            registry.register(
+                "certificate_failures",
+                "Certificate files that could not be used; the old certificate is kept",
+                failures.clone(),
+            );
+            registry.register(
+                "certificate_soonest_expiry_seconds",
+                "When the first certificate expires, in seconds since 1970",
+                soonest_expiry.clone(),
+            );
+            registry.register_collector(Box::new(refused));
+            Inner {
+                provider,
+                table,
+                held: Mutex::default(),
+                server,
+                reloads,
+                failures,
+                soonest_expiry,
+            }
+        });
+        let held = files.into_iter().map(|files| Held {
+            files,
+            seen: None,
+            pair: None,
+            problem: None,
+        });
+        *inner.held.lock().unwrap_or_else(PoisonError::into_inner) = held.collect();
+        let certificates = Self(Arc::new(inner));
+        certificates.reload();
+        Ok(certificates)
+    }
+
+    /// Looks at all files now; what changed and is good is shown from the next handshake on.
+    /// Returns how many were taken. Blocks on the disk.
+    pub fn reload(&self) -> usize {
+        let mut held = self.held();
+        let mut taken = 0;
+        for one in held.iter_mut() {
+            match one.look(&self.0.provider) {
+                Look::Same => {}
+                Look::Taken => {
+                    taken += 1;
+                    self.0.reloads.inc();
+                }
+                Look::Failed(problem) => {
+                    self.0.failures.inc();
+                    tracing::error!(
+                        organisation = %one.files.organisation,
+                        kept = one.pair.is_some(),
+                        "certificate: {problem}"
+                    );
+                }
+            }
+        }
+        let expiry = held
+            .iter()
+            .filter_map(|one| one.pair.as_ref())
+            .map(|pair| pair.not_after.millis().div_euclid(1000))
+            .min();
+        self.0.soonest_expiry.set(expiry.unwrap_or(0));
+        if taken > 0 {
+            self.0.table.replace(&held);
+        }
+        taken
+    }
+
+    /// Looks at the files again and again until the drain begins.
+    pub async fn follow(self, clock: Clock, drain: Drain) {
+        loop {
+            // Both arms are cancel-safe: they only wait.
+            tokio::select! {
+                () = drain.begun() => return,
+                () = clock.sleep(INTERVAL) => {}
+            }
+            let here = self.clone();
+            // A disk that hangs must not hang the listeners.
+            let looked = tokio::task::spawn_blocking(move || here.reload()).await;
+            if matches!(looked, Ok(taken) if taken > 0) {
+                tracing::info!("certificates reloaded");
+            }
+        }
+    }
+
+    /// What is shown, until when, and what is wrong with the files.
+    pub fn report(&self) -> Vec<CertificateReport> {
+        let report = |one: &Held| CertificateReport {
+            organisation: one.files.organisation.clone(),
+            names: one.pair.as_ref().map_or_else(Vec::new, |pair| pair.names.clone()),
+            not_before: one.pair.as_ref().map(|pair| pair.not_before),
+            not_after: one.pair.as_ref().map(|pair| pair.not_after),
+            problem: one.problem.clone(),
+        };
+        self.held().iter().map(report).collect()
+    }
+
+    /// Whether a guest who asks for `host` gets a certificate that names it.
+    pub fn covers(&self, host: &str) -> bool {
+        self.0.table.find(host).is_some()
+    }
+
+    /// The listeners' configuration. It stays the same over reloads, and so do sessions.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.server)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Vec<Held>> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn server_config(
+    provider: &Arc<CryptoProvider>,
+    table: Arc<Table>,
+) -> Result<ServerConfig, TlsError> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(table);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // RFC 8446 §4.6.1, RFC 5077: the keys are made here, rotate by themselves and are never kept.
+    config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+    config.session_storage = rustls::server::ServerSessionMemoryCache::new(SESSIONS);
+    Ok(config)
+}
+
+enum Look {
+    Same,
+    Taken,
+    Failed(PairError),
+}
+
+impl Held {
+    /// Compares the files' content with what was seen last; times of change lie.
+    fn look(&mut self, provider: &CryptoProvider) -> Look {
+        let (chain, key) = (&self.files.chain, &self.files.key);
+        let files = match Files::read(chain, key) {
+            Ok(files) => files,
+            Err(problem) if self.problem.as_ref() == Some(&problem) => return Look::Same,
+            Err(problem) => {
+                self.seen = None;
+                self.problem = Some(problem.clone());
+                return Look::Failed(problem);
+            }
+        };
+        if self.seen.as_ref() == Some(&files) {
+            return Look::Same;
+        }
+        let parsed = Pair::parse(&files, chain, key, provider);
+        self.seen = Some(files);
+        match parsed {
+            Ok(pair) => {
+                self.problem = None;
+                self.pair = Some(LoadedPair {
+                    key: Arc::new(pair.key),
+                    names: pair.names,
+                    not_before: pair.not_before,
+                    not_after: pair.not_after,
+                });
+                Look::Taken
+            }
+            Err(problem) => {
+                self.problem = Some(problem.clone());
+                Look::Failed(problem)
+            }
+        }
+    }
+}
+
+/// Which certificate for which name; read at each handshake.
+#[derive(Default)]
+struct Table {
+    now: RwLock<Arc<Names>>,
+    unknown: AtomicU64,
+}
+
+#[derive(Default)]
+struct Names {
+    /// Exact names, and the part behind `*.` of wildcards.
+    exact: HashMap<String, Arc<CertifiedKey>>,
+    below: HashMap<String, Arc<CertifiedKey>>,
+    /// For guests that name nobody.
+    first: Option<Arc<CertifiedKey>>,
+}
+
+impl Table {
+    fn replace(&self, held: &[Held]) {
+        let mut names = Names::default();
+        let mut pairs: Vec<_> = held.iter().filter_map(|one| one.pair.as_ref()).collect();
+        names.first = pairs.first().map(|pair| Arc::clone(&pair.key));
+        // Where two are good for one name, the one that lives longer is shown.
+        pairs.sort_by_key(|pair| pair.not_after);
+        for pair in pairs {
+            for name in &pair.names {
+                let (map, name) = match name.strip_prefix("*.") {
+                    Some(parent) => (&mut names.below, parent),
+                    None => (&mut names.exact, name.as_str()),
+                };
+                map.insert(name.to_owned(), Arc::clone(&pair.key));
+            }
+        }
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+    }
+
+    fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// RFC 9525 §6.3: a wildcard stands for exactly one label.
+    fn find(&self, host: &str) -> Option<Arc<CertifiedKey>> {
+        let names = self.names();
+        let lower;
+        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            lower = host.to_ascii_lowercase();
+            &lower
+        } else {
+            host
+        };
+        let found = names.exact.get(host).or_else(|| {
+            let (_, parent) = host.split_once('.')?;
+            names.below.get(parent)
+        });
+        found.cloned()
+    }
+}
+
+impl ResolvesServerCert for Table {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let Some(name) = hello.server_name() else {
+            // A guest that knows only an address still learns whom it has met.
+            return self.names().first.clone();
+        };
+        let found = self.find(name);
+        if found.is_none() {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+        }
+        found
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Table")
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys never reach a log.
+        f.debug_list().entries(self.report()).finish()
+    }
+}
+
+/// Lets the count of refused names be read where it is kept.
+#[derive(Debug)]
+struct UnknownNames(Arc<Table>);
+
+impl prometheus_client::collector::Collector for UnknownNames {
+    fn encode(
+        &self,
+        mut encoder: prometheus_client::encoding::DescriptorEncoder<'_>,
+    ) -> Result<(), fmt::Error> {
+        use prometheus_client::encoding::EncodeMetric;
+        use prometheus_client::metrics::counter::ConstCounter;
+
+        let counter = ConstCounter::new(self.0.unknown.load(Ordering::Relaxed));
+        let metric = encoder.encode_descriptor(
+            "unknown_names",
+            "Handshakes refused because no certificate names the host asked for",
+            None,
+            counter.metric_type(),
+        )?;
+        counter.encode(metric)
+    }
+}
+
+#[cfg(test)]
+mod tests;

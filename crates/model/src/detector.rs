@@ -1,0 +1,373 @@
+//! The detector: from observations of many places to one verdict.
+//!
+//! A failure anywhere starts a confirmation burst at every place. A majority of the places that
+//! vote must fail all of it. A place that does not see its own references does not vote; a place
+//! that is alone and has no references withholds the verdict.
+//!
+//! ```text
+//!            failure                all of the burst failed at a majority
+//! Reachable ─────────▶ Suspect ─────────────────────────────────────────▶ Dark
+//!     ▲                   │ a minority failed all of it                    │
+//!     │◀──────────────────┼──────────▶ BelowQuorum                         │
+//!     │   burst denied    │                                                │
+//!     └───────────────────┴──────── a majority finds it good ◀─────────────┘
+//! from anywhere: no place can judge ──▶ Blind; a place that sees again leads back
+//! ```
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{
+    Cause, Condition, Failure, Finding, Identity, Mono, Now, Observation, PlaceId, PlaceView,
+    Purpose, Sees, ServiceId, Timestamp, Verdict,
+};
+
+mod cause;
+#[cfg(test)]
+mod tests;
+
+/// How a detector judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DetectorConfig {
+    /// The places that report.
+    pub places: Vec<PlaceId>,
+    /// How many probes a burst has at each place.
+    pub burst: u32,
+    /// How long a burst takes at the most, from the request to the last report.
+    pub burst_time: Duration,
+    /// A place that was not heard for so long has no vote.
+    pub stale: Duration,
+}
+
+impl DetectorConfig {
+    /// Three probes three seconds apart, three seconds each, and as much again for the way here;
+    /// a place is stale after three intervals of ten seconds.
+    pub fn new(places: Vec<PlaceId>) -> Self {
+        let seconds = Duration::from_secs;
+        Self { places, burst: 3, burst_time: seconds(12), stale: seconds(35) }
+    }
+}
+
+/// What a detector is told.
+#[derive(Clone, Debug)]
+pub enum DetectorInput {
+    /// A place observed.
+    Observation(Box<Observation>),
+    /// A part noticed a failure by itself.
+    Hint,
+    /// Time passed.
+    Tick,
+}
+
+/// What a detector wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DetectorAction {
+    /// Every place shall probe the service in a burst.
+    Burst {
+        /// The burst's number, to be carried by its observations.
+        number: u64,
+        /// The service.
+        service: ServiceId,
+    },
+    /// Another verdict was reached.
+    Verdict(Arc<Verdict>),
+}
+
+/// What is known of one place.
+#[derive(Clone, Debug, Default)]
+struct PlaceState {
+    last: Option<Observation>,
+    heard: Option<Mono>,
+    /// Failed observations of the running burst.
+    failed: u32,
+    /// Whether the running burst (or anything since its start) was good here.
+    denied: bool,
+}
+
+/// How a place stands to the running burst.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ballot {
+    Blind,
+    Confirmed,
+    Denied,
+    Pending,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Confirming {
+    number: u64,
+    deadline: Mono,
+}
+
+/// One detector per (organisation, service).
+#[derive(Clone, Debug)]
+pub struct Detector {
+    service: ServiceId,
+    config: DetectorConfig,
+    places: BTreeMap<PlaceId, PlaceState>,
+    confirming: Option<Confirming>,
+    bursts: u64,
+    condition: Option<Condition>,
+    cause: Option<Cause>,
+    since: Timestamp,
+    last_good: Option<Timestamp>,
+    identity: Option<Identity>,
+}
+
+impl Detector {
+    /// A detector that has heard nothing yet.
+    pub fn new(service: ServiceId, config: DetectorConfig) -> Self {
+        let places = config.places.iter().map(|p| (p.clone(), PlaceState::default())).collect();
+        Self {
+            service,
+            config,
+            places,
+            confirming: None,
+            bursts: 0,
+            condition: None,
+            cause: None,
+            since: Timestamp::default(),
+            last_good: None,
+            identity: None,
+        }
+    }
+
+    /// When the detector wants a `Tick`, if nothing happens before.
+    pub fn next_wakeup(&self) -> Option<Mono> {
+        let heard = self.places.values().filter_map(|place| place.heard).max();
+        let stale = heard.map(|heard| heard.after(self.config.stale));
+        let stale = stale.filter(|_| self.condition != Some(Condition::Blind));
+        let deadline = self.confirming.map(|confirming| confirming.deadline);
+        [stale, deadline].into_iter().flatten().min()
+    }
+
+    /// Takes one input in. `out` receives what follows from it, in order.
+    pub fn handle(&mut self, now: Now, input: DetectorInput, out: &mut Vec<DetectorAction>) {
+        match input {
+            DetectorInput::Observation(observation) => self.observe(now, *observation, out),
+            DetectorInput::Hint => {
+                // A hint is never an observation: it only makes us look.
+                if self.condition == Some(Condition::Reachable) && self.confirming.is_none() {
+                    self.start_burst(now, out);
+                }
+            }
+            DetectorInput::Tick => self.judge(now, out),
+        }
+    }
+
+    fn observe(&mut self, now: Now, observation: Observation, out: &mut Vec<DetectorAction>) {
+        let number = self.confirming.map(|confirming| confirming.number);
+        let Some(place) = self.places.get_mut(&observation.place) else { return };
+        let good = observation.finding.is_good();
+        if good {
+            place.denied = true;
+            self.last_good = self.last_good.max(Some(observation.at));
+            if let Finding::Good { identity: Some(identity) } = &observation.finding {
+                self.identity = Some(identity.clone());
+            }
+        } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
+            place.failed += 1;
+        }
+        let newly_failing =
+            !good && place.last.as_ref().is_none_or(|last| last.finding.is_good() || blind(last));
+        place.heard = Some(now.mono);
+        place.last = Some(observation);
+        // A dark service needs no confirmation that it is dark.
+        let settled = matches!(self.condition, Some(Condition::Dark | Condition::Suspect));
+        if newly_failing && !settled && !self.all_blind(now) {
+            self.suspect(now, out);
+        }
+        self.judge(now, out);
+    }
+
+    /// A failure was seen: say so, and have it confirmed unless that is under way.
+    fn suspect(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        self.since = self.latest_failure();
+        self.condition_is(now, Condition::Suspect, None, out);
+        if self.confirming.is_none() {
+            self.start_burst(now, out);
+        }
+    }
+
+    fn start_burst(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        self.bursts += 1;
+        for place in self.places.values_mut() {
+            place.failed = 0;
+            place.denied = false;
+        }
+        let deadline = now.mono.after(self.config.burst_time);
+        self.confirming = Some(Confirming { number: self.bursts, deadline });
+        let service = self.service.clone();
+        out.push(DetectorAction::Burst { number: self.bursts, service });
+    }
+
+    fn judge(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        if self.all_blind(now) {
+            self.confirming = None;
+            if self.condition != Some(Condition::Blind) {
+                self.since = now.wall;
+                self.condition_is(now, Condition::Blind, Some(Cause::Observer), out);
+            }
+            return;
+        }
+        match self.confirming {
+            Some(confirming) => self.count_burst(now, confirming, out),
+            None => self.count_steady(now, out),
+        }
+    }
+
+    fn count_burst(&mut self, now: Now, confirming: Confirming, out: &mut Vec<DetectorAction>) {
+        let over = now.mono >= confirming.deadline;
+        let count = |wanted| {
+            self.places.values().filter(|place| self.ballot(now, place) == wanted).count()
+        };
+        let (confirmed, denied) = (count(Ballot::Confirmed), count(Ballot::Denied));
+        // Places that did not report in time have no vote.
+        let pending = if over { 0 } else { count(Ballot::Pending) };
+        let voters = confirmed + denied + pending;
+        if over && voters == 1 && confirmed == 1 && !self.sees_references(now) {
+            self.confirming = None;
+            self.condition_is(now, Condition::BelowQuorum, Some(Cause::BelowQuorum), out);
+        } else if confirmed > 0 && confirmed * 2 > voters {
+            self.confirming = None;
+            let cause = cause::agreed(self.failing(now));
+            self.condition_is(now, Condition::Dark, Some(cause), out);
+        } else if pending == 0 && confirmed > 0 {
+            self.confirming = None;
+            self.condition_is(now, Condition::BelowQuorum, Some(Cause::Path), out);
+        } else if pending == 0 && denied > 0 {
+            self.confirming = None;
+            self.reachable(now, out);
+        } else if over {
+            // Nobody brought the burst to an end: look again, claim nothing.
+            self.start_burst(now, out);
+        }
+    }
+
+    fn count_steady(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        let failing = self.failing(now).count();
+        let voters = self.voters(now).count();
+        match self.condition {
+            Some(Condition::Dark) if failing * 2 <= voters => self.reachable(now, out),
+            Some(Condition::Dark) => {
+                let cause = cause::agreed(self.failing(now));
+                if Some(cause) != self.cause {
+                    self.condition_is(now, Condition::Dark, Some(cause), out);
+                }
+            }
+            Some(Condition::Suspect) => {}
+            _ if failing == 0 && voters > 0 => self.reachable(now, out),
+            // What failed while we were blind is looked at properly once we see again.
+            Some(Condition::Blind) | None if failing > 0 => self.suspect(now, out),
+            // The places that reached it fell silent; those that do not are the majority now.
+            Some(Condition::BelowQuorum) if voters > 1 && failing * 2 > voters => {
+                self.suspect(now, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn reachable(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        if self.condition == Some(Condition::Reachable) {
+            return;
+        }
+        self.since = self.last_good.unwrap_or(now.wall);
+        self.condition_is(now, Condition::Reachable, None, out);
+    }
+
+    fn condition_is(
+        &mut self,
+        now: Now,
+        condition: Condition,
+        cause: Option<Cause>,
+        out: &mut Vec<DetectorAction>,
+    ) {
+        self.condition = Some(condition);
+        self.cause = cause;
+        out.push(DetectorAction::Verdict(Arc::new(self.verdict(now, condition))));
+    }
+
+    fn verdict(&self, now: Now, condition: Condition) -> Verdict {
+        let view = |(name, place): (&PlaceId, &PlaceState)| PlaceView {
+            place: name.clone(),
+            votes: self.votes(now, place),
+            finding: place.last.as_ref().map(|last| last.finding.clone()),
+            at: place.last.as_ref().map(|last| last.at),
+        };
+        let failed = self.places.values().filter_map(|place| place.last.as_ref());
+        let good = condition == Condition::Reachable;
+        Verdict {
+            service: self.service.clone(),
+            condition,
+            cause: self.cause,
+            at: now.wall,
+            since: self.since,
+            last_good: self.last_good,
+            identity: self.identity.clone(),
+            places: self.places.iter().map(view).collect(),
+            evidence: failed.filter(|last| !good && !last.finding.is_good()).cloned().collect(),
+        }
+    }
+
+    fn ballot(&self, now: Now, place: &PlaceState) -> Ballot {
+        if place.denied {
+            Ballot::Denied
+        } else if place.failed >= self.config.burst && self.votes(now, place) {
+            Ballot::Confirmed
+        } else if self.votes(now, place) {
+            Ballot::Pending
+        } else {
+            Ballot::Blind
+        }
+    }
+
+    fn fresh(&self, now: Now, place: &PlaceState) -> bool {
+        place.heard.is_some_and(|heard| now.mono.since(heard) < self.config.stale)
+    }
+
+    fn votes(&self, now: Now, place: &PlaceState) -> bool {
+        let Some(last) = &place.last else { return false };
+        if !self.fresh(now, place) || blind(last) {
+            return false;
+        }
+        // One place alone needs references, or it withholds the verdict.
+        let heard = self.places.values().filter(|place| self.fresh(now, place));
+        let alone = heard.count() == 1;
+        last.finding.is_good() || !alone || last.sees == Sees::References
+    }
+
+    fn voters(&self, now: Now) -> impl Iterator<Item = &PlaceState> {
+        self.places.values().filter(move |place| self.votes(now, place))
+    }
+
+    fn failing(&self, now: Now) -> impl Iterator<Item = &Observation> {
+        self.voters(now)
+            .filter_map(|place| place.last.as_ref())
+            .filter(|last| !last.finding.is_good())
+    }
+
+    /// Whether a failing place that votes sees its references.
+    fn sees_references(&self, now: Now) -> bool {
+        self.failing(now).any(|last| last.sees == Sees::References)
+    }
+
+    /// Somebody was heard once, and nobody can judge now.
+    fn all_blind(&self, now: Now) -> bool {
+        self.places.values().any(|place| place.heard.is_some()) && self.voters(now).count() == 0
+    }
+
+    fn latest_failure(&self) -> Timestamp {
+        let last = self.places.values().filter_map(|place| place.last.as_ref());
+        last.filter(|last| !last.finding.is_good()).map(|last| last.at).max().unwrap_or_default()
+    }
+}
+
+/// Whether an observation says more about the observer than about the target.
+fn blind(observation: &Observation) -> bool {
+    match observation.finding {
+        Finding::Good { .. } => false,
+        Finding::Failed(Failure::Local) => true,
+        Finding::Failed(_) => observation.sees == Sees::Nothing,
+    }
+}

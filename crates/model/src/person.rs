@@ -1,0 +1,105 @@
+//! What people say to the standby: orders and answers; and what it asks them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cause, QuestionId, ServiceId, Timestamp};
+
+/// Who gave an order: the account name at the admin socket, or what the caller said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Operator(pub String);
+
+/// What was ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderKind {
+    /// Act now, whatever the verdict, until told otherwise.
+    Failover,
+    /// Stand by now, whatever the verdict, until told otherwise.
+    Failback,
+    /// Keep the role of this moment until told otherwise.
+    Hold,
+    /// Decide by verdict again.
+    Auto,
+}
+
+impl fmt::Display for OrderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failover => "failover",
+            Self::Failback => "failback",
+            Self::Hold => "hold",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+/// An order for one service. Persisted, survives a restart, shown with who and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// For which.
+    pub service: ServiceId,
+    /// What.
+    pub kind: OrderKind,
+    /// Who.
+    pub by: Operator,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Shall we take over although the cause is one that people judge?
+    TakeOver(Cause),
+    /// The primary answers again: is it still yours, shall it have its traffic back?
+    Return,
+}
+
+/// A question to a person, answered with `servergate answer ID yes|no`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its name.
+    pub id: QuestionId,
+    /// Of which service.
+    pub service: ServiceId,
+    /// About what.
+    pub topic: Topic,
+    /// Since when.
+    pub asked: Timestamp,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.topic {
+            Topic::TakeOver(cause) => write!(
+                f,
+                "{} shows `{cause}`, which a person should judge. Take over?",
+                self.service
+            ),
+            Topic::Return => write!(
+                f,
+                "{} answers again. Look whether the server is still yours. Give it its traffic back?",
+                self.service
+            ),
+        }
+    }
+}
+
+/// A person's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// To which question.
+    pub question: QuestionId,
+    /// Of which service.
+    pub service: ServiceId,
+    /// Yes or no.
+    pub yes: bool,
+    /// Who.
+    pub by: Operator,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,385 @@
+//! The standby machine: from verdicts and orders to one standing per (organisation, service).
+//!
+//! ```text
+//!              failure seen            dark, cause acts             reachable for 3 clean
+//! Following ───────────▶ Suspecting ──────────────────▶ Serving ─────────────────────────┐
+//!   ▲  ▲                     │                            ▲  ▲      minutes, same server,│
+//!   │  └─────────────────────┘                            │  │      or a person's yes     │
+//!   │        not confirmed               dark again       │  │                            ▼
+//!   │◀──────────── HandingBack ◀──────────────────────────┼──┴──────────────────── Returning
+//!   │   done         (mail, chat)      stage is over      │
+//!   └──────────────────────────────────────────────────────── stage is over (web, names)
+//! from anywhere: an order leads to Held; `auto` leads back to Serving or Following
+//! ```
+//!
+//! Roles: Following, Suspecting and HandingBack stand by; Serving acts; Returning returns; Held is
+//! as ordered. In mode observe the machine runs all the same, and what it publishes stays standby.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Answer, Cause, Condition, Effect, Epoch, Fact, Identity, Mode, Mono, Now, Operator, Order,
+    OrderKind, OutageId, Question, QuestionId, Role, ServiceId, Standing, StateName, Timestamp,
+    Topic, Verdict,
+};
+
+mod saved;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+pub use saved::{Restored, Saved, SavedV1};
+
+/// When a primary gets its traffic back without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReturnPolicy {
+    /// After an outage of at most this length, if the same server proved to be back.
+    Auto(Duration),
+    /// Never: a person is asked.
+    Ask,
+}
+
+/// How a service is to be stood by for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Observe or act.
+    pub mode: Mode,
+    /// How long the primary must be good without a failure before it is back.
+    pub clean: Duration,
+    /// How long we relay for whoever still reaches us before names lead to the primary again.
+    pub stage: Duration,
+    /// When it returns by itself.
+    pub returns: ReturnPolicy,
+    /// Whether an automatic return needs the proof that it is the same server. (Not for names:
+    /// nothing is handed back there, and transfers have their own key.)
+    pub proof: bool,
+    /// How long dark must last before we take over. (Chat waits: its clients reconnect.)
+    pub delay: Duration,
+    /// Whether something is handed back after the return.
+    pub hands_back: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Observe,
+            clean: Duration::from_secs(180),
+            stage: Duration::from_secs(30),
+            returns: ReturnPolicy::Auto(Duration::from_secs(15 * 60)),
+            proof: true,
+            delay: Duration::ZERO,
+            hands_back: false,
+        }
+    }
+}
+
+/// What a machine is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The detector reached a verdict.
+    Verdict(Arc<Verdict>),
+    /// A person gave an order.
+    Order(Order),
+    /// A person answered a question.
+    Answer(Answer),
+    /// All that was held is handed back.
+    HandedBack,
+    /// Time passed.
+    Tick,
+}
+
+/// What a machine wants done. The order is a barrier: `Persist` is synced before what follows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Make durable.
+    Persist(Saved),
+    /// Append to the record.
+    Record(Fact),
+    /// Show to the parts.
+    Publish(Standing),
+    /// Ask a person.
+    Ask(Question),
+    /// Let the part hand back what it holds.
+    StartHandback,
+    /// The primary is dark again: hold on to the rest.
+    StopHandback,
+}
+
+/// Where the machine stands. See the module's diagram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The primary lives, as far as anybody knows.
+    Following,
+    /// A failure is being confirmed.
+    Suspecting,
+    /// We serve.
+    Serving,
+    /// The primary is back; we relay until `since` plus the stage.
+    Returning {
+        /// When it began.
+        since: Timestamp,
+    },
+    /// What was held goes back to the primary.
+    HandingBack,
+    /// As a person ordered.
+    Held {
+        /// The role.
+        role: Role,
+        /// Who ordered it.
+        by: Operator,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl State {
+    fn role(&self) -> Role {
+        match self {
+            Self::Following | Self::Suspecting | Self::HandingBack => Role::Standby,
+            Self::Serving => Role::Acting,
+            Self::Returning { .. } => Role::Returning,
+            Self::Held { role, .. } => *role,
+        }
+    }
+
+    fn name(&self) -> StateName {
+        match self {
+            Self::Following => StateName::Following,
+            Self::Suspecting => StateName::Suspecting,
+            Self::Serving => StateName::Serving,
+            Self::Returning { .. } => StateName::Returning,
+            Self::HandingBack => StateName::HandingBack,
+            Self::Held { .. } => StateName::Held,
+        }
+    }
+}
+
+/// An outage that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Running {
+    id: OutageId,
+    since: Timestamp,
+    /// A person said no to taking over: not asked again in this outage.
+    declined: bool,
+    /// A person said yes to the return.
+    released: bool,
+}
+
+/// One machine per (organisation, service).
+#[derive(Clone, Debug)]
+pub struct Standby {
+    service: ServiceId,
+    policy: Policy,
+    state: State,
+    verdict: Option<Arc<Verdict>>,
+    outage: Option<Running>,
+    /// Since when the primary has been good without a failure, during an outage.
+    clean: Option<Now>,
+    /// When dark was first said, for the delay.
+    dark: Option<Mono>,
+    question: Option<Question>,
+    questions: u64,
+    /// Who the primary proved to be before the outage.
+    identity: Option<Identity>,
+    epoch: Epoch,
+    role: Role,
+    since: Timestamp,
+}
+
+impl Standby {
+    /// The standing of this moment.
+    pub fn standing(&self) -> Standing {
+        let decided = self.state.role();
+        let role = self.published();
+        Standing {
+            service: self.service.clone(),
+            role,
+            epoch: self.epoch,
+            since: self.since,
+            state: self.state.name(),
+            mode: self.policy.mode,
+            would: (decided != role).then_some(decided),
+            effect: self.effect(),
+            relay: self.may_relay(),
+            verdict: self.verdict.clone(),
+            outage: self.outage.as_ref().map(|outage| outage.id.clone()),
+            held_by: match &self.state {
+                State::Held { by, at, .. } => Some((by.clone(), *at)),
+                _ => None,
+            },
+            question: self.question.clone(),
+        }
+    }
+
+    /// When the machine wants a `Tick`, if nothing happens before.
+    pub fn next_wakeup(&self, now: Now) -> Option<Mono> {
+        let clean = self.clean.map(|clean| clean.mono.after(self.policy.clean));
+        let stage = match self.state {
+            State::Returning { since } => Some(now.mono_at(since).after(self.policy.stage)),
+            _ => None,
+        };
+        let delay = self.dark.map(|dark| dark.after(self.policy.delay));
+        [clean, stage, delay].into_iter().flatten().filter(|at| *at > now.mono).min()
+    }
+
+    /// Takes one input in. `out` receives what follows from it, in order.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
+        let before = (self.standing(), self.saved());
+        let decided = self.state.role();
+        let mut facts = Vec::new();
+        match input {
+            Input::Verdict(verdict) => self.learn(now, verdict),
+            Input::Order(order) => self.obey(order),
+            Input::Answer(answer) => self.hear(&answer),
+            Input::HandedBack if self.state == State::HandingBack => {
+                self.state = State::Following;
+            }
+            Input::HandedBack | Input::Tick => {}
+        }
+        let handback = self.settle(now, &mut facts);
+        self.number_the_role(now);
+        let moved = decided != self.state.role() && self.policy.mode == Mode::Observe;
+        if moved {
+            let (service, role) = (self.service.clone(), self.state.role());
+            facts.push(Fact::Would { service, role });
+        }
+        self.report(before, facts, out);
+        out.extend(handback);
+    }
+
+    fn published(&self) -> Role {
+        match self.policy.mode {
+            Mode::Act => self.state.role(),
+            Mode::Observe => Role::Standby,
+        }
+    }
+
+    fn number_the_role(&mut self, now: Now) {
+        let role = self.published();
+        if role != self.role {
+            self.role = role;
+            self.epoch = self.epoch.next();
+            self.since = now.wall;
+        }
+    }
+
+    /// Says what changed: first what must be durable, then the record, then the parts.
+    fn report(&self, before: (Standing, Saved), facts: Vec<Fact>, out: &mut Vec<Action>) {
+        let standing = self.standing();
+        let (old, saved) = before;
+        if self.saved() != saved {
+            out.push(Action::Persist(self.saved()));
+        }
+        out.extend(facts.into_iter().map(Action::Record));
+        let same = old.state == standing.state
+            && old.epoch == standing.epoch
+            && old.outage == standing.outage
+            && old.held_by == standing.held_by
+            && old.question == standing.question;
+        if !same {
+            out.push(Action::Record(Fact::Standing(standing.clone())));
+        }
+        if let Some(question) = standing.question.as_ref().filter(|_| old.question != standing.question)
+        {
+            out.push(Action::Record(Fact::Asked(question.clone())));
+            out.push(Action::Ask(question.clone()));
+        }
+        if old != standing {
+            out.push(Action::Publish(standing));
+        }
+    }
+
+    fn learn(&mut self, now: Now, verdict: Arc<Verdict>) {
+        let reachable = verdict.condition == Condition::Reachable;
+        if self.outage.is_none() && reachable && verdict.identity.is_some() {
+            self.identity = verdict.identity.clone();
+        }
+        self.clean = match (reachable, self.clean) {
+            (true, Some(clean)) => Some(clean),
+            (true, None) => self.outage.is_some().then_some(now),
+            (false, _) => None,
+        };
+        self.dark = match (verdict.condition, self.dark) {
+            (Condition::Dark, None) => Some(now.mono),
+            // Being blind or in doubt does not undo what was found.
+            (Condition::Dark | Condition::Blind | Condition::Suspect, dark) => dark,
+            _ => None,
+        };
+        self.verdict = Some(verdict);
+    }
+
+    fn obey(&mut self, order: Order) {
+        let role = match order.kind {
+            OrderKind::Failover => Role::Acting,
+            OrderKind::Failback => Role::Standby,
+            OrderKind::Hold => self.state.role(),
+            OrderKind::Auto => return self.release(),
+        };
+        self.question = None;
+        self.state = State::Held { role, by: order.by, at: order.at };
+    }
+
+    /// Verdicts decide again; the role of this moment is where they start from.
+    fn release(&mut self) {
+        if let State::Held { role, .. } = self.state {
+            self.state = match role {
+                Role::Standby => State::Following,
+                Role::Acting | Role::Returning => State::Serving,
+            };
+        }
+    }
+
+    fn hear(&mut self, answer: &Answer) {
+        let Some(question) = self.question.take_if(|asked| asked.id == answer.question) else {
+            return;
+        };
+        let Some(outage) = &mut self.outage else { return };
+        match (question.topic, answer.yes) {
+            (Topic::TakeOver(_), true) => self.state = State::Serving,
+            (Topic::TakeOver(_), false) => outage.declined = true,
+            (Topic::Return, yes) => outage.released = yes,
+        }
+    }
+
+    fn condition(&self) -> Option<Condition> {
+        self.verdict.as_ref().map(|verdict| verdict.condition)
+    }
+
+    fn cause(&self) -> Option<Cause> {
+        self.verdict.as_ref().and_then(|verdict| verdict.cause)
+    }
+
+    fn effect(&self) -> Option<Effect> {
+        self.cause().map(|cause| cause.effect(self.service.service))
+    }
+
+    /// Whether the primary proved to be the one known from before the outage.
+    fn same_server(&self) -> bool {
+        let now = self.verdict.as_ref().and_then(|verdict| verdict.identity.as_ref());
+        self.identity.is_some() && now == self.identity.as_ref()
+    }
+
+    /// Wrong is safe: a primary that can be reached and is proved to be the same gets its
+    /// requests, whatever we think. One that may be somebody else's never does while we act.
+    fn may_relay(&self) -> bool {
+        match &self.state {
+            State::Serving => self.condition() == Some(Condition::Reachable) && self.same_server(),
+            State::Held { role: Role::Acting, .. } => false,
+            _ => true,
+        }
+    }
+
+    fn ask(&mut self, now: Now, topic: Topic) {
+        if self.question.as_ref().is_some_and(|question| question.topic == topic) {
+            return;
+        }
+        self.questions += 1;
+        let id = QuestionId::new(format!("{}-{}", self.service.service, self.questions));
+        let service = self.service.clone();
+        self.question = Some(Question { id, service, topic, asked: now.wall });
+    }
+}

@@ -1,0 +1,190 @@
+//! The verdict: what many places together say of a service, and what a cause does.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Finding, Identity, Observation, PlaceId, Service, ServiceId, Timestamp};
+
+/// Why a service is dark, named only where evidence allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The service answers, wrongly: 5xx, empty, nonsense.
+    Application,
+    /// Fewer places than a majority see it failing.
+    BelowQuorum,
+    /// Places disagree by network or country: somebody blocks it.
+    Block,
+    /// The authoritative data is wrong.
+    DnsData,
+    /// The parent's delegation changed.
+    DnsDelegation,
+    /// The primary's name servers do not answer.
+    DnsServer,
+    /// A certificate whose key is not the known one.
+    ForeignCertificate,
+    /// Somebody else's page under the organisation's name.
+    HoldingPage,
+    /// The machine is off: proved by its last router, neighbours alive.
+    Host,
+    /// The network around the machine is gone.
+    Network,
+    /// We ourselves are blind.
+    Observer,
+    /// It lives and cannot cope.
+    Overload,
+    /// Some places reach it, some do not.
+    Path,
+    /// The machine lives, the service does not.
+    Service,
+    /// The address answers nothing.
+    Silent,
+    /// TLS is broken: expired, handshake fails.
+    Tls,
+    /// Anything else. An honest answer.
+    Unknown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Application => "application",
+            Self::BelowQuorum => "below-quorum",
+            Self::Block => "block",
+            Self::DnsData => "dns-data",
+            Self::DnsDelegation => "dns-delegation",
+            Self::DnsServer => "dns-server",
+            Self::ForeignCertificate => "foreign-certificate",
+            Self::HoldingPage => "holding-page",
+            Self::Host => "host",
+            Self::Network => "network",
+            Self::Observer => "observer",
+            Self::Overload => "overload",
+            Self::Path => "path",
+            Self::Service => "service",
+            Self::Silent => "silent",
+            Self::Tls => "tls",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What a cause does to a service: the design's table "What a cause does".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// The standby takes over.
+    TakeOver,
+    /// The standby helps in front of a primary that lives: copy first, relay only what it lacks.
+    Support,
+    /// Zones are served on, past EXPIRE too, while the verdict lasts.
+    ServeOn,
+    /// A person is asked first.
+    Ask,
+    /// It is said, and nothing moves.
+    Say,
+}
+
+impl Cause {
+    /// The table "What a cause does".
+    pub fn effect(self, service: Service) -> Effect {
+        match (self, service) {
+            (
+                Self::Silent
+                | Self::Host
+                | Self::Network
+                | Self::Service
+                | Self::Tls
+                | Self::Application,
+                Service::Web | Service::Mail | Service::Chat,
+            ) => Effect::TakeOver,
+            (Self::Overload, Service::Web | Service::Mail) => Effect::Support,
+            (
+                Self::DnsServer
+                | Self::DnsData
+                | Self::Silent
+                | Self::Host
+                | Self::Network
+                | Self::Service,
+                Service::Names,
+            ) => Effect::ServeOn,
+            (
+                Self::DnsDelegation | Self::Block | Self::HoldingPage | Self::ForeignCertificate,
+                _,
+            ) => Effect::Ask,
+            _ => Effect::Say,
+        }
+    }
+}
+
+/// The state of a service as the places see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// A majority of the voting places reaches it.
+    Reachable,
+    /// A failure was seen and is being confirmed.
+    Suspect,
+    /// Some places fail all of the confirmation, but not a majority: below quorum.
+    BelowQuorum,
+    /// A majority failed all of the confirmation.
+    Dark,
+    /// No place can judge: the observers themselves are cut off.
+    Blind,
+}
+
+/// What one place contributed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceView {
+    /// Which.
+    pub place: PlaceId,
+    /// Whether its voice counts: it is heard and not blind.
+    pub votes: bool,
+    /// Its last finding.
+    pub finding: Option<Finding>,
+    /// When it was made.
+    pub at: Option<Timestamp>,
+}
+
+/// What many places together say of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Of which.
+    pub service: ServiceId,
+    /// The state.
+    pub condition: Condition,
+    /// Why, where it is not reachable.
+    pub cause: Option<Cause>,
+    /// When this was decided.
+    pub at: Timestamp,
+    /// The first observation that belongs to this condition.
+    pub since: Timestamp,
+    /// The last good observation.
+    pub last_good: Option<Timestamp>,
+    /// Who answered last, where the protocol proves it.
+    pub identity: Option<Identity>,
+    /// Every place's last word.
+    pub places: Vec<PlaceView>,
+    /// The observations that speak for it: the last failed one of each place.
+    pub evidence: Vec<Observation>,
+}
+
+impl Verdict {
+    /// How many places have a vote.
+    pub fn voting(&self) -> usize {
+        self.places.iter().filter(|view| view.votes).count()
+    }
+
+    /// How many voting places see it failing.
+    pub fn failing(&self) -> usize {
+        let failing = |view: &&PlaceView| {
+            view.votes
+                && view
+                    .finding
+                    .as_ref()
+                    .is_some_and(|finding| !finding.is_good())
+        };
+        self.places.iter().filter(failing).count()
+    }
+}

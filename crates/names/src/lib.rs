@@ -1,0 +1,1 @@
+//! Authoritative DNS: secondary, standby zone, steering.

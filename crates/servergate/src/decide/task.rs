@@ -1,0 +1,242 @@
+//! The rim of the decision: one task that owns the [`Decider`].
+//!
+//! Everything that anybody wants to tell it arrives here; nothing else changes a standing. What
+//! must be durable is committed before what follows from it is shown.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use host::{Drain, Hint, Host, OutletReceiver, RunError};
+use model::{Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target};
+use store::{Batch, Key, LogName, Store, Table};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Decided, Decider, Told, Wanted};
+
+/// The log that holds the record.
+pub(crate) fn record_log() -> LogName {
+    LogName::new("record")
+}
+
+/// Where the machines' durable parts lie, by organisation and service.
+const MACHINES: Table = Table::new("machine");
+
+/// An order or an answer, with a way to say what became of it.
+pub(crate) struct Instruction {
+    /// What is told.
+    pub(crate) told: Told,
+    /// Receives the standings that followed, once they are durable.
+    pub(crate) done: oneshot::Sender<Standings>,
+}
+
+/// The ends of all outlets that lead to the decision.
+pub(crate) struct Inlets {
+    pub(crate) observations: OutletReceiver<Observation>,
+    pub(crate) hints: OutletReceiver<Hint>,
+    pub(crate) records: OutletReceiver<Fact>,
+    pub(crate) instructions: mpsc::Receiver<Instruction>,
+}
+
+/// Where what was decided goes.
+pub(crate) struct Outcomes {
+    /// To the parts.
+    pub(crate) standings: watch::Sender<Standings>,
+    /// To `watch`: the number of the burst, and of which service.
+    pub(crate) bursts: mpsc::Sender<(u64, ServiceId)>,
+    /// Every record once it is durable, for `bulletin`.
+    pub(crate) records: mpsc::Sender<Record>,
+    /// The last observation of every target, for `status`.
+    pub(crate) observed: LastObservations,
+}
+
+/// The last observation of every target. Shared with whoever answers `status`.
+#[derive(Clone, Default)]
+pub(crate) struct LastObservations(Arc<Mutex<BTreeMap<Target, Observation>>>);
+
+impl LastObservations {
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Observation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn keep(&self, observation: &Observation) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.insert(observation.target.clone(), observation.clone());
+    }
+}
+
+/// The decision and its surroundings.
+pub(crate) struct Task {
+    host: Host,
+    decider: Decider,
+    outcomes: Outcomes,
+}
+
+impl Task {
+    /// The decider as it was before the restart, and its first standings.
+    pub(crate) fn new(host: Host, services: Vec<Decided>, outcomes: Outcomes) -> Self {
+        let now = host.clock.now();
+        let restored = |service: &ServiceId| saved_machine(&host.store, service);
+        let decider = Decider::new(host.place.clone(), services, restored, now);
+        outcomes.standings.send_replace(decider.standings());
+        Self { host, decider, outcomes }
+    }
+
+    /// Decides until the drain begins.
+    pub(crate) async fn run(mut self, mut inlets: Inlets, drain: Drain) -> Result<(), RunError> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.take_down(vec![Fact::Started { version }]).await?;
+        loop {
+            let now = self.host.clock.now();
+            let wakeup = self.decider.next_wakeup(now);
+            let mut done = None;
+            // Every arm is cancel-safe: receiving and sleeping lose nothing.
+            let told = tokio::select! {
+                biased;
+                () = drain.begun() => break,
+                Some(instruction) = inlets.instructions.recv() => {
+                    done = Some(instruction.done);
+                    instruction.told
+                }
+                Some(observation) = inlets.observations.recv() => {
+                    self.outcomes.observed.keep(&observation);
+                    if !self.decider.decides(&observation.target.service) {
+                        continue;
+                    }
+                    Told::Observation(Box::new(observation))
+                }
+                Some(hint) = inlets.hints.recv() => Told::Hint(hint.service),
+                Some(fact) = inlets.records.recv() => {
+                    let facts = drain_facts(fact, &mut inlets.records);
+                    self.take_down(facts).await?;
+                    continue;
+                }
+                () = wait(&self.host, wakeup) => Told::Tick,
+            };
+            let mut out = Vec::new();
+            self.decider.handle(self.host.clock.now(), told, &mut out);
+            self.carry_out(out).await?;
+            if let Some(done) = done {
+                // Whoever asked may have gone; the order stands all the same.
+                let _ = done.send(self.decider.standings());
+            }
+        }
+        self.take_down(vec![Fact::Stopped]).await
+    }
+
+    /// Does what is wanted, in order: what is to be durable is committed before the next thing
+    /// that anybody can see.
+    async fn carry_out(&mut self, wanted: Vec<Wanted>) -> Result<(), RunError> {
+        let mut batch = Batch::new();
+        let mut records = Vec::new();
+        for wanted in wanted {
+            match wanted {
+                Wanted::Persist(service, saved) => {
+                    batch = batch.put(machine_key(&service), encode(&saved)?);
+                }
+                Wanted::Record(record) => {
+                    batch = batch.append(&record_log(), encode(&RecordSpec::V1(record.clone()))?);
+                    say(&record);
+                    records.push(record);
+                }
+                Wanted::Publish(standings) => {
+                    self.commit(std::mem::take(&mut batch), &mut records).await?;
+                    self.outcomes.standings.send_replace(standings);
+                }
+                Wanted::Burst { number, service } => {
+                    // A burst that does not fit is asked for again at its deadline.
+                    let _ = self.outcomes.bursts.try_send((number, service));
+                }
+                // No part of this version holds anything to hand back.
+                Wanted::Handback(..) => {}
+            }
+        }
+        self.commit(batch, &mut records).await
+    }
+
+    /// Appends facts from parts to the record.
+    async fn take_down(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
+        let Now { wall: at, .. } = self.host.clock.now();
+        let place = &self.host.place;
+        let record = |fact| Wanted::Record(Record { at, place: place.clone(), fact });
+        let wanted = facts.into_iter().map(record).collect();
+        self.carry_out(wanted).await
+    }
+
+    async fn commit(&self, batch: Batch, records: &mut Vec<Record>) -> Result<(), RunError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let committed = self.host.store.commit(batch).await;
+        committed.map_err(|error| RunError::Store(error.to_string().into()))?;
+        for record in records.drain(..) {
+            if self.outcomes.records.try_send(record).is_err() {
+                tracing::warn!("the public page is behind with the record");
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn wait(host: &Host, until: Option<model::Mono>) {
+    match until {
+        Some(until) => host.clock.sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Facts that came together are made durable together.
+fn drain_facts(first: Fact, more: &mut OutletReceiver<Fact>) -> Vec<Fact> {
+    let mut facts = vec![first];
+    while facts.len() < 64 {
+        let Ok(fact) = more.try_recv() else { break };
+        facts.push(fact);
+    }
+    facts
+}
+
+fn machine_key(service: &ServiceId) -> Key {
+    Key::new(MACHINES, &[service.organisation.as_str(), &service.service.to_string()])
+}
+
+fn saved_machine(store: &Store, service: &ServiceId) -> Restored {
+    let saved = match store.get(&machine_key(service)) {
+        Ok(Some(saved)) => saved,
+        Ok(None) => return Restored::Fresh,
+        Err(error) => {
+            tracing::error!(%service, %error, "the saved standing cannot be read; begins anew");
+            return Restored::Fresh;
+        }
+    };
+    match serde_json::from_slice::<Saved>(&saved.value) {
+        Ok(saved) => Restored::Saved(Box::new(saved)),
+        Err(error) => {
+            tracing::error!(%service, %error, "the saved standing is not understood; begins anew");
+            Restored::Fresh
+        }
+    }
+}
+
+fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, RunError> {
+    serde_json::to_vec(value).map_err(|error| RunError::Ended(error.to_string()))
+}
+
+/// The log says what an operator must know: standings, outages, start and stop. No more.
+fn say(record: &Record) {
+    match &record.fact {
+        Fact::Standing(standing) => tracing::info!(
+            service = %standing.service,
+            role = %standing.role,
+            state = ?standing.state,
+            "standing"
+        ),
+        Fact::OutageBegan { outage, .. } => tracing::info!(%outage, "outage began"),
+        Fact::OutageEnded { outage, .. } => tracing::info!(%outage, "outage ended"),
+        Fact::Would { service, role } => {
+            tracing::info!(%service, %role, "observing: would take this role");
+        }
+        Fact::Started { version } => tracing::info!(version, "started"),
+        Fact::Stopped => tracing::info!("stopped"),
+        _ => {}
+    }
+}

@@ -1,0 +1,3 @@
+//! Keeps an organisation reachable while its own servers are dark.
+
+fn main() {}

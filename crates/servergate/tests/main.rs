@@ -1,0 +1,3 @@
+//! Tests of the whole: a simulated world around the real decision.
+
+mod sim;

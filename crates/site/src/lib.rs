@@ -1,0 +1,1 @@
+//! Keeps a fresh copy of the website and serves it under the same name.

@@ -1,0 +1,38 @@
+//! The few things the store asks of the file system itself.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Makes the names in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Writes a small file that is whole or not there, and durable.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = File::create(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Bytes this user may still write on the file system of `dir`; `None` if it does not say.
+pub(crate) fn available(dir: &Path) -> Option<u64> {
+    let space = nix::sys::statvfs::statvfs(dir).ok()?;
+    Some(
+        space
+            .blocks_available()
+            .saturating_mul(space.fragment_size()),
+    )
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn random() -> io::Result<[u8; 16]> {
+    use std::io::Read;
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,189 @@
+//! The embedded engine behind the store, and the keys that are the store's own.
+//!
+//! Two keyspaces share one journal: `log` (all logs; large records lie apart from the index) and
+//! `kv` (all tables, and the store's own entries). The own entries begin with `00 00`, which no
+//! [`Key`] does:
+//!
+//! | key | value |
+//! |---|---|
+//! | `00 00 R` | revision of the last commit, 8 bytes big-endian |
+//! | `00 00 I` | identity of this store, 16 bytes |
+//! | `00 00 T` log name | first position not trimmed, next position to give; 8 bytes each |
+//! | `00 00 L` blob hash, key | empty: the key keeps the blob |
+//! | `00 00 K` key `00 00` blob hash | empty: the same, found by key |
+
+use std::path::Path;
+
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable,
+};
+
+use crate::{BlobId, Key, LogName, ReadError};
+
+/// Memory for records not yet in tables, each; the engine holds at most three of each kind.
+const LOG_MEMTABLE: u64 = 8 << 20;
+const KV_MEMTABLE: u64 = 4 << 20;
+/// Records from this size on lie apart from the index, so that compaction does not copy them.
+const SEPARATE_FROM: u32 = 2048;
+/// Below this the engine refuses the setting.
+const LEAST_JOURNAL: u64 = 64 << 20;
+const OPEN_FILES: usize = 128;
+/// Sealed memtables and unmerged tables at which the committer waits for the engine's workers.
+const SEALED_LIMIT: usize = 3;
+const UNMERGED_LIMIT: usize = 18;
+
+/// Its two keyspaces and the journal they share.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(crate) db: Database,
+    pub(crate) kv: Keyspace,
+    pub(crate) log: Keyspace,
+}
+
+impl Engine {
+    /// Opens or makes the engine's files in `dir`.
+    pub(crate) fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
+        let db = Database::builder(dir)
+            .cache_size(cache)
+            .max_journaling_size(journal.max(LEAST_JOURNAL))
+            .max_cached_files(Some(OPEN_FILES))
+            // Two, so that a long compaction does not keep memtables from being written.
+            .worker_threads(2)
+            .manual_journal_persist(true)
+            .open()?;
+        let kv = db.keyspace("kv", || {
+            KeyspaceCreateOptions::default().max_memtable_size(KV_MEMTABLE)
+        })?;
+        let log = db.keyspace("log", || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(LOG_MEMTABLE)
+                .with_kv_separation(Some(
+                    KvSeparationOptions::default().separation_threshold(SEPARATE_FROM),
+                ))
+        })?;
+        Ok(Self { db, kv, log })
+    }
+
+    /// Waits while the engine's workers are behind. The engine would wait by itself inside a
+    /// commit, but for ever if its workers died of a full disk meanwhile.
+    pub(crate) fn wait_for_workers(&self) -> Result<(), fjall::Error> {
+        while self.is_behind() {
+            self.db.persist(PersistMode::Buffer)?;
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    fn is_behind(&self) -> bool {
+        [&self.kv, &self.log].into_iter().any(|keyspace| {
+            keyspace.sealed_memtable_count() >= SEALED_LIMIT
+                || keyspace.l0_table_count() >= UNMERGED_LIMIT
+        })
+    }
+
+    /// The number at one of the store's own keys.
+    pub(crate) fn own_number(&self, key: &[u8]) -> Result<Option<u64>, ReadError> {
+        let Some(bytes) = self.kv.get(key)? else {
+            return Ok(None);
+        };
+        let number = bytes.as_ref().try_into().map_err(|_| ReadError::Envelope)?;
+        Ok(Some(u64::from_be_bytes(number)))
+    }
+
+    /// The position of the last record of `log` that is there.
+    pub(crate) fn last_position(&self, log: &LogName) -> Result<Option<u64>, ReadError> {
+        let Some(guard) = self.log.prefix(log.prefix()).next_back() else {
+            return Ok(None);
+        };
+        position_of(&guard.key()?).map(Some)
+    }
+
+    /// Whether any key keeps `blob`.
+    pub(crate) fn is_linked(&self, blob: &BlobId) -> Result<bool, ReadError> {
+        match self.kv.prefix(links_of_blob(blob)).next() {
+            None => Ok(false),
+            Some(guard) => guard.key().map(|_| true).map_err(Into::into),
+        }
+    }
+
+    /// The blobs that `key` keeps.
+    pub(crate) fn linked_by(&self, key: &Key) -> Result<Vec<BlobId>, ReadError> {
+        let prefix = links_of_key(key);
+        let mut blobs = Vec::new();
+        for guard in self.kv.prefix(&prefix) {
+            let found = guard.key()?;
+            let hash = found.get(prefix.len()..).unwrap_or_default();
+            blobs.push(BlobId::from_slice(hash).ok_or(ReadError::Envelope)?);
+        }
+        Ok(blobs)
+    }
+
+    /// First and next position of `log`, once it was trimmed.
+    pub(crate) fn trim_mark(&self, log: &LogName) -> Result<Option<(u64, u64)>, ReadError> {
+        let Some(mark) = self.kv.get(trim_key(log))? else {
+            return Ok(None);
+        };
+        trim_mark_from(&mark).map(Some).ok_or(ReadError::Envelope)
+    }
+
+    /// All logs that were ever trimmed: name in its encoded form, and first position.
+    pub(crate) fn trimmed_logs(&self) -> Result<Vec<(Vec<u8>, u64)>, ReadError> {
+        let snapshot = self.db.snapshot();
+        let mut marks = Vec::new();
+        for guard in snapshot.prefix(&self.kv, OWN_TRIM) {
+            let (key, value) = guard.into_inner()?;
+            let log = key.get(OWN_TRIM.len()..).unwrap_or_default().to_vec();
+            let (first, _) = trim_mark_from(&value).ok_or(ReadError::Envelope)?;
+            marks.push((log, first));
+        }
+        Ok(marks)
+    }
+}
+
+/// The last commit's revision.
+pub(crate) const OWN_REVISION: [u8; 3] = [0, 0, b'R'];
+/// The store's identity.
+pub(crate) const OWN_IDENTITY: [u8; 3] = [0, 0, b'I'];
+/// Before the name of a trimmed log.
+pub(crate) const OWN_TRIM: [u8; 3] = [0, 0, b'T'];
+/// Before a blob's hash and the key that keeps it.
+pub(crate) const OWN_LINK: [u8; 3] = [0, 0, b'L'];
+
+/// Where a log's first and next position are kept once it was trimmed.
+pub(crate) fn trim_key(log: &LogName) -> Vec<u8> {
+    [&OWN_TRIM[..], &log.prefix()].concat()
+}
+
+/// The value at [`trim_key`].
+pub(crate) fn trim_mark(first: u64, next: u64) -> Vec<u8> {
+    [first.to_be_bytes(), next.to_be_bytes()].concat()
+}
+
+fn trim_mark_from(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (first, next) = bytes.split_first_chunk::<8>()?;
+    let next = next.try_into().ok()?;
+    Some((u64::from_be_bytes(*first), u64::from_be_bytes(next)))
+}
+
+fn links_of_blob(blob: &BlobId) -> Vec<u8> {
+    [&OWN_LINK[..], blob.as_bytes()].concat()
+}
+
+/// Before the blobs that `key` keeps.
+pub(crate) fn links_of_key(key: &Key) -> Vec<u8> {
+    [&[0, 0, b'K'], key.bytes(), &[0, 0]].concat()
+}
+
+/// The two entries that tie `blob` to `key`.
+pub(crate) fn link_keys(blob: &BlobId, key: &Key) -> [Vec<u8>; 2] {
+    [
+        [&links_of_blob(blob), key.bytes()].concat(),
+        [&links_of_key(key)[..], blob.as_bytes()].concat(),
+    ]
+}
+
+/// The position in the key of a record.
+pub(crate) fn position_of(key: &[u8]) -> Result<u64, ReadError> {
+    let position = key.last_chunk::<8>().ok_or(ReadError::Envelope)?;
+    Ok(u64::from_be_bytes(*position))
+}

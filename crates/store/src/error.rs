@@ -1,0 +1,253 @@
+//! What can go wrong, one type per verb, in words that an operator can act on.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::{BlobId, Key};
+
+/// A failure inside the embedded engine; its words are for the log.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(Arc<str>);
+
+impl From<fjall::Error> for EngineError {
+    fn from(source: fjall::Error) -> Self {
+        Self::of(&source)
+    }
+}
+
+impl EngineError {
+    /// The words of an error that the engine keeps for itself.
+    pub(crate) fn of(error: &fjall::Error) -> Self {
+        Self(Arc::from(error.to_string()))
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("{} is in use by another process; stop that one first, or talk to it through its socket", dir.display())]
+    Locked {
+        /// The store's directory.
+        dir: PathBuf,
+    },
+    /// A newer version of the program wrote it.
+    #[error("{} was written in format {found} by a newer version; this one knows format {known}: install the newer version again", dir.display())]
+    Newer {
+        /// The store's directory.
+        dir: PathBuf,
+        /// The format met.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// There are other things in the directory.
+    #[error("{} holds files that are not a store ({found}); name an empty directory", dir.display())]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the names found.
+        found: String,
+    },
+    /// Nothing is there to be read.
+    #[error("{} holds no store", dir.display())]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Data that was durable is damaged; opening would drop what follows the damage.
+    #[error(
+        "{what}; nothing was changed. Restore a backup, or open with `salvage` to go on without what follows the damage (it is kept aside)"
+    )]
+    Damaged {
+        /// Which file, and where.
+        what: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine refused.
+    #[error("storage engine")]
+    Engine(#[source] EngineError),
+    /// What was read back at opening makes no sense.
+    #[error("state of the store")]
+    Read(#[from] ReadError),
+}
+
+/// Why a batch did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// A condition did not hold; nothing of the batch happened.
+    #[error("another writer was first (table {})", key.table_name())]
+    Precondition {
+        /// The key whose condition failed.
+        key: Key,
+    },
+    /// Too much is waiting; try again later.
+    #[error("too many commits are waiting")]
+    Full,
+    /// The disk's reserve is reached; batches that only delete are still taken.
+    #[error("the disk is full but for its reserve ({available} bytes left)")]
+    NoSpace {
+        /// Bytes left to this user.
+        available: u64,
+    },
+    /// The batch, or a key in it, is larger than allowed.
+    #[error("{bytes} bytes where {limit} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A write or sync failed earlier: no more promises are given. Reads go on.
+    #[error("an earlier write failed; nothing more is accepted until a restart")]
+    Poisoned,
+    /// A linked blob is not there.
+    #[error("blob {id} is not in the store")]
+    MissingBlob {
+        /// The blob.
+        id: BlobId,
+    },
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The store was opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// The write or sync of this very batch failed: it may or may not be there after a restart.
+    #[error("write failed, nothing was promised")]
+    Io(#[source] EngineError),
+    /// What the conditions needed could not be read.
+    #[error("read before the write failed")]
+    Read(#[source] Arc<ReadError>),
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The engine refused; a checksum that does not match is reported here.
+    #[error("storage engine")]
+    Engine(#[source] EngineError),
+    /// The bytes are no record of ours.
+    #[error("the record's envelope is damaged")]
+    Envelope,
+    /// A newer version of the program wrote this record.
+    #[error("the record has layout {found}, written by a newer version")]
+    NewerRecord {
+        /// The layout met.
+        found: u8,
+    },
+    /// The body is sealed and its key is not here.
+    #[error("the record is sealed with key {key_id}")]
+    Sealed {
+        /// The key's id.
+        key_id: u32,
+    },
+}
+
+impl From<fjall::Error> for ReadError {
+    fn from(source: fjall::Error) -> Self {
+        Self::Engine(source.into())
+    }
+}
+
+/// Why a blob could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// It is larger than allowed.
+    #[error("larger than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The disk's reserve is reached.
+    #[error("the disk is full but for its reserve ({available} bytes left)")]
+    NoSpace {
+        /// Bytes left to this user.
+        available: u64,
+    },
+    /// It is not there.
+    #[error("blob {id} is not in the store")]
+    Missing {
+        /// The blob.
+        id: BlobId,
+    },
+    /// Its bytes are not what its name says: torn or altered.
+    #[error("blob {id} is damaged: its bytes have another hash")]
+    Altered {
+        /// The blob.
+        id: BlobId,
+    },
+    /// The store was opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// What the sweep needed could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file could not be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why a backup was not made or not restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The target is not empty.
+    #[error("{} is not empty; name a new directory", dir.display())]
+    NotEmpty {
+        /// The target.
+        dir: PathBuf,
+    },
+    /// Another backup is running.
+    #[error("another backup is running")]
+    Busy,
+    /// The backup is not whole, or altered. Nothing was written.
+    #[error("the backup is damaged: {what}")]
+    Damaged {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A newer version of the program wrote it.
+    #[error("the backup has format {found}, written by a newer version; this one knows {known}")]
+    Newer {
+        /// The format met.
+        found: u32,
+        /// The newest format this program knows.
+        known: u32,
+    },
+    /// The store could not be read.
+    #[error("read of the store")]
+    Read(#[from] ReadError),
+    /// A blob could not be read.
+    #[error("blob of the store")]
+    Blob(#[from] BlobError),
+    /// The restored store could not be opened.
+    #[error("restored store")]
+    Open(#[from] OpenError),
+    /// A file could not be read or written.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

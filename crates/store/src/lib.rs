@@ -1,0 +1,421 @@
+//! Log, tables and blobs under one write verb: what was promised is on the disk.
+//!
+//! Everybody who must not forget writes here: the one deciding task its standings and orders, every
+//! part its records and state. [`Store::commit`] takes a [`Batch`] (records to append, keys to
+//! change under conditions, blobs to keep) and gives a [`Receipt`] after the sync; a reply that
+//! promises something is built from a receipt and from nothing else.
+//!
+//! * **log**: records in order, numbered from 1, read from a position; removed only by
+//!   [`Store::trim`]. What was consumed is state, kept in a table, not in the log.
+//! * **tables**: values by [`Key`], each with the [`Revision`] that wrote it, which is the
+//!   condition of the next change; read by key or prefix, watched by prefix.
+//! * **blobs**: large bodies in files named by their hash ([`Blobs`]).
+//!
+//! What waits is written together: one `fdatasync` for a group of batches. After a failed write or
+//! sync no receipt is given any more ([`CommitError::Poisoned`]), while reads go on. The bytes on
+//! disk are described in `envelope` (records and values), `engine` (the store's own keys) and
+//! `open` (files). Reads block for as long as a disk read takes; they are meant for small amounts.
+
+mod backup;
+mod batch;
+mod blob;
+mod commit;
+mod disk;
+mod engine;
+mod envelope;
+mod error;
+mod journal;
+mod key;
+mod log;
+mod open;
+mod options;
+mod stage;
+mod stats;
+mod table;
+
+use std::fmt;
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::oneshot;
+
+pub use backup::{BackupReport, restore};
+pub use batch::{Batch, Expect, Position, Receipt, Revision};
+pub use blob::{Blob, BlobId, BlobWriter, Blobs, InvalidBlobId, Swept};
+pub use error::{BackupError, BlobError, CommitError, EngineError, OpenError, ReadError};
+pub use key::{Key, LogName, Table};
+pub use log::Entry;
+pub use options::{Committer, Options};
+pub use stats::Stats;
+pub use table::{Change, Versioned, Watch};
+
+use commit::{Core, GroupLimits, Request};
+use engine::Engine;
+use log::Firsts;
+use open::{Access, Opened};
+use stats::Counters;
+use table::Watchers;
+
+/// Keys and log names are at most so long in their encoded form.
+const MAX_KEY: usize = 4096;
+
+/// A store. A cheap handle; the files are free for others when the last one is gone.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    blobs: Blobs,
+    watchers: Arc<Watchers>,
+    firsts: Arc<Firsts>,
+    counters: Arc<Counters>,
+    writer: Writer,
+    options: Options,
+    set_aside: u64,
+    backing_up: Arc<AtomicBool>,
+    closed: AtomicBool,
+    /// Last, so that it is given up after the engine.
+    _lock: File,
+}
+
+enum Writer {
+    Thread {
+        requests: SyncSender<Request>,
+        thread: Mutex<Option<JoinHandle<()>>>,
+    },
+    Inline(Box<Mutex<Core>>),
+    None,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or makes one there.
+    ///
+    /// # Errors
+    /// It is in use, of a newer format, damaged, or the directory holds something else.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let opened = open::open(dir, &options, Access::Write)?;
+        Self::start(opened, options, Access::Write, dir)
+    }
+
+    /// Opens a store that nobody has open, to look into it; commits are refused.
+    ///
+    /// The engine cannot open without its lock and without tidying its own files, so this needs
+    /// the right to write, and fails with [`OpenError::Locked`] while a daemon runs.
+    ///
+    /// # Errors
+    /// As [`Store::open`], or nothing is there.
+    pub fn open_read_only(dir: &Path) -> Result<Self, OpenError> {
+        let options = Options::default();
+        let opened = open::open(dir, &options, Access::Read)?;
+        Self::start(opened, options, Access::Read, dir)
+    }
+
+    fn start(
+        opened: Opened,
+        options: Options,
+        access: Access,
+        dir: &Path,
+    ) -> Result<Self, OpenError> {
+        let Opened {
+            core,
+            lock,
+            set_aside,
+        } = opened;
+        let engine = core.engine.clone();
+        let blobs = core.blobs.clone();
+        let watchers = Arc::clone(&core.watchers);
+        let firsts = Arc::clone(&core.firsts);
+        let counters = Arc::clone(&core.counters);
+        let writer = match (access, options.committer) {
+            (Access::Read, _) => Writer::None,
+            (Access::Write, Committer::Inline) => Writer::Inline(Box::new(Mutex::new(core))),
+            (Access::Write, Committer::Thread) => {
+                start_thread(core, &options).map_err(|source| OpenError::Io {
+                    path: dir.to_path_buf(),
+                    source,
+                })?
+            }
+        };
+        Ok(Self(Arc::new(Shared {
+            engine,
+            blobs,
+            watchers,
+            firsts,
+            counters,
+            writer,
+            options,
+            set_aside,
+            backing_up: Arc::default(),
+            closed: AtomicBool::new(false),
+            _lock: lock,
+        })))
+    }
+
+    /// Does all of `batch` durably, or nothing.
+    ///
+    /// If the caller stops waiting the batch may still happen; it then has no receipt.
+    ///
+    /// # Errors
+    /// See [`CommitError`]; only after [`CommitError::Io`] is it open whether the batch is there.
+    pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
+        let size = batch.size();
+        let refusal = self.too_large(&batch, size).map_or(Ok(()), Err);
+        if let Err(error) = refusal.and_then(|()| self.accepts()) {
+            return Err(self.refused(error));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Commit { batch, size, reply }, size)?;
+        answer.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// The value at `key`.
+    ///
+    /// # Errors
+    /// The disk could not be read, or what was read is damaged.
+    pub fn get(&self, key: &Key) -> Result<Option<Versioned>, ReadError> {
+        table::get(&self.0.engine, key)
+    }
+
+    /// The first `limit` values at and below `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn scan(&self, prefix: &Key, limit: usize) -> Result<Vec<(Key, Versioned)>, ReadError> {
+        table::scan(&self.0.engine, prefix, limit)
+    }
+
+    /// As [`Store::scan`], of the keys that sort after `after`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn scan_after(
+        &self,
+        prefix: &Key,
+        after: &Key,
+        limit: usize,
+    ) -> Result<Vec<(Key, Versioned)>, ReadError> {
+        table::scan_after(&self.0.engine, prefix, after, limit)
+    }
+
+    /// The changes at and below `prefix` from now on.
+    pub fn watch(&self, prefix: Key) -> Watch {
+        let watch = self.0.watchers.add(prefix, self.0.options.watch_capacity);
+        if self.0.closed.load(Ordering::Acquire) {
+            self.0.watchers.close();
+        }
+        watch
+    }
+
+    /// Up to `limit` records of `log`, from the position `from` on.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn read(
+        &self,
+        log: &LogName,
+        from: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        let from = from.0.max(self.0.firsts.get(log));
+        log::read(&self.0.engine, log, from, limit)
+    }
+
+    /// The last `count` records of `log`, oldest first.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn last(&self, log: &LogName, count: usize) -> Result<Vec<Entry>, ReadError> {
+        log::last(&self.0.engine, log, self.0.firsts.get(log), count)
+    }
+
+    /// Removes the records of `log` below the position `below`. For retention only: positions are
+    /// never given again.
+    ///
+    /// # Errors
+    /// As [`Store::commit`]; some records may be removed then.
+    pub async fn trim(&self, log: &LogName, below: Position) -> Result<(), CommitError> {
+        loop {
+            self.accepts()?;
+            let (request, answer) = commit::trim_request(log, below);
+            self.ask(request, 0)?;
+            if !answer.await.unwrap_or(Err(CommitError::Closed))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The large bodies.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Copies the whole store as it is at one moment into the new directory `to`.
+    /// [`restore`] makes a store of it again.
+    ///
+    /// # Errors
+    /// The target is not empty, a blob is damaged or missing, or a read or write failed.
+    pub async fn backup(&self, to: &Path) -> Result<BackupReport, BackupError> {
+        let Some(turn) = Turn::take(&self.0.backing_up) else {
+            return Err(BackupError::Busy);
+        };
+        let (engine, blobs) = (self.0.engine.clone(), self.0.blobs.clone());
+        if !matches!(self.0.writer, Writer::Thread { .. }) {
+            return backup::write(&engine, &blobs, to);
+        }
+        let (reply, answer) = oneshot::channel();
+        let target = to.to_path_buf();
+        // Goes on to its end even if nobody waits for it any more.
+        let copy = move || {
+            let done = backup::write(&engine, &blobs, &target);
+            drop(turn);
+            let _ = reply.send(done);
+        };
+        thread::Builder::new()
+            .name("store-backup".to_owned())
+            .spawn(copy)
+            .map_err(|source| BackupError::Io {
+                path: to.to_path_buf(),
+                source,
+            })?;
+        answer.await.unwrap_or(Err(BackupError::Busy))
+    }
+
+    /// Counts since opening.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            disk_bytes: self.0.engine.db.disk_space().unwrap_or(0),
+            set_aside_bytes: self.0.set_aside,
+            ..self.0.counters.stats()
+        }
+    }
+
+    /// Finishes what was asked before and takes no more. Other handles can still read; the files
+    /// are free for others when all handles are gone.
+    pub fn close(self) {
+        self.0.stop();
+    }
+
+    fn accepts(&self) -> Result<(), CommitError> {
+        if matches!(self.0.writer, Writer::None) {
+            return Err(CommitError::ReadOnly);
+        }
+        if self.0.closed.load(Ordering::Acquire) {
+            return Err(CommitError::Closed);
+        }
+        if self.0.counters.is_poisoned() {
+            return Err(CommitError::Poisoned);
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, batch: &Batch, size: usize) -> Option<CommitError> {
+        let longest = batch.longest_key();
+        if longest > MAX_KEY {
+            return Some(CommitError::TooLarge {
+                bytes: longest,
+                limit: MAX_KEY,
+            });
+        }
+        let limit = self.0.options.max_batch_bytes;
+        (size > limit).then_some(CommitError::TooLarge { bytes: size, limit })
+    }
+
+    fn refused(&self, error: CommitError) -> CommitError {
+        self.0.counters.refused.fetch_add(1, Ordering::Relaxed);
+        error
+    }
+
+    /// Hands a request to the committer without waiting for room.
+    fn ask(&self, request: Request, size: usize) -> Result<(), CommitError> {
+        let counters = &self.0.counters;
+        let requests = match &self.0.writer {
+            Writer::None => return Err(self.refused(CommitError::ReadOnly)),
+            Writer::Inline(core) => {
+                let mut core = core.lock().unwrap_or_else(PoisonError::into_inner);
+                counters.enter_queue(size, usize::MAX);
+                counters.waiting.fetch_add(1, Ordering::Relaxed);
+                core.commit_group(vec![request]);
+                return Ok(());
+            }
+            Writer::Thread { requests, .. } => requests,
+        };
+        if !counters.enter_queue(size, self.0.options.max_queue_bytes) {
+            return Err(self.refused(CommitError::Full));
+        }
+        counters.waiting.fetch_add(1, Ordering::Relaxed);
+        requests.try_send(request).map_err(|error| {
+            counters.leave_queue(size);
+            counters.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.refused(match error {
+                TrySendError::Full(_) => CommitError::Full,
+                TrySendError::Disconnected(_) => CommitError::Closed,
+            })
+        })
+    }
+}
+
+fn start_thread(core: Core, options: &Options) -> std::io::Result<Writer> {
+    let (requests, waiting) = std::sync::mpsc::sync_channel(options.max_queue.max(1));
+    let limits = GroupLimits {
+        batches: options.max_group,
+        bytes: options.max_group_bytes,
+    };
+    let thread = thread::Builder::new()
+        .name("store-commit".to_owned())
+        .spawn(move || commit::run(core, &waiting, limits))?;
+    Ok(Writer::Thread {
+        requests,
+        thread: Mutex::new(Some(thread)),
+    })
+}
+
+/// The right to make a backup; one at a time.
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    fn take(busy: &Arc<AtomicBool>) -> Option<Self> {
+        let free = !busy.swap(true, Ordering::AcqRel);
+        free.then(|| Self(Arc::clone(busy)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl Shared {
+    fn stop(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Writer::Thread { requests, thread } = &self.writer {
+            let thread = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(thread) = thread {
+                // Waits for room if the queue is full; fails only if the thread is gone.
+                let _ = requests.send(Request::Close);
+                if thread.join().is_err() {
+                    tracing::error!("the committer ended by a panic");
+                }
+            }
+        }
+        self.watchers.close();
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("blobs", &self.0.blobs)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,221 @@
+//! Opening a store: its directory, its format, its lock, what a crash left.
+//!
+//! ```text
+//! format    "servergate store format 1"
+//! lock      held by whoever has it open
+//! db/       the engine's files
+//! blobs/    large bodies (see `blob`)
+//! aside/    what was set aside from a damaged journal (see `journal`), if ever
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fjall::PersistMode;
+
+use crate::blob::Limits;
+use crate::commit::Core;
+use crate::engine::{self, Engine};
+use crate::log::Firsts;
+use crate::stats::Counters;
+use crate::table::Watchers;
+use crate::{Blobs, OpenError, Options, ReadError, disk, journal};
+
+/// The newest format this program reads and the one it writes.
+const FORMAT: u32 = 1;
+const FORMAT_WORDS: &str = "servergate store format ";
+const OURS: [&str; 6] = ["format", "format.new", "lock", "db", "blobs", "aside"];
+
+/// What a store is made of, once open.
+pub(crate) struct Opened {
+    pub(crate) core: Core,
+    /// Held open as long as the store is.
+    pub(crate) lock: File,
+    pub(crate) set_aside: u64,
+}
+
+/// Whether a store may be made and written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    Read,
+}
+
+pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Opened, OpenError> {
+    let known = known_format(dir)?;
+    if !known && access == Access::Read {
+        return Err(OpenError::Missing {
+            dir: dir.to_path_buf(),
+        });
+    }
+    if !known {
+        make_directory(dir)?;
+    }
+    let lock = lock(dir)?;
+    let db = dir.join("db");
+    drop_unfinished(&db).map_err(|source| io_error(&db, source))?;
+    let set_aside = journal::inspect(&db, &dir.join("aside"), options.salvage)?;
+    let engine = Engine::open(&db, options.cache_bytes, options.max_journal_bytes)
+        .map_err(|error| engine_error(dir, &error))?;
+    let identity = identity(&engine, options, dir)?;
+    let limits = Limits {
+        blob_bytes: options.max_blob_bytes,
+        grace: options.blob_grace,
+        reserve: options.reserve_bytes,
+        read_only: access == Access::Read,
+    };
+    let blobs = dir.join("blobs");
+    let blobs = Blobs::at(blobs.clone(), limits, engine.clone())
+        .map_err(|source| io_error(&blobs, source))?;
+    if !known {
+        // Last: a directory with this file was made whole.
+        let path = dir.join("format");
+        disk::write_whole(&path, format!("{FORMAT_WORDS}{FORMAT}\n").as_bytes())
+            .map_err(|source| io_error(&path, source))?;
+    }
+    let firsts = Firsts::default();
+    for (log, first) in engine.trimmed_logs()? {
+        firsts.set(log, first);
+    }
+    let core = Core {
+        revision: engine.own_number(&engine::OWN_REVISION)?.unwrap_or(0),
+        engine,
+        blobs,
+        watchers: Arc::new(Watchers::default()),
+        firsts: Arc::new(firsts),
+        counters: Arc::new(Counters::default()),
+        identity,
+        next: HashMap::new(),
+        dir: dir.to_path_buf(),
+        reserve: options.reserve_bytes,
+    };
+    Ok(Opened {
+        core,
+        lock,
+        set_aside,
+    })
+}
+
+/// Whether a store of a format we know is there.
+fn known_format(dir: &Path) -> Result<bool, OpenError> {
+    let path = dir.join("format");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(OpenError::Io { path, source }),
+    };
+    let number = text
+        .trim_end()
+        .strip_prefix(FORMAT_WORDS)
+        .and_then(|rest| rest.parse().ok());
+    match number {
+        None => Err(OpenError::Foreign {
+            dir: dir.to_path_buf(),
+            found: "format".to_owned(),
+        }),
+        Some(found) if found > FORMAT => Err(OpenError::Newer {
+            dir: dir.to_path_buf(),
+            found,
+            known: FORMAT,
+        }),
+        Some(_) => Ok(true),
+    }
+}
+
+/// Makes the directory, or sees that nothing foreign is in it.
+fn make_directory(dir: &Path) -> Result<(), OpenError> {
+    let at = |source| io_error(dir, source);
+    fs::create_dir_all(dir).map_err(at)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk::sync_dir(parent).map_err(at)?;
+    }
+    for entry in fs::read_dir(dir).map_err(at)? {
+        let found = entry
+            .map_err(at)?
+            .file_name()
+            .to_string_lossy()
+            .into_owned();
+        if !OURS.contains(&found.as_str()) {
+            return Err(OpenError::Foreign {
+                dir: dir.to_path_buf(),
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|source| io_error(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
+            dir: dir.to_path_buf(),
+        }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+    }
+}
+
+/// Removes engine files whose making was cut short: without a whole version file the engine has
+/// never taken a write.
+fn drop_unfinished(db: &Path) -> io::Result<()> {
+    let version = fs::metadata(db.join("version"));
+    let finished = version.is_ok_and(|version| version.len() >= 4);
+    if finished || !db.exists() {
+        return Ok(());
+    }
+    let journals = fs::read_dir(db)?.filter_map(Result::ok).filter(|entry| {
+        entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "jnl")
+    });
+    // More than the one empty journal of a beginning: not unfinished but damaged.
+    if journals.count() > 1 {
+        return Ok(());
+    }
+    fs::remove_dir_all(db)
+}
+
+/// The identity in the store, or a new one made durable.
+fn identity(engine: &Engine, options: &Options, dir: &Path) -> Result<[u8; 16], OpenError> {
+    if let Some(bytes) = engine
+        .kv
+        .get(engine::OWN_IDENTITY)
+        .map_err(ReadError::from)?
+    {
+        let identity = bytes.as_ref().try_into();
+        return identity.map_err(|_| OpenError::Read(ReadError::Envelope));
+    }
+    let identity = match options.identity {
+        Some(identity) => identity,
+        None => disk::random().map_err(|source| io_error(Path::new("/dev/urandom"), source))?,
+    };
+    let mut batch = engine.db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&engine.kv, engine::OWN_IDENTITY, identity);
+    batch.commit().map_err(|error| engine_error(dir, &error))?;
+    Ok(identity)
+}
+
+fn engine_error(dir: &Path, error: &fjall::Error) -> OpenError {
+    match error {
+        fjall::Error::Locked => OpenError::Locked {
+            dir: dir.to_path_buf(),
+        },
+        error => OpenError::Engine(crate::EngineError::of(error)),
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> OpenError {
+    let path: PathBuf = path.to_path_buf();
+    OpenError::Io { path, source }
+}

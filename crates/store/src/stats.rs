@@ -1,0 +1,77 @@
+//! What the store counts; the host exports it as metrics.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// Counts since opening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Batches that got a receipt.
+    pub commits: u64,
+    /// Groups written, one `fdatasync` each.
+    pub syncs: u64,
+    /// Records appended to logs.
+    pub records: u64,
+    /// Batches refused, for whatever reason.
+    pub refused: u64,
+    /// Batches waiting for the committer now.
+    pub waiting: u64,
+    /// A write failed: nothing more is accepted.
+    pub poisoned: bool,
+    /// Bytes of the engine's files on disk, without blobs.
+    pub disk_bytes: u64,
+    /// Bytes behind the last whole write that were set aside at opening: what was being written
+    /// when the power went, or what an operator's `salvage` gave up.
+    pub set_aside_bytes: u64,
+}
+
+/// The counters behind [`Stats`], and the budget of the queue.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) records: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) waiting: AtomicU64,
+    queued_bytes: AtomicUsize,
+    poisoned: AtomicBool,
+}
+
+impl Counters {
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            commits: self.commits.load(Ordering::Relaxed),
+            syncs: self.syncs.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            poisoned: self.is_poisoned(),
+            disk_bytes: 0,
+            set_aside_bytes: 0,
+        }
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Release);
+    }
+
+    /// Takes `size` bytes of the queue's budget; `false` if they are not there.
+    pub(crate) fn enter_queue(&self, size: usize, limit: usize) -> bool {
+        let before = self.queued_bytes.fetch_add(size, Ordering::AcqRel);
+        // An empty queue takes any batch that is small enough to be one.
+        if before > 0 && before.saturating_add(size) > limit {
+            self.leave_queue(size);
+            return false;
+        }
+        true
+    }
+
+    /// Gives `size` bytes of the queue's budget back.
+    pub(crate) fn leave_queue(&self, size: usize) {
+        self.queued_bytes.fetch_sub(size, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,58 @@
+//! The store from outside: what it promises, also when it is killed, when the disk refuses and
+//! when files are damaged.
+
+mod backups;
+mod blobs;
+mod crash;
+mod damage;
+mod fault;
+mod rules;
+mod tables;
+
+use std::future::Future;
+use std::path::Path;
+
+use store::{Committer, LogName, Options, Position, Store, Table};
+
+const TABLE: Table = Table::new("test");
+const LOG: LogName = LogName::new("record");
+
+fn inline() -> Options {
+    Options {
+        committer: Committer::Inline,
+        reserve_bytes: 0,
+        ..Options::default()
+    }
+}
+
+fn threaded() -> Options {
+    Options {
+        reserve_bytes: 0,
+        ..Options::default()
+    }
+}
+
+fn open(dir: &Path) -> Store {
+    Store::open(dir, inline()).unwrap()
+}
+
+fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Everything in tables and logs named, as text, for comparing two stores.
+fn content(store: &Store, logs: &[LogName]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (key, value) in store.scan(&store::Key::table(TABLE), usize::MAX).unwrap() {
+        lines.push(format!("{key:?} = {value:?}"));
+    }
+    for log in logs {
+        for entry in store.read(log, Position::START, usize::MAX).unwrap() {
+            lines.push(format!("{log} {entry:?}"));
+        }
+    }
+    lines
+}

@@ -1,0 +1,3 @@
+//! Runs the end-to-end scenarios.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Development only: simulated world, transcripts, real peers in network namespaces.

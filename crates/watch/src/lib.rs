@@ -1,0 +1,1 @@
+//! Probes every service from every place and says what was measured.
