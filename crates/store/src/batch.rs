@@ -199,7 +199,6 @@ impl Batch {
 /// It can be neither built nor copied, so a reply that takes one by value cannot be given twice
 /// or too early.
 #[derive(Debug)]
-#[must_use = "a reply is built from it"]
 pub struct Receipt {
     pub(crate) revision: Revision,
     pub(crate) positions: Vec<Position>,

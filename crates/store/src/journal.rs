@@ -31,6 +31,7 @@ const CLEAR: u8 = 4;
 const START_LENGTH: u64 = 13;
 const ITEM_LENGTH: usize = 20;
 const CHUNK: usize = 64 << 10;
+static ZEROS: [u8; CHUNK] = [0; CHUNK];
 /// A batch behind the damage counts as ours if its sequence number is so close.
 const SEQUENCE_WINDOW: u64 = 1 << 32;
 
@@ -44,21 +45,30 @@ pub(crate) fn inspect(engine_dir: &Path, aside: &Path, salvage: bool) -> Result<
     let mut journals = journals(engine_dir).map_err(|source| io_error(engine_dir, source))?;
     journals.sort_unstable();
     let mut set_aside = 0;
-    let newest = journals.last().map(|(number, _)| *number);
-    for (number, path) in journals {
-        let may_be_torn = salvage || Some(number) == newest;
-        set_aside += inspect_one(&path, aside, salvage, may_be_torn)?;
+    // A journal is synced whole before the next one takes a batch, so only the last one with
+    // batches may be torn; behind it there may be new ones that never took any.
+    let mut may_be_torn = true;
+    for (_, path) in journals.iter().rev() {
+        let looked = inspect_one(path, aside, salvage, may_be_torn)?;
+        set_aside += looked.set_aside;
+        may_be_torn &= looked.is_empty || salvage;
     }
     Ok(set_aside)
 }
 
-/// Older journals were synced whole before the next one was begun, so only the newest may be torn.
+/// What was found in one journal.
+struct Looked {
+    set_aside: u64,
+    /// Without a whole batch.
+    is_empty: bool,
+}
+
 fn inspect_one(
     path: &Path,
     aside: &Path,
     salvage: bool,
     may_be_torn: bool,
-) -> Result<u64, OpenError> {
+) -> Result<Looked, OpenError> {
     let io_error = |source| io_error(path, source);
     let file = OpenOptions::new()
         .read(true)
@@ -69,8 +79,12 @@ fn inspect_one(
     let journal = Journal { file, length };
     let (end, sequence) = journal.last_whole().map_err(io_error)?;
     let written_to = journal.last_non_zero(end).map_err(io_error)?;
+    let is_empty = end == 0;
     if written_to == end {
-        return Ok(0);
+        return Ok(Looked {
+            set_aside: 0,
+            is_empty,
+        });
     }
     let behind = journal
         .find_batch(end + 1, written_to, sequence)
@@ -93,7 +107,10 @@ fn inspect_one(
         journal = %path.display(), at = end, bytes = written_to - end,
         "the last write to the journal is not whole; it was set aside"
     );
-    Ok(written_to - end)
+    Ok(Looked {
+        set_aside: written_to - end,
+        is_empty,
+    })
 }
 
 fn journals(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
@@ -143,7 +160,9 @@ impl Journal {
             if chunk.is_empty() {
                 return Ok(last);
             }
-            if let Some(index) = chunk.iter().rposition(|&byte| byte != 0) {
+            // Most of it is zeros: compared at once first.
+            if ZEROS.get(..chunk.len()) != Some(chunk) {
+                let index = chunk.iter().rposition(|&byte| byte != 0).unwrap_or(0);
                 last = at + index as u64 + 1;
             }
             at += chunk.len() as u64;

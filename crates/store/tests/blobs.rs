@@ -47,7 +47,7 @@ fn many_are_put_at_once_and_counted_once() {
     assert_eq!(store.blobs().total_bytes().unwrap(), 0);
     let ids = store
         .blobs()
-        .put_many(&[b"one", b"three", b"one", b""])
+        .put_many(&[&b"one"[..], b"three", b"one", b""])
         .unwrap();
     assert_eq!(ids[0], ids[2]);
     assert_eq!(store.blobs().total_bytes().unwrap(), 8);

@@ -14,6 +14,7 @@ pub(super) struct HostName {
 }
 
 /// What is asked, once it is clear whom.
+#[allow(clippy::large_enum_variant)] // lives on the stack for a moment; a box would cost more
 pub(super) enum Target {
     /// A page of this host.
     Page(HostName),

@@ -1,0 +1,42 @@
+# Der Verlauf: Gemessenes und Getanes, nie Angaben.
+
+event-began = { $service }: Die Störung beginnt.
+event-cause-application = { $service }: Es kommen Antworten, aber mit Fehlern.
+event-cause-below-quorum = { $service }: Nur einzelne Orte sehen die Störung.
+event-cause-block = { $service }: Aus manchen Netzen oder Ländern erreichbar, aus anderen nicht.
+event-cause-dns-data = { $service }: Die Namensserver geben falsche Antworten.
+event-cause-dns-delegation = { $service }: In der übergeordneten Zone stehen andere Namensserver als zuvor.
+event-cause-dns-server = { $service }: Die Namensserver antworten nicht.
+event-cause-foreign-certificate = { $service }: Die Antwort kommt mit einem anderen Schlüssel als zuvor.
+event-cause-holding-page = { $service }: Es erscheint eine andere Seite als sonst.
+event-cause-host = { $service }: Die Maschine ist nicht am Netz, ihre Nachbarn antworten.
+event-cause-network = { $service }: Das ganze Netz um die Maschine antwortet nicht.
+event-cause-observer = { $service }: Unsere Messorte haben selbst keine Verbindung.
+event-cause-overload = { $service }: Die Anfragen werden nicht mehr bewältigt.
+event-cause-path = { $service }: Von manchen Orten erreichbar, von anderen nicht.
+event-cause-service = { $service }: Die Maschine antwortet, der Dienst auf ihr nicht.
+event-cause-silent = { $service }: Die Adresse antwortet nicht.
+event-cause-tls = { $service }: Eine gesicherte Verbindung kommt nicht zustande.
+event-cause-unknown = { $service }: Nicht erreichbar, wie es sein soll.
+event-answers = { $service }: Die eigenen Server antworten wieder.
+event-took-over = { $service }: Der Ersatzserver übernimmt.
+event-returning = { $service }: Der Ersatzserver gibt Anfragen an die eigenen Server zurück.
+event-stood-down = { $service }: Die eigenen Server haben wieder übernommen.
+event-would-acting = { $service }: Der Ersatzserver hätte übernommen, beobachtet aber nur.
+event-would-returning = { $service }: Der Ersatzserver hätte zurückgegeben, beobachtet aber nur.
+event-would-standby = { $service }: Der Ersatzserver wäre zurückgetreten, beobachtet aber nur.
+event-asked-take-over = { $service }: Ein Mensch wird gefragt, ob der Ersatzserver übernehmen soll.
+event-asked-return = { $service }: Ein Mensch wird gefragt, ob die eigenen Server wieder übernehmen sollen.
+event-answered-yes = { $service }: Die Antwort lautet ja.
+event-answered-no = { $service }: Die Antwort lautet nein.
+event-ordered-failover = { $service }: Ein Mensch ordnet an, dass der Ersatzserver übernimmt.
+event-ordered-failback = { $service }: Ein Mensch ordnet an, dass der Ersatzserver zurücktritt.
+event-ordered-hold = { $service }: Ein Mensch ordnet an, dass alles bleibt, wie es ist.
+event-ordered-auto = { $service }: Es wird wieder nach Messung entschieden.
+event-ended = { $service }: Die Störung ist beendet.
+kind-measured = gemessen
+kind-done = veranlasst
+timeline-omitted = { $count ->
+        [one] Ein weiterer Eintrag ist hier ausgelassen.
+       *[other] { $count } weitere Einträge sind hier ausgelassen.
+    }

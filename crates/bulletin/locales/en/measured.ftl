@@ -1,0 +1,41 @@
+# What was measured. Each sentence is made from a finding of the measurement, never from a statement.
+
+from = { $voting ->
+        [0] no place is measuring at the moment
+        [1] measured from { $seen } of 1 place
+       *[other] measured from { $seen } of { $voting } places
+    }
+measured-good-web = { $subject } answers as it should; { $from }.
+measured-good-names = The name service answers as it should; { $from }.
+measured-good-mail = The e-mail service answers as it should; { $from }.
+measured-good-chat = The chat answers as it should; { $from }.
+measured-suspect = { $subject } did not answer as it should ({ $since }); this is being measured again.
+measured-below-quorum = Single places have not reached { $object } since { $since }, the majority does; { $from }.
+measured-blind = Our places of measurement have had no connection themselves since { $since }; we cannot judge at the moment whether { $subject } is reachable.
+measured-nothing = There is no measurement of { $object } yet.
+measured-application = { $subject } has answered with errors since { $since }; { $from }.
+measured-block = { $subject } has been reachable from some networks or countries and not from others since { $since }; { $from }.
+measured-dns-data = The name servers have given wrong answers since { $since }; { $from }.
+measured-dns-delegation = The parent zone has listed other name servers than before since { $since }; { $from }.
+measured-dns-server = The name servers have not answered since { $since }; { $from }.
+measured-foreign-certificate = { $subject } has identified itself with another key than before since { $since }; { $from }.
+measured-holding-page = Under the name { $of } another page than usual has appeared since { $since }; { $from }.
+measured-host = The machine { $of } has been off the network since { $since }, while its neighbours answer; { $from }.
+measured-network = The whole network around the machine { $of } has not answered since { $since }; { $from }.
+measured-overload = { $subject } has not coped with the requests since { $since }; { $from }.
+measured-path = { $subject } has been reachable from some places and not from others since { $since }; { $from }.
+measured-service = The machine answers, but { $subject } on it has not since { $since }; { $from }.
+measured-silent = The address { $of } has not answered since { $since }; { $from }.
+measured-tls = A secure connection (TLS) to { $dative } has not been possible since { $since }; { $from }.
+measured-unknown = { $subject } has not been reachable as it should be since { $since }; { $from }.
+object-chat = the chat
+object-mail = the e-mail service
+object-names = the name service
+object-web = the website
+dative-chat = the chat
+dative-mail = the e-mail service
+dative-names = the name service
+dative-web = the website
+measured-last-good = All was last as it should be: { $when }.
+reason-unknown = The reason is not known.
+reason-said = The measurement does not show the reason. What { $name } says about it stands below.

@@ -1,0 +1,42 @@
+# The course: what was measured and what was done, never statements.
+
+event-began = { $service }: the disturbance begins.
+event-cause-application = { $service }: answers come, but with errors.
+event-cause-below-quorum = { $service }: only single places see the disturbance.
+event-cause-block = { $service }: reachable from some networks or countries, not from others.
+event-cause-dns-data = { $service }: the name servers give wrong answers.
+event-cause-dns-delegation = { $service }: the parent zone lists other name servers than before.
+event-cause-dns-server = { $service }: the name servers do not answer.
+event-cause-foreign-certificate = { $service }: the answer comes with another key than before.
+event-cause-holding-page = { $service }: another page than usual appears.
+event-cause-host = { $service }: the machine is off the network, its neighbours answer.
+event-cause-network = { $service }: the whole network around the machine does not answer.
+event-cause-observer = { $service }: our places of measurement have no connection themselves.
+event-cause-overload = { $service }: the requests are no longer coped with.
+event-cause-path = { $service }: reachable from some places, not from others.
+event-cause-service = { $service }: the machine answers, the service on it does not.
+event-cause-silent = { $service }: the address does not answer.
+event-cause-tls = { $service }: a secure connection is not possible.
+event-cause-unknown = { $service }: not reachable as it should be.
+event-answers = { $service }: the organisation’s own servers answer again.
+event-took-over = { $service }: the standby takes over.
+event-returning = { $service }: the standby passes requests back to the organisation’s own servers.
+event-stood-down = { $service }: the organisation’s own servers have taken over again.
+event-would-acting = { $service }: the standby would have taken over, but only observes.
+event-would-returning = { $service }: the standby would have begun to hand back, but only observes.
+event-would-standby = { $service }: the standby would have stood down, but only observes.
+event-asked-take-over = { $service }: a person is asked whether the standby shall take over.
+event-asked-return = { $service }: a person is asked whether the organisation’s own servers shall take over again.
+event-answered-yes = { $service }: the answer is yes.
+event-answered-no = { $service }: the answer is no.
+event-ordered-failover = { $service }: a person orders the standby to take over.
+event-ordered-failback = { $service }: a person orders the standby to stand down.
+event-ordered-hold = { $service }: a person orders that everything stays as it is.
+event-ordered-auto = { $service }: decisions follow the measurement again.
+event-ended = { $service }: the disturbance has ended.
+kind-measured = measured
+kind-done = done
+timeline-omitted = { $count ->
+        [one] One more entry is left out here.
+       *[other] { $count } more entries are left out here.
+    }
