@@ -43,7 +43,7 @@ use shelf::Shelf;
 use state::State;
 
 /// The log that the deciding task appends [`RecordSpec`]s to.
-pub const RECORD_LOG: &str = "record";
+pub const RECORD_LOG: LogName = LogName::new("record");
 /// So many records are read or taken in at once.
 const PAGE: usize = 256;
 
@@ -146,11 +146,10 @@ impl Writer {
     /// and counted: an old page is better than none.
     fn replay(&mut self, store: &store::Store) -> Result<(), OpenError> {
         let failed = |error: String| OpenError::Store(error.into());
-        let log = LogName::new(RECORD_LOG);
         let mut from = Position::START;
         loop {
             let page = store
-                .read(&log, from, PAGE)
+                .read(&RECORD_LOG, from, PAGE)
                 .map_err(|error| failed(error.to_string()))?;
             let Some(last) = page.last() else {
                 return Ok(());

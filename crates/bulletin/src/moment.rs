@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn a_time_out_of_range_is_told_and_does_not_panic() {
         let english = Words::of(Language::English);
-        let moments = Moments::new(&TimeZone::UTC, &english);
+        let utc = TimeZone::UTC;
+        let moments = Moments::new(&utc, &english);
         assert!(!moments.full(Timestamp::from_millis(i64::MAX)).text.is_empty());
     }
 }

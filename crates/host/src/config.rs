@@ -197,6 +197,33 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Several whole numbers within bounds; `None` if the key is absent.
+    pub fn integers(&self, key: &'static str, from: u64, to: u64) -> Option<Vec<u64>> {
+        let value = self.value(key)?;
+        let want = format!("a list of whole numbers from {from} to {to}");
+        let DeValue::Array(items) = value.get_ref() else {
+            return self.wrong(key, &want, value.get_ref());
+        };
+        let mut list = Vec::new();
+        for item in items.iter() {
+            let number = match item.get_ref() {
+                DeValue::Integer(value) => {
+                    u64::from_str_radix(&value.as_str().replace('_', ""), value.radix()).ok()
+                }
+                _ => None,
+            };
+            match number.filter(|number| (from..=to).contains(number)) {
+                Some(number) => list.push(number),
+                None => {
+                    let shown = self.shown(item);
+                    let message = format!("{}: {shown} should be in {want}", self.name(key));
+                    self.document.note(item.span().start, message, false);
+                }
+            }
+        }
+        Some(list)
+    }
+
     /// A text that `parse` understands; `want` says in words what it should be.
     pub fn parse<T>(
         &self,

@@ -3,7 +3,7 @@
 //! The child is this test binary again. It says what it has only after it has the receipt; the
 //! parent kills it after a random number of such lines, opens the store and looks.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,38 +15,60 @@ use crate::{LOG, TABLE, open, threaded, wait};
 const SHORT: LogName = LogName::new("short");
 const DIR: &str = "SERVERGATE_STORE_CRASH_DIR";
 const ROUND: &str = "SERVERGATE_STORE_CRASH_ROUND";
-const ROUNDS: u32 = 20;
+/// More rounds for a long run: `SERVERGATE_STORE_CRASH_ROUNDS=1000`.
+const ROUNDS: &str = "SERVERGATE_STORE_CRASH_ROUNDS";
 const WRITERS: u32 = 8;
+
+/// What a receipt said: position in the log, position in the trimmed log, name, blob.
+struct Promise {
+    position: u64,
+    short: u64,
+    name: String,
+    blob: BlobId,
+}
 
 #[test]
 fn every_receipt_outlives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
-    let mut receipts = BTreeMap::new();
-    let mut largest_short = 0;
-    for round in 0..ROUNDS {
-        let dice = u32::from_le_bytes(
-            *BlobId::of(&round.to_le_bytes())
-                .as_bytes()
-                .first_chunk()
-                .unwrap(),
-        );
-        for line in run_and_kill(dir.path(), round, dice % 90) {
-            let words: Vec<&str> = line.split(' ').collect();
-            let [name, position, short, blob] = words[..] else {
-                panic!("{line}")
-            };
-            largest_short = largest_short.max(short.parse::<u64>().unwrap());
-            let blob: BlobId = blob.parse().unwrap();
-            let before = receipts.insert(position.parse::<u64>().unwrap(), (name.to_owned(), blob));
-            assert_eq!(before, None, "a position was given twice");
-        }
-        check(&open(dir.path()), &receipts, largest_short);
+    let rounds = std::env::var(ROUNDS).map_or(20, |rounds| rounds.parse().unwrap());
+    let mut promises: Vec<Promise> = Vec::new();
+    for round in 0..rounds {
+        let dice = *BlobId::of(&u32::to_le_bytes(round))
+            .as_bytes()
+            .first_chunk()
+            .unwrap();
+        let lines = u32::from_le_bytes(dice) % 40;
+        let said = run_and_kill(dir.path(), round, lines);
+        promises.extend(said.iter().map(|line| promise(line)));
+        let store = open(dir.path());
+        let begin = promises.len() - said.len();
+        check(&store, &promises[begin..], &[&round.to_string()]);
     }
+    check(&open(dir.path()), &promises, &[]);
+    let mut positions: Vec<u64> = promises.iter().map(|promise| promise.position).collect();
+    positions.sort_unstable();
     assert!(
-        receipts.len() > 100,
-        "only {} receipts: this tested little",
-        receipts.len()
+        positions.windows(2).all(|two| two[0] < two[1]),
+        "a position was given twice"
     );
+    assert!(
+        promises.len() > 100,
+        "only {} receipts: this tested little",
+        promises.len()
+    );
+}
+
+fn promise(line: &str) -> Promise {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [name, position, short, blob] = words[..] else {
+        panic!("{line}")
+    };
+    Promise {
+        position: position.parse().unwrap(),
+        short: short.parse().unwrap(),
+        name: name.to_owned(),
+        blob: blob.parse().unwrap(),
+    }
 }
 
 /// What the child said before it died.
@@ -85,28 +107,45 @@ fn run_and_kill(dir: &Path, round: u32, lines: u32) -> Vec<String> {
     said
 }
 
-fn check(store: &Store, receipts: &BTreeMap<u64, (String, BlobId)>, largest_short: u64) {
-    let records = store.read(&LOG, Position::START, usize::MAX).unwrap();
-    let records: BTreeMap<u64, Vec<u8>> = records
-        .into_iter()
-        .map(|entry| (entry.position.number(), entry.bytes))
-        .collect();
-    for (position, (name, blob)) in receipts {
-        let record = records
-            .get(position)
+/// Looks for what was promised, and for batches that are there by half, in the rounds of `prefix`.
+fn check(store: &Store, promises: &[Promise], prefix: &[&str]) {
+    for Promise {
+        position,
+        name,
+        blob,
+        ..
+    } in promises
+    {
+        let record = store
+            .read(&LOG, Position::from_number(*position), 1)
+            .unwrap();
+        let record = record
+            .first()
             .unwrap_or_else(|| panic!("record {position} is lost"));
+        assert_eq!(record.position.number(), *position, "a record is lost");
         assert!(
-            record.starts_with(name.as_bytes()),
+            record.bytes.starts_with(name.as_bytes()),
             "record {position} is another"
         );
         store.blobs().open(blob).unwrap().verify().unwrap();
     }
     // Both halves of every batch, acknowledged or not, and its blob.
-    let values = store.scan(&Key::table(TABLE), usize::MAX).unwrap();
-    let mut names: Vec<String> = records.values().map(|record| name_in(record)).collect();
-    names.sort_unstable();
-    let keys: Vec<String> = values.iter().map(|(key, _)| key.text(0).unwrap()).collect();
+    let values = store.scan(&Key::new(TABLE, prefix), usize::MAX).unwrap();
+    let keys: BTreeSet<String> = values.iter().map(|(key, _)| key.text(1).unwrap()).collect();
+    // A round's records are the last ones; a few more, to see those without a key too.
+    let mut records = store.last(&LOG, values.len().saturating_add(10)).unwrap();
+    match prefix {
+        [round] => {
+            records.retain(|record| record.bytes.starts_with(format!("{round}-").as_bytes()))
+        }
+        _ => records = store.read(&LOG, Position::START, usize::MAX).unwrap(),
+    }
+    let names: BTreeSet<String> = records
+        .iter()
+        .map(|record| name_in(&record.bytes))
+        .collect();
     assert_eq!(keys, names);
+    assert_eq!(records.len(), values.len());
     for (_, value) in values {
         let blob: BlobId = String::from_utf8(value.value).unwrap().parse().unwrap();
         store.blobs().open(&blob).unwrap().verify().unwrap();
@@ -119,7 +158,12 @@ fn check(store: &Store, receipts: &BTreeMap<u64, (String, BlobId)>, largest_shor
             .all(|two| two[0].position.next() == two[1].position)
     );
     let newest = short.last().map_or(0, |entry| entry.position.number());
-    assert!(newest >= largest_short, "{newest} < {largest_short}");
+    let promised = promises
+        .iter()
+        .map(|promise| promise.short)
+        .max()
+        .unwrap_or(0);
+    assert!(newest >= promised, "{newest} < {promised}");
 }
 
 /// A record begins with its name and a semicolon.
@@ -151,9 +195,9 @@ async fn write_for_ever(store: Store, round: u32, writer: u32) {
         let name = format!("{round}-{writer}-{number};");
         let blob = store.blobs().put(name.repeat(100).as_bytes()).unwrap();
         let mut record = name.clone().into_bytes();
-        // Some so large that memtables and journals change while we are killed.
-        record.resize(if number % 3 == 0 { 300_000 } else { 300 }, b'.');
-        let key = Key::new(TABLE, &[&name]);
+        // Some so large that memtables change while we are killed.
+        record.resize(if number % 7 == 3 { 150_000 } else { 300 }, b'.');
+        let key = Key::new(TABLE, &[&round.to_string(), &name]);
         let batch = Batch::new()
             .append(&LOG, record)
             .append(&SHORT, name.as_str())

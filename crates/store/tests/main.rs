@@ -1,6 +1,12 @@
 //! The store from outside: what it promises, also when it is killed, when the disk refuses and
 //! when files are damaged.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on ends here"
+)]
+
 mod backups;
 mod blobs;
 mod crash;

@@ -1,1 +1,26 @@
-//! Development only: simulated world, transcripts, real peers in network namespaces.
+//! Development only: the machine room in which Servergate is tried out.
+//!
+//! * [`lab`] puts real programs on real (virtual) cables: hosts in network namespaces around
+//!   one router, cables that can be cut so that nobody answers;
+//! * [`peer`] writes configurations for other people's servers and runs them there;
+//! * [`visitor`] asks pages as a person's browser would and keeps the log;
+//! * [`generated_site`] makes an organisation's website out of a seed;
+//! * [`day`] holds the scenarios of the `e2e` binary, which `cargo xtask test` starts;
+//! * [`mod@bench`] measures CPU time beside nginx and Knot (`cargo xtask bench`).
+//!
+//! Nothing here is shipped, nothing here leaves the machine.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness measures real programs from outside, so it looks at the real clock"
+)]
+#![allow(clippy::print_stdout, reason = "a person watches the scenarios run")]
+
+pub mod authority;
+pub mod bench;
+pub mod day;
+pub mod generated_site;
+pub mod lab;
+pub mod peer;
+pub mod report;
+pub mod standby;
+pub mod visitor;

@@ -189,7 +189,10 @@ impl Certificates {
     pub fn report(&self) -> Vec<CertificateReport> {
         let report = |one: &Held| CertificateReport {
             organisation: one.files.organisation.clone(),
-            names: one.pair.as_ref().map_or_else(Vec::new, |pair| pair.names.clone()),
+            names: one
+                .pair
+                .as_ref()
+                .map_or_else(Vec::new, |pair| pair.names.clone()),
             not_before: one.pair.as_ref().map(|pair| pair.not_before),
             not_after: one.pair.as_ref().map(|pair| pair.not_after),
             problem: one.problem.clone(),

@@ -67,7 +67,9 @@ impl ClientTls {
     {
         let name = ServerName::try_from(name.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        TlsConnector::from(self.config()).connect(name, stream).await
+        TlsConnector::from(self.config())
+            .connect(name, stream)
+            .await
     }
 }
 
@@ -80,7 +82,9 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
     let mut added = 0;
     for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| wrong(error.to_string()))?;
         added += 1;
     }
     if added == 0 {

@@ -96,13 +96,12 @@ impl Pair {
             read_leaf(first).map_err(|why| malformed(chain_path, CHAIN, why))?;
         let key = PrivateKeyDer::from_pem_slice(&files.key)
             .map_err(|error| malformed(key_path, "a private key in PEM", error.to_string()))?;
-        let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-            PairError::Mismatch {
+        let key =
+            CertifiedKey::from_der(chain, key, provider).map_err(|error| PairError::Mismatch {
                 key: key_path.to_owned(),
                 chain: chain_path.to_owned(),
                 why: error.to_string(),
-            }
-        })?;
+            })?;
         Ok(Self {
             key,
             names,
@@ -118,8 +117,8 @@ fn read(path: &Path) -> Result<Vec<u8>, PairError> {
     use std::io::Read;
 
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+    let read =
+        std::fs::File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
     match read {
         Ok(_) => Ok(bytes),
         Err(error) => Err(PairError::Unreadable {

@@ -158,7 +158,11 @@ mod tests {
         let mut judge = Judge::default();
         let work = activity.begin();
         assert_eq!(judge.look(&activity, &LIMITS), STALL);
-        assert_eq!(judge.look(&activity, &LIMITS), STALL, "slow handlers are not the guest's");
+        assert_eq!(
+            judge.look(&activity, &LIMITS),
+            STALL,
+            "slow handlers are not the guest's"
+        );
         drop(work);
         assert_eq!(judge.look(&activity, &LIMITS), IDLE);
         assert_eq!(judge.look(&activity, &LIMITS), Judgement::Idle);

@@ -81,7 +81,12 @@ pub(super) async fn open(
 }
 
 /// Answers the requests of one connection until it ends.
-pub(super) async fn attend(caller: Opened, tls: Option<TlsAcceptor>, arrival: Arrival, house: Arc<House>) {
+pub(super) async fn attend(
+    caller: Opened,
+    tls: Option<TlsAcceptor>,
+    arrival: Arrival,
+    house: Arc<House>,
+) {
     let activity = Arc::new(Activity::default());
     let Ok(transport) = open(caller, tls, &house, &activity).await else {
         house.front.counters.refuse(Refusal::Handshake);
@@ -92,7 +97,9 @@ pub(super) async fn attend(caller: Opened, tls: Option<TlsAcceptor>, arrival: Ar
         activity: Arc::clone(&activity),
         arrival,
     };
-    let connection = house.http.serve_connection(TokioIo::new(transport), service);
+    let connection = house
+        .http
+        .serve_connection(TokioIo::new(transport), service);
     follow(Box::pin(connection), &activity, &house).await;
 }
 
@@ -142,7 +149,7 @@ async fn follow(mut connection: Conversation<'_>, activity: &Activity, house: &H
             }
             Judgement::Idle => {
                 last = Some(Refusal::Idle);
-                next = now.after(FAREWELL);
+                next = now.after(FAREWELL.min(limits.stall));
                 connection.as_mut().graceful_shutdown();
             }
         }
@@ -175,8 +182,7 @@ struct Service {
     arrival: Arrival,
 }
 
-type Answering =
-    Pin<Box<dyn Future<Output = Result<http::Response<Metered>, Infallible>> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Metered>, Infallible>> + Send>>;
 
 impl hyper::service::Service<http::Request<Incoming>> for Service {
     type Response = http::Response<Metered>;

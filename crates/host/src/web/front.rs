@@ -79,7 +79,10 @@ impl Front {
         let taken = self.in_work.fetch_add(1, Ordering::Relaxed);
         let _place = Place(&self.in_work);
         if taken >= self.limits.requests {
-            return (Became::Busy, retry(plain(StatusCode::SERVICE_UNAVAILABLE, BUSY), 5));
+            return (
+                Became::Busy,
+                retry(plain(StatusCode::SERVICE_UNAVAILABLE, BUSY), 5),
+            );
         }
         let (head, body) = request.into_parts();
         let host = match target::target(&head) {
@@ -88,7 +91,9 @@ impl Front {
             Ok(Target::Tunnel) => {
                 return (Became::Tunnel, methods(StatusCode::METHOD_NOT_ALLOWED));
             }
-            Err(Ambiguous) => return (Became::Ambiguous, plain(StatusCode::BAD_REQUEST, AMBIGUOUS)),
+            Err(Ambiguous) => {
+                return (Became::Ambiguous, plain(StatusCode::BAD_REQUEST, AMBIGUOUS));
+            }
         };
         if body.size_hint().lower() > self.limits.body_bytes {
             self.counters.refuse(Refusal::Large);
@@ -240,7 +245,9 @@ fn retry(mut response: Response, seconds: u32) -> Response {
 
 fn not_kept(response: &mut Response) {
     let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
 }
 
 /// RFC 9110 §9.3.2: the same fields, no content.
@@ -251,7 +258,9 @@ fn empty(response: &mut Response) {
         && !response.body().is_end_stream()
     {
         let length = HeaderValue::from(length);
-        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
     }
     *response.body_mut() = Body::empty();
 }

@@ -145,13 +145,24 @@ mod tests {
             ("::/0", "2001:db9::1", true),
         ] {
             let network: Network = network.parse().unwrap();
-            assert_eq!(network.contains(address.parse().unwrap()), inside, "{network:?} {address}");
+            assert_eq!(
+                network.contains(address.parse().unwrap()),
+                inside,
+                "{network:?} {address}"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_no_network() {
-        for text in ["", "192.0.2.0/33", "::/129", "192.0.2.0/", "verein.test/24", "192.0.2.0/-1"] {
+        for text in [
+            "",
+            "192.0.2.0/33",
+            "::/129",
+            "192.0.2.0/",
+            "verein.test/24",
+            "192.0.2.0/-1",
+        ] {
             assert_eq!(text.parse::<Network>(), Err(InvalidNetwork), "{text}");
         }
     }

@@ -54,7 +54,9 @@ fn version_1(bytes: &[u8]) -> Opening {
             false => Opening::Malformed,
         };
     };
-    let line = window.get(..end).and_then(|line| std::str::from_utf8(line).ok());
+    let line = window
+        .get(..end)
+        .and_then(|line| std::str::from_utf8(line).ok());
     match line.and_then(line_1) {
         Some(guest) => Opening::Header {
             length: end + 2,

@@ -128,10 +128,14 @@ async fn start(
     let https = bind(host, &listen.https, "https").await?;
     let addresses = |bound: &[Listener]| -> Result<Vec<_>, OpenError> {
         let local = |listener: &Listener| listener.local_addr();
-        bound.iter().map(local).collect::<io::Result<_>>().map_err(|source| OpenError::Local {
-            what: "a listener does not say where it listens".to_owned(),
-            source,
-        })
+        bound
+            .iter()
+            .map(local)
+            .collect::<io::Result<_>>()
+            .map_err(|source| OpenError::Local {
+                what: "a listener does not say where it listens".to_owned(),
+                source,
+            })
     };
     let (http_at, https_at) = (addresses(&http)?, addresses(&https)?);
     let limits = front.limits.clone();
@@ -142,7 +146,9 @@ async fn start(
             clock: host.clock.clone(),
             drain,
         }),
-        seats: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+        seats: Arc::new(Semaphore::new(
+            limits.connections.min(Semaphore::MAX_PERMITS),
+        )),
         guests: Guests::new(limits.connections, limits.connections_per_network),
         listen,
         tasks: host.tasks.clone(),
@@ -151,7 +157,10 @@ async fn start(
     let secure = https.into_iter().map(|listener| (listener, tls.clone()));
     let ended = plain.chain(secure).map(|(listener, tls)| {
         let door = Arc::clone(&door);
-        host.tasks.spawn("web listener", async move { door.keep(listener, tls).await })
+        host.tasks.spawn(
+            "web listener",
+            async move { door.keep(listener, tls).await },
+        )
     });
     Ok(Serving {
         http: http_at,
@@ -163,13 +172,17 @@ async fn start(
 async fn bind(host: &Host, at: &[SocketAddr], key: &str) -> Result<Vec<Listener>, OpenError> {
     let mut bound = Vec::with_capacity(at.len());
     for address in at {
-        let listener = host.net.listen(*address).await.map_err(|source| OpenError::Local {
-            what: format!(
-                "listen.{key}: {address} cannot be bound; is another server using it, or may \
+        let listener = host
+            .net
+            .listen(*address)
+            .await
+            .map_err(|source| OpenError::Local {
+                what: format!(
+                    "listen.{key}: {address} cannot be bound; is another server using it, or may \
                  this account not use the port?"
-            ),
-            source,
-        })?;
+                ),
+                source,
+            })?;
         bound.push(listener);
     }
     Ok(bound)
@@ -290,8 +303,7 @@ impl Handler for Text {
         let response = match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/metrics") => {
                 let mut response = Response::new(Bytes::from(self.0.text()).into());
-                let kind =
-                    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
                 response
                     .headers_mut()
                     .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -31,7 +31,10 @@ pub(super) struct Ambiguous;
 impl HostName {
     /// As text.
     pub(super) fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        let bytes = self
+            .bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default();
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
@@ -98,9 +101,7 @@ pub(super) fn target(head: &Parts) -> Result<Target, Ambiguous> {
     };
     let authority = match head.uri.authority() {
         // RFC 9110 §4.2.4: user information in a request is a trap for people.
-        Some(authority) => {
-            Some(HostName::parse(authority.as_str().as_bytes()).ok_or(Ambiguous)?)
-        }
+        Some(authority) => Some(HostName::parse(authority.as_str().as_bytes()).ok_or(Ambiguous)?),
         None => None,
     };
     let host = match (authority, field) {
@@ -118,7 +119,7 @@ pub(super) fn target(head: &Parts) -> Result<Target, Ambiguous> {
     };
     match head.uri.path() {
         "*" if head.method == Method::OPTIONS => Ok(Target::Server),
-        path if path.starts_with('/') || path.is_empty() => Ok(Target::Page(host)),
+        path if path.starts_with('/') => Ok(Target::Page(host)),
         _ => Err(Ambiguous),
     }
 }
@@ -144,11 +145,27 @@ mod tests {
 
     #[test]
     fn the_host_is_found_without_case_port_and_dot() {
-        for host in ["verein.test", "VEREIN.Test:8443", "verein.test.", "verein.test.:80", "verein.test:"] {
-            assert_eq!(ask(Version::HTTP_11, "/", &[host]).as_deref(), Ok("verein.test"), "{host}");
+        for host in [
+            "verein.test",
+            "VEREIN.Test:8443",
+            "verein.test.",
+            "verein.test.:80",
+            "verein.test:",
+        ] {
+            assert_eq!(
+                ask(Version::HTTP_11, "/", &[host]).as_deref(),
+                Ok("verein.test"),
+                "{host}"
+            );
         }
-        assert_eq!(ask(Version::HTTP_11, "/", &["[2001:DB8::7]:80"]).as_deref(), Ok("[2001:db8::7]"));
-        assert_eq!(ask(Version::HTTP_10, "/", &["verein.test"]).as_deref(), Ok("verein.test"));
+        assert_eq!(
+            ask(Version::HTTP_11, "/", &["[2001:DB8::7]:80"]).as_deref(),
+            Ok("[2001:db8::7]")
+        );
+        assert_eq!(
+            ask(Version::HTTP_10, "/", &["verein.test"]).as_deref(),
+            Ok("verein.test")
+        );
     }
 
     #[test]
@@ -170,7 +187,11 @@ mod tests {
             &["verein.test, stadt.test"],
             &[long.as_str()],
         ] {
-            assert_eq!(ask(Version::HTTP_11, "/", hosts), Err(Ambiguous), "{hosts:?}");
+            assert_eq!(
+                ask(Version::HTTP_11, "/", hosts),
+                Err(Ambiguous),
+                "{hosts:?}"
+            );
         }
         assert_eq!(ask(Version::HTTP_10, "/", &[]), Err(Ambiguous));
     }
@@ -178,11 +199,20 @@ mod tests {
     #[test]
     fn an_absolute_target_wins_in_http_1_and_must_agree_in_http_2() {
         let uri = "http://verein.test/a";
-        assert_eq!(ask(Version::HTTP_11, uri, &["stadt.test"]).as_deref(), Ok("verein.test"));
+        assert_eq!(
+            ask(Version::HTTP_11, uri, &["stadt.test"]).as_deref(),
+            Ok("verein.test")
+        );
         assert_eq!(ask(Version::HTTP_11, uri, &[]), Err(Ambiguous));
         assert_eq!(ask(Version::HTTP_2, uri, &[]).as_deref(), Ok("verein.test"));
-        assert_eq!(ask(Version::HTTP_2, uri, &["verein.test"]).as_deref(), Ok("verein.test"));
+        assert_eq!(
+            ask(Version::HTTP_2, uri, &["verein.test"]).as_deref(),
+            Ok("verein.test")
+        );
         assert_eq!(ask(Version::HTTP_2, uri, &["stadt.test"]), Err(Ambiguous));
-        assert_eq!(ask(Version::HTTP_2, "http://user@verein.test/", &[]), Err(Ambiguous));
+        assert_eq!(
+            ask(Version::HTTP_2, "http://user@verein.test/", &[]),
+            Err(Ambiguous)
+        );
     }
 }

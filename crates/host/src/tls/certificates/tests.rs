@@ -55,8 +55,18 @@ fn expiry(certificates: &Certificates) -> Vec<Option<String>> {
 fn names_are_chosen_exactly_then_by_wildcard_of_one_label() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
-    let verein = authority.write(folder.path(), "verein.test", &["verein.test", "*.verein.test"], 2040);
-    let stadt = authority.write(folder.path(), "stadt.test", &["Stadt.test", "amt.verein.test"], 2041);
+    let verein = authority.write(
+        folder.path(),
+        "verein.test",
+        &["verein.test", "*.verein.test"],
+        2040,
+    );
+    let stadt = authority.write(
+        folder.path(),
+        "stadt.test",
+        &["Stadt.test", "amt.verein.test"],
+        2041,
+    );
     let certificates = Certificates::open(vec![verein, stadt], &Metrics::default()).unwrap();
     for (host, covered) in [
         ("verein.test", true),
@@ -71,9 +81,15 @@ fn names_are_chosen_exactly_then_by_wildcard_of_one_label() {
     }
     let table = &certificates.0.table;
     let (exact, other) = (table.find("amt.verein.test"), table.find("www.verein.test"));
-    assert!(!Arc::ptr_eq(&exact.unwrap(), &other.unwrap()), "an exact name goes first");
+    assert!(
+        !Arc::ptr_eq(&exact.unwrap(), &other.unwrap()),
+        "an exact name goes first"
+    );
     let dates = ["2040-01-01T00:00:00Z", "2041-01-01T00:00:00Z"];
-    assert_eq!(expiry(&certificates), dates.map(|date| Some(date.to_owned())));
+    assert_eq!(
+        expiry(&certificates),
+        dates.map(|date| Some(date.to_owned()))
+    );
 }
 
 #[test]
@@ -90,7 +106,10 @@ fn changed_files_are_taken_and_broken_ones_leave_the_old_certificate() {
     fs::write(&files.key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
     assert_eq!(certificates.reload(), 0);
     let report = certificates.report().remove(0);
-    assert!(matches!(report.problem, Some(PairError::Mismatch { .. })), "{report:?}");
+    assert!(
+        matches!(report.problem, Some(PairError::Mismatch { .. })),
+        "{report:?}"
+    );
     assert!(certificates.covers("verein.test"));
     assert_eq!(certificates.reload(), 0, "said once");
 
@@ -103,16 +122,36 @@ fn changed_files_are_taken_and_broken_ones_leave_the_old_certificate() {
     fs::remove_file(&files.chain).unwrap();
     certificates.reload();
     let report = certificates.report().remove(0);
-    assert!(matches!(report.problem, Some(PairError::Unreadable { .. })), "{report:?}");
-    assert_eq!(expiry(&certificates), [Some("2040-01-01T00:00:00Z".to_owned())]);
+    assert!(
+        matches!(report.problem, Some(PairError::Unreadable { .. })),
+        "{report:?}"
+    );
+    assert_eq!(
+        expiry(&certificates),
+        [Some("2040-01-01T00:00:00Z".to_owned())]
+    );
 
-    authority.write(folder.path(), "verein.test", &["verein.test", "neu.verein.test"], 2045);
+    authority.write(
+        folder.path(),
+        "verein.test",
+        &["verein.test", "neu.verein.test"],
+        2045,
+    );
     assert_eq!(certificates.reload(), 1);
     assert!(certificates.covers("neu.verein.test"));
-    assert_eq!(expiry(&certificates), [Some("2045-01-01T00:00:00Z".to_owned())]);
+    assert_eq!(
+        expiry(&certificates),
+        [Some("2045-01-01T00:00:00Z".to_owned())]
+    );
     let text = metrics.text();
-    assert!(text.contains("servergate_tls_certificate_failures_total 3"), "{text}");
-    assert!(text.contains("servergate_tls_certificate_reloads_total 3"), "{text}");
+    assert!(
+        text.contains("servergate_tls_certificate_failures_total 3"),
+        "{text}"
+    );
+    assert!(
+        text.contains("servergate_tls_certificate_reloads_total 3"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -138,7 +177,9 @@ async fn a_guest_shakes_hands_and_an_unknown_name_is_refused_and_counted() {
     let certificates = Certificates::open(vec![files], &metrics).unwrap();
     let roots = folder.path().join("roots.pem");
     fs::write(&roots, &authority.pem).unwrap();
-    let client = ClientTls::new(Some(&roots)).unwrap().offering(&[b"http/1.1"]);
+    let client = ClientTls::new(Some(&roots))
+        .unwrap()
+        .offering(&[b"http/1.1"]);
     let acceptor = TlsAcceptor::from(certificates.server_config());
 
     for (name, good) in [("verein.test", true), ("stadt.test", false)] {
@@ -150,7 +191,10 @@ async fn a_guest_shakes_hands_and_an_unknown_name_is_refused_and_counted() {
         };
         let guest = async {
             let mut stream = client.connect(name, near).await?;
-            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+            assert_eq!(
+                stream.get_ref().1.alpn_protocol(),
+                Some(b"http/1.1".as_slice())
+            );
             let mut text = String::new();
             stream.read_to_string(&mut text).await?;
             Ok::<_, io::Error>(text)
@@ -159,7 +203,11 @@ async fn a_guest_shakes_hands_and_an_unknown_name_is_refused_and_counted() {
         assert_eq!(server.is_ok(), good);
         assert_eq!(guest.ok().as_deref(), good.then_some("hello"));
     }
-    assert!(metrics.text().contains("servergate_tls_unknown_names_total 1"));
+    assert!(
+        metrics
+            .text()
+            .contains("servergate_tls_unknown_names_total 1")
+    );
 }
 
 #[test]
@@ -168,5 +216,8 @@ fn a_file_without_authorities_is_an_error_in_words() {
     let file = folder.path().join("roots.pem");
     fs::write(&file, "").unwrap();
     let error = ClientTls::new(Some(&file)).unwrap_err().to_string();
-    assert!(error.ends_with("holds no certificate authority: no certificate in it"), "{error}");
+    assert!(
+        error.ends_with("holds no certificate authority: no certificate in it"),
+        "{error}"
+    );
 }

@@ -48,7 +48,10 @@ fn every_beginning_of_a_good_header_asks_for_more() {
         for length in 0..whole.len() {
             assert_eq!(opening(&whole[..length]), Opening::Partial, "{length}");
         }
-        assert!(matches!(opening(&whole), Opening::Header { guest: Some(_), .. }));
+        assert!(matches!(
+            opening(&whole),
+            Opening::Header { guest: Some(_), .. }
+        ));
     }
 }
 
@@ -107,11 +110,20 @@ fn x_forwarded_for_is_read_from_its_end() {
     };
     assert_eq!(ask(&[]), None);
     assert_eq!(ask(&["203.0.113.9"]).as_deref(), Some("203.0.113.9"));
-    assert_eq!(ask(&["1.2.3.4, 203.0.113.9, 192.0.2.8"]).as_deref(), Some("203.0.113.9"));
-    assert_eq!(ask(&["1.2.3.4", "203.0.113.9:80, 192.0.2.8"]).as_deref(), Some("203.0.113.9"));
+    assert_eq!(
+        ask(&["1.2.3.4, 203.0.113.9, 192.0.2.8"]).as_deref(),
+        Some("203.0.113.9")
+    );
+    assert_eq!(
+        ask(&["1.2.3.4", "203.0.113.9:80, 192.0.2.8"]).as_deref(),
+        Some("203.0.113.9")
+    );
     assert_eq!(ask(&["[2001:db8::9]:80"]).as_deref(), Some("2001:db8::9"));
     assert_eq!(ask(&["192.0.2.9, 192.0.2.8"]).as_deref(), Some("192.0.2.9"));
-    assert_eq!(ask(&["1.2.3.4, nonsense, 192.0.2.8"]).as_deref(), Some("192.0.2.8"));
+    assert_eq!(
+        ask(&["1.2.3.4, nonsense, 192.0.2.8"]).as_deref(),
+        Some("192.0.2.8")
+    );
     assert_eq!(ask(&["nonsense"]), None);
 }
 

@@ -126,14 +126,19 @@ impl Scene {
 
     /// One request that closes the connection.
     async fn get(&self, path: &str) -> String {
-        self.say(format!("GET {path} HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n"))
-            .await
+        self.say(format!(
+            "GET {path} HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n"
+        ))
+        .await
     }
 
     #[track_caller]
     fn counted(&self, line: &str) {
         let text = self.host.metrics.text();
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        assert!(
+            text.lines().any(|it| it == line),
+            "{line} is not in\n{text}"
+        );
     }
 
     async fn end(self) {
@@ -147,19 +152,32 @@ impl Scene {
 async fn the_drain_ends_idle_guests_at_once_and_others_after_their_time() {
     let scene = Scene::with(quick()).await;
     let mut idle = scene.connect().await;
-    idle.write_all(b"GET / HTTP/1.1\r\nHost: verein.test\r\n\r\n").await.unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: verein.test\r\n\r\n")
+        .await
+        .unwrap();
     let mut some = [0; 16];
     assert!(idle.read(&mut some).await.unwrap() > 0);
     let mut waiting = scene.connect().await;
-    waiting.write_all(b"GET /never HTTP/1.1\r\nHost: verein.test\r\n\r\n").await.unwrap();
-    while scene.host.metrics.text().contains("servergate_web_connections 1") {
+    waiting
+        .write_all(b"GET /never HTTP/1.1\r\nHost: verein.test\r\n\r\n")
+        .await
+        .unwrap();
+    while scene
+        .host
+        .metrics
+        .text()
+        .contains("servergate_web_connections 1")
+    {
         tokio::task::yield_now().await;
     }
     let metrics = scene.host.metrics.clone();
     scene.end().await;
     assert_eq!(waiting.read(&mut some).await.unwrap_or(0), 0);
     let text = metrics.text();
-    assert!(text.contains(r#"servergate_web_refusals_total{reason="Drain"} 1"#), "{text}");
+    assert!(
+        text.contains(r#"servergate_web_refusals_total{reason="Drain"} 1"#),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -174,11 +192,15 @@ async fn the_metrics_page_has_its_own_listener() {
         ("/", "404 Not Found", ""),
     ] {
         let mut stream = TcpStream::connect(metrics.http()[0]).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
         assert!(answer.contains(has), "{answer}");
     }
     trigger.begin();

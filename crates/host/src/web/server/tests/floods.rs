@@ -16,7 +16,12 @@ fn impatient() -> WebLimits {
 #[tokio::test]
 async fn who_never_finishes_a_head_is_sent_away() {
     let scene = Scene::with(impatient()).await;
-    for start in ["", "G", "GET / HTTP/1.1\r\nHost: verein.test\r\nX: ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for start in [
+        "",
+        "G",
+        "GET / HTTP/1.1\r\nHost: verein.test\r\nX: ",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
         let mut stream = scene.connect().await;
         stream.write_all(start.as_bytes()).await.unwrap();
         let mut rest = Vec::new();
@@ -50,7 +55,12 @@ async fn who_does_not_read_what_it_asked_for_is_cut() {
         .write_all(b"GET /large HTTP/1.1\r\nHost: verein.test\r\n\r\n")
         .await
         .unwrap();
-    while !scene.host.metrics.text().contains(r#"reason="SlowReader"} 1"#) {
+    while !scene
+        .host
+        .metrics
+        .text()
+        .contains(r#"reason="SlowReader"} 1"#)
+    {
         tokio::task::yield_now().await;
     }
     let mut rest = Vec::new();
@@ -75,7 +85,9 @@ async fn five_thousand_fields_are_refused() {
     let scene = Scene::with(quick()).await;
     let fields: String = (0..5000).map(|n| format!("A{n}: b\r\n")).collect();
     let answer = scene
-        .say(format!("GET / HTTP/1.1\r\nHost: verein.test\r\n{fields}\r\n"))
+        .say(format!(
+            "GET / HTTP/1.1\r\nHost: verein.test\r\n{fields}\r\n"
+        ))
         .await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     scene.counted(r#"servergate_web_refusals_total{reason="Head"} 1"#);
@@ -93,7 +105,10 @@ async fn one_network_cannot_take_all_connections() {
     let mut held = Vec::new();
     for _ in 0..3 {
         let mut stream = scene.connect().await;
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: verein.test\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: verein.test\r\n\r\n")
+            .await
+            .unwrap();
         stream.read_exact(&mut [0; 12]).await.unwrap();
         held.push(stream);
     }
@@ -110,11 +125,17 @@ async fn too_many_requests_at_once_are_told_to_come_back() {
     };
     let scene = Scene::with(limits).await;
     let mut holder = scene.connect().await;
-    holder.write_all(b"GET /never HTTP/1.1\r\nHost: verein.test\r\n\r\n").await.unwrap();
+    holder
+        .write_all(b"GET /never HTTP/1.1\r\nHost: verein.test\r\n\r\n")
+        .await
+        .unwrap();
     loop {
         let answer = scene.get("/").await;
         if answer.starts_with("HTTP/1.1 503") {
-            assert!(answer.to_ascii_lowercase().contains("retry-after: 5"), "{answer}");
+            assert!(
+                answer.to_ascii_lowercase().contains("retry-after: 5"),
+                "{answer}"
+            );
             break;
         }
     }

@@ -1,0 +1,191 @@
+//! Where a message goes: an ordinary question to `answer`, a NOTIFY to the keeper of its zone, a
+//! signed message through the check of its signature, a transfer to the stream it came by.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use domain::base::Message;
+use domain::tsig::{Key, ServerTransaction};
+use host::Clock;
+use tokio::sync::mpsc;
+
+use crate::answer::{self, Outcome, Transport, ZoneSet};
+use crate::config::{Organisation, Source};
+use crate::metrics::{Counters, Refused};
+use crate::publish::Published;
+use crate::transfer::{Signing, error_answer, sign_answer, tsig_time, verify};
+use crate::wire::{Name, Query, code, parse, udp_limit};
+
+/// What somebody wants of the keeper of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Knock {
+    /// The primary said that something changed.
+    Notified(Option<u32>),
+    /// An operator wants the whole zone again.
+    Refetch,
+}
+
+/// How many knocks wait; more are answered all the same, and one is as good as two.
+pub(crate) const KNOCKS: usize = 4;
+
+/// Who may do what with a zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Rights {
+    primary: Option<IpAddr>,
+    key: Option<Arc<Key>>,
+    pub(crate) door: Option<mpsc::Sender<Knock>>,
+}
+
+/// All zones with their rights.
+pub(crate) type Directory = HashMap<Name, Rights>;
+
+/// The rights in one organisation's zones; `door` leads to the keeper of each.
+pub(crate) fn rights(organisation: &Organisation, door: Option<mpsc::Sender<Knock>>) -> Rights {
+    let primary = match &organisation.source {
+        Source::Primary(address) => Some(SocketAddr::ip(address).to_canonical()),
+        Source::None | Source::File(_) => None,
+    };
+    Rights { primary, key: organisation.key.clone(), door }
+}
+
+/// A transfer that was asked for with the right key.
+pub(crate) struct Asked {
+    pub(crate) apex: Name,
+    pub(crate) serial: Option<u32>,
+    pub(crate) request: Message<Vec<u8>>,
+    pub(crate) transaction: ServerTransaction<Arc<Key>>,
+}
+
+/// What is to be done with a message.
+pub(crate) enum Handled {
+    /// Send what is in the buffer.
+    Answer,
+    /// Send nothing.
+    Nothing,
+    /// Send a transfer (streams only).
+    Transfer(Box<Asked>),
+}
+
+/// Takes messages.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) published: Arc<Published>,
+    pub(crate) directory: Directory,
+    pub(crate) counters: Counters,
+    pub(crate) clock: Clock,
+}
+
+impl Desk {
+    /// Answers `message` from `peer` out of `zones` into `out`.
+    pub(crate) fn handle(
+        &self,
+        zones: &ZoneSet,
+        message: &[u8],
+        peer: IpAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Handled {
+        let query = match parse(message) {
+            Ok(query) => query,
+            Err(refusal) => {
+                let outcome = answer::refuse(refusal, message, out);
+                self.counters.answered(outcome);
+                return match outcome {
+                    Outcome::Dropped => Handled::Nothing,
+                    _ => Handled::Answer,
+                };
+            }
+        };
+        let transfer = matches!(query.qtype, code::AXFR | code::IXFR);
+        if query.signed {
+            return self.signed(zones, &query, message, peer, transport, out);
+        }
+        if query.opcode == code::OPCODE_NOTIFY {
+            let rcode = self.notified(&query, peer);
+            answer::with_code(&query, message, rcode, out);
+            return Handled::Answer;
+        }
+        if transfer {
+            self.counters.refused(Refused::Transfer);
+        }
+        let outcome = answer::answer(zones, &query, message, transport, out);
+        self.counters.answered(outcome);
+        Handled::Answer
+    }
+
+    fn signed(
+        &self,
+        zones: &ZoneSet,
+        query: &Query,
+        bytes: &[u8],
+        peer: IpAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> Handled {
+        let now = tsig_time(self.clock.now().wall);
+        let Ok(mut message) = Message::from_octets(bytes.to_vec()) else {
+            return Handled::Nothing;
+        };
+        let rights = self.directory.get(query.name()).or_else(|| {
+            zones.apex_above(query.name()).and_then(|apex| self.directory.get(apex))
+        });
+        let key = rights.and_then(|rights| rights.key.as_ref());
+        let transaction = match verify(key, &mut message, now) {
+            Signing::Signed(transaction) => *transaction,
+            Signing::Unsigned => return Handled::Nothing,
+            Signing::Wrong(error) => {
+                self.counters.refused(Refused::Signature);
+                let original = Message::from_octets(bytes.to_vec());
+                let written = original.is_ok_and(|message| error_answer(*error, &message, out));
+                return if written { Handled::Answer } else { Handled::Nothing };
+            }
+        };
+        let transfer = matches!(query.qtype, code::AXFR | code::IXFR);
+        let ours = query.qclass == code::CLASS_IN && self.directory.contains_key(query.name());
+        if query.opcode == code::OPCODE_NOTIFY {
+            let rcode = self.notified(query, peer);
+            answer::with_code(query, bytes, rcode, out);
+        } else if transfer && ours && transport == Transport::Tcp {
+            let serial = query.serial.filter(|_| query.qtype == code::IXFR);
+            let apex = Name::from_lower(query.name());
+            return Handled::Transfer(Box::new(Asked { apex, serial, request: message, transaction }));
+        } else {
+            let mut query = query.clone();
+            if query.qtype == code::IXFR && ours {
+                // RFC 1995 §2: over UDP the SOA alone, which says: ask over TCP.
+                query.qtype = code::SOA;
+            } else if transfer {
+                self.counters.refused(Refused::Transfer);
+            }
+            let outcome = answer::answer(zones, &query, bytes, transport, out);
+            self.counters.answered(outcome);
+        }
+        let limit = match transport {
+            Transport::Udp => udp_limit(query.edns),
+            Transport::Tcp => usize::from(u16::MAX),
+        };
+        if sign_answer(&transaction, out, limit, now) { Handled::Answer } else { Handled::Nothing }
+    }
+
+    /// RFC 1996 §3.10: only the primary of a zone is listened to. It costs a question at most, so
+    /// its address is enough; where it signs, the signature has been checked before.
+    fn notified(&self, query: &Query, peer: IpAddr) -> u16 {
+        let refused = |rcode| {
+            self.counters.refused(Refused::Notify);
+            rcode
+        };
+        if query.qtype != code::SOA || query.qclass != code::CLASS_IN {
+            return refused(code::FORMERR);
+        }
+        let Some(rights) = self.directory.get(query.name()) else {
+            return refused(code::NOTAUTH);
+        };
+        let door = rights.door.as_ref().filter(|_| rights.primary == Some(peer.to_canonical()));
+        let Some(door) = door else { return refused(code::REFUSED) };
+        self.counters.notified.inc();
+        // A full door means that the keeper will look anyway.
+        let _ = door.try_send(Knock::Notified(query.serial));
+        code::NOERROR
+    }
+}

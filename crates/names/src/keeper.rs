@@ -1,0 +1,260 @@
+//! Keeps one transferred zone fresh: carries out what its timetable ([`Secondary`]) says, writes
+//! each new version down, and only then lets it be served.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use host::{Drain, Host};
+use model::{Fact, Role, Service, ServiceId, Standings, Timestamp, TransferFact};
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::desk::{Desk, Knock};
+use crate::keep::{KeepFault, Place, Version};
+use crate::notices::Notices;
+use crate::secondary::{Action, Fetch, Input, Saved, Secondary, Settings};
+use crate::transfer::{self, Fault, Fetched};
+use crate::wire::Name;
+use crate::zone::Zone;
+
+/// Talks to primaries at once, over all zones.
+pub(crate) const TALKS: usize = 4;
+
+/// Everything the keeper of one zone works with.
+pub(crate) struct Keeper {
+    pub(crate) host: Host,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) organisation: model::OrganisationId,
+    pub(crate) apex: Name,
+    pub(crate) place: Place,
+    pub(crate) restored: Option<Saved>,
+    pub(crate) primary: transfer::Primary,
+    pub(crate) settings: Settings,
+    pub(crate) talks: Arc<Semaphore>,
+    pub(crate) notices: Notices,
+}
+
+/// What a piece of work came to.
+enum Done {
+    Serial(Result<u32, Fault>),
+    Fetched(Result<New, Fault>),
+}
+
+/// A transfer, made into the next version.
+enum New {
+    UpToDate,
+    Whole(Arc<Zone>),
+    Changes(Arc<Zone>, Vec<Arc<crate::zone::Diff>>),
+}
+
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+impl Keeper {
+    pub(crate) async fn run(
+        mut self,
+        mut standings: watch::Receiver<Standings>,
+        mut door: mpsc::Receiver<Knock>,
+        drain: Drain,
+    ) {
+        let mut machine = Secondary::new(self.host.clock.now(), self.settings);
+        let mut actions = Vec::new();
+        let mut work: Option<Work> = None;
+        if let (Some(saved), Some(version)) =
+            (self.restored.take(), self.desk.published.version(&self.apex))
+        {
+            let Saved { refreshed_at, dark } = saved;
+            let restored = Input::Restored { soa: version.zone.soa(), refreshed_at, dark };
+            machine.handle(self.host.clock.now(), restored, &mut actions);
+            // Until somebody decides anew, what was decided before the restart holds.
+        }
+        let mut decided = false;
+        loop {
+            let input = self.perform(&machine, &mut actions, &mut work).await;
+            if let Some(input) = input {
+                machine.handle(self.host.clock.now(), input, &mut actions);
+                continue;
+            }
+            let wakeup = machine.next_wakeup();
+            let input = tokio::select! {
+                () = drain.begun() => return,
+                done = next(&mut work) => self.finished(done).await,
+                knock = door.recv() => match knock {
+                    Some(Knock::Notified(serial)) => Input::Notified(serial),
+                    Some(Knock::Refetch) => Input::Refetch,
+                    None => return,
+                },
+                changed = standings.changed(), if !decided || standings.has_changed().is_ok() => {
+                    decided = true;
+                    match (changed, self.dark(&standings.borrow_and_update())) {
+                        (Ok(()), Some(dark)) => Input::Dark(dark),
+                        _ => Input::Tick,
+                    }
+                }
+                () = self.sleep(wakeup) => Input::Tick,
+            };
+            machine.handle(self.host.clock.now(), input, &mut actions);
+        }
+    }
+
+    /// Whether the organisation's own name servers are taken over: decided, acted on, and not
+    /// ordered otherwise. `None` while nothing is known.
+    fn dark(&self, standings: &Standings) -> Option<bool> {
+        let service = ServiceId::new(self.organisation.clone(), Service::Names);
+        standings.get(&service).map(|standing| standing.role == Role::Acting)
+    }
+
+    async fn sleep(&self, wakeup: Option<model::Mono>) {
+        match wakeup {
+            Some(at) => self.host.clock.sleep_until(at).await,
+            None => pending().await,
+        }
+    }
+
+    /// Carries out what was asked; an input if that failed at once.
+    async fn perform(
+        &mut self,
+        machine: &Secondary,
+        actions: &mut Vec<Action>,
+        work: &mut Option<Work>,
+    ) -> Option<Input> {
+        for action in actions.drain(..) {
+            match action {
+                Action::Ask => {
+                    let (primary, apex) = (self.primary.clone(), self.apex.clone());
+                    let talks = Arc::clone(&self.talks);
+                    *work = Some(Box::pin(async move {
+                        let _talk = talks.acquire().await;
+                        Done::Serial(transfer::ask_serial(&primary, &apex).await)
+                    }));
+                }
+                Action::Fetch(what) => *work = Some(self.fetch(what)),
+                Action::Serve(live) => {
+                    self.desk.published.set_live(&self.apex, live);
+                    self.count_unavailable();
+                }
+                Action::Save => {
+                    let Some(saved) = machine.saved() else { continue };
+                    if let Err(error) = self.place.keep_saved(saved).await {
+                        tracing::warn!(zone = %self.apex, %error, "the zone's state was not written");
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn fetch(&self, what: Fetch) -> Work {
+        let (primary, apex) = (self.primary.clone(), self.apex.clone());
+        let talks = Arc::clone(&self.talks);
+        let held = self.desk.published.version(&self.apex);
+        Box::pin(async move {
+            let _talk = talks.acquire().await;
+            Done::Fetched(fetch(primary, apex, what, held).await)
+        })
+    }
+
+    async fn finished(&mut self, done: Done) -> Input {
+        let failed = |keeper: &Self, fault: &Fault| {
+            keeper.desk.counters.transfers_failed.inc();
+            tracing::debug!(zone = %keeper.apex, %fault, "the zone was not refreshed");
+        };
+        match done {
+            Done::Serial(Ok(serial)) => Input::Asked(serial),
+            Done::Serial(Err(fault)) => {
+                failed(self, &fault);
+                Input::NotAnswered
+            }
+            Done::Fetched(Ok(new)) => self.install(new).await,
+            Done::Fetched(Err(fault)) => {
+                failed(self, &fault);
+                fault.input()
+            }
+        }
+    }
+
+    /// Durable first, served then, told last.
+    async fn install(&mut self, new: New) -> Input {
+        let wall = self.host.clock.now().wall;
+        match self.kept(new, wall).await {
+            Ok(None) => Input::UpToDate,
+            Ok(Some(version)) => {
+                let soa = version.zone.soa();
+                self.desk.published.put(&self.apex, version.clone(), true);
+                self.desk.counters.transfers_in.inc();
+                self.count_unavailable();
+                let fact = TransferFact {
+                    organisation: self.organisation.clone(),
+                    zone: self.apex.to_string(),
+                    serial: soa.serial,
+                };
+                self.host.outlets.records.send(Fact::Transfer(fact)).await;
+                self.notices.tell(&self.apex, version.zone);
+                Input::Transferred(soa)
+            }
+            Err(error) => {
+                self.desk.counters.transfers_failed.inc();
+                tracing::warn!(zone = %self.apex, %error, "a new version could not be kept");
+                Input::Broken
+            }
+        }
+    }
+
+    async fn kept(&mut self, new: New, wall: Timestamp) -> Result<Option<Version>, KeepFault> {
+        let saved = Saved { refreshed_at: wall, dark: false };
+        let held = self.desk.published.version(&self.apex);
+        match (new, held) {
+            (New::UpToDate, _) => Ok(None),
+            (New::Changes(zone, diffs), Some(before)) => {
+                self.place.keep_changes(&before, zone, diffs, saved).await.map(Some)
+            }
+            (New::Whole(zone) | New::Changes(zone, _), _) => {
+                self.place.keep_whole(zone, saved).await.map(Some)
+            }
+        }
+    }
+
+    fn count_unavailable(&self) {
+        let count = self.desk.published.unavailable();
+        self.desk.counters.unavailable.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
+async fn next(work: &mut Option<Work>) -> Done {
+    match work {
+        Some(running) => {
+            let done = running.await;
+            *work = None;
+            done
+        }
+        None => pending().await,
+    }
+}
+
+/// Transfers, and makes the next version of what came.
+async fn fetch(
+    primary: transfer::Primary,
+    apex: Name,
+    what: Fetch,
+    held: Option<Version>,
+) -> Result<New, Fault> {
+    let soa = held.as_ref().and_then(|version| version.zone.soa_record().map(|soa| soa.data.to_vec()));
+    let fetched = transfer::fetch(&primary, &apex, what, soa.as_deref()).await?;
+    let make = move || match fetched {
+        Fetched::UpToDate => Ok(New::UpToDate),
+        Fetched::Whole(records) => Ok(New::Whole(Arc::new(Zone::from_records(apex, &records)?))),
+        Fetched::Changes(diffs) => {
+            let Some(held) = held else {
+                return Err(Fault::Malformed("differences to nothing".to_owned()));
+            };
+            let mut zone = Zone::clone(&held.zone);
+            for diff in &diffs {
+                zone = zone.apply(diff)?;
+            }
+            Ok(New::Changes(Arc::new(zone), diffs.into_iter().map(Arc::new).collect()))
+        }
+    };
+    // A large zone takes a while to build; answers must not wait for it.
+    tokio::task::spawn_blocking(make)
+        .await
+        .map_err(|_| Fault::Keep("no thread for the work".to_owned()))?
+}

@@ -1,0 +1,171 @@
+//! The one place where what is answered changes: zones, standings and overlays go in, one
+//! immutable set comes out and replaces the last one atomically.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use model::{OrganisationId, Standings};
+
+use crate::answer::{Served, ZoneSet};
+use crate::config::{Organisation, Steer, Via};
+use crate::keep::Version;
+use crate::steer::{self, Direction, Overlay, WhyNot};
+use crate::wire::Name;
+use crate::zone::Zone;
+
+/// What is answered from, and what it was made of.
+#[derive(Debug)]
+pub(crate) struct Published {
+    set: ArcSwap<ZoneSet>,
+    made_of: Mutex<MadeOf>,
+    organisations: Arc<[Organisation]>,
+}
+
+#[derive(Debug, Default)]
+struct MadeOf {
+    standings: Standings,
+    zones: BTreeMap<Name, Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    organisation: usize,
+    version: Option<Version>,
+    live: bool,
+}
+
+impl Published {
+    pub(crate) fn new(organisations: Arc<[Organisation]>) -> Self {
+        let published = Self {
+            set: ArcSwap::default(),
+            made_of: Mutex::default(),
+            organisations: Arc::clone(&organisations),
+        };
+        let mut made_of = published.lock();
+        for (index, organisation) in organisations.iter().enumerate() {
+            for zone in &organisation.zones {
+                let entry = Entry { organisation: index, version: None, live: false };
+                made_of.zones.insert(zone.clone(), entry);
+            }
+        }
+        published.make(&made_of);
+        drop(made_of);
+        published
+    }
+
+    /// The set to answer from; for one batch of questions.
+    pub(crate) fn load(&self) -> Guard<Arc<ZoneSet>> {
+        self.set.load()
+    }
+
+    /// What is held of a zone, served or not.
+    pub(crate) fn version(&self, apex: &Name) -> Option<Version> {
+        self.lock().zones.get(apex)?.version.clone()
+    }
+
+    /// The version that is served, if one is.
+    pub(crate) fn serving(&self, apex: &Name) -> Option<Version> {
+        self.lock().zones.get(apex).filter(|entry| entry.live)?.version.clone()
+    }
+
+    /// Serves a version from now on.
+    pub(crate) fn put(&self, apex: &Name, version: Version, live: bool) {
+        let mut made_of = self.lock();
+        if let Some(entry) = made_of.zones.get_mut(apex) {
+            entry.version = Some(version);
+            entry.live = live;
+            self.make(&made_of);
+        }
+    }
+
+    /// Serves what is held, or stops.
+    pub(crate) fn set_live(&self, apex: &Name, live: bool) {
+        let mut made_of = self.lock();
+        if let Some(entry) = made_of.zones.get_mut(apex) {
+            entry.live = live;
+            self.make(&made_of);
+        }
+    }
+
+    /// Follows new standings.
+    pub(crate) fn follow(&self, standings: Standings) {
+        let mut made_of = self.lock();
+        made_of.standings = standings;
+        self.make(&made_of);
+    }
+
+    /// How many zones should be answered from and cannot.
+    pub(crate) fn unavailable(&self) -> usize {
+        let made_of = self.lock();
+        made_of.zones.values().filter(|entry| !entry.live || entry.version.is_none()).count()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, MadeOf> {
+        self.made_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, made_of: &MadeOf) {
+        let mut set = ZoneSet::default();
+        for (apex, entry) in &made_of.zones {
+            let zone = entry.version.as_ref().filter(|_| entry.live);
+            let zone = zone.map(|version| Arc::clone(&version.zone));
+            let organisation = self.organisations.get(entry.organisation);
+            let overlay = match (&zone, organisation) {
+                (Some(zone), Some(organisation)) => {
+                    overlay(zone, organisation, &made_of.standings).0.map(Arc::new)
+                }
+                _ => None,
+            };
+            set.insert(apex.clone(), Served::new(zone, overlay));
+        }
+        for organisation in self.organisations.iter() {
+            if let Some((apex, zone)) = own_zone(organisation, &made_of.standings) {
+                set.insert(apex, Served::new(zone, None));
+            }
+        }
+        self.set.store(Arc::new(set));
+    }
+}
+
+/// What is laid over one zone of an organisation, and what cannot be.
+pub(crate) fn overlay(
+    zone: &Zone,
+    organisation: &Organisation,
+    standings: &Standings,
+) -> (Option<Overlay>, Vec<WhyNot>) {
+    let Some(steer) = organisation.steer.as_ref().filter(|steer| steer.via == Via::Secondary) else {
+        return (None, Vec::new());
+    };
+    let (names, wrong) = steer::steerable(zone, &steer.names, &steer.addresses);
+    if names.is_empty() {
+        return (None, wrong);
+    }
+    let (direction, _) = steer::direction(standings, &organisation.id);
+    let leads = (direction == Direction::Standby).then_some(&steer.addresses);
+    (Some(Overlay::new(names, leads)), wrong)
+}
+
+/// The standby zone of an organisation, if it has one.
+fn own_zone(
+    organisation: &Organisation,
+    standings: &Standings,
+) -> Option<(Name, Option<Arc<Zone>>)> {
+    let Steer { via, names, addresses, primary } = organisation.steer.as_ref()?;
+    let Via::Zone { apex, servers } = via else { return None };
+    let (direction, epoch) = steer::direction(standings, &organisation.id);
+    let leads = match direction {
+        Direction::Primary => primary,
+        Direction::Standby => addresses,
+    };
+    let zone = steer::standby_zone(apex, servers, names, leads, epoch).ok();
+    Some((apex.clone(), zone.map(Arc::new)))
+}
+
+/// Whose zone it is, by name.
+pub(crate) fn organisation_of<'o>(
+    organisations: &'o [Organisation],
+    id: &OrganisationId,
+) -> Option<&'o Organisation> {
+    organisations.iter().find(|organisation| organisation.id == *id)
+}

@@ -1,0 +1,59 @@
+//! Other people's servers, configured and run on hosts of the laboratory. The programs come
+//! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
+
+pub mod knot;
+pub mod nginx;
+pub mod postfix;
+pub mod unbound;
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::lab::{Host, Process, until_some};
+
+/// How long a peer has to come up.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// Makes the peer's own directory on a host.
+fn directory(host: &Host, name: &str) -> Result<PathBuf> {
+    let dir = host.dir().join(name);
+    fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+    Ok(dir)
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
+
+/// Waits until something listens on a TCP port of this host, asking the kernel's own list.
+pub(crate) fn wait_listening(host: &Host, process: &mut Process, port: u16) -> Result<()> {
+    let mark = format!(":{port:04X}");
+    until_some(
+        &format!("port {port} on {}", host.name()),
+        START_LIMIT,
+        || {
+            process.require_running()?;
+            // The process is in the host's namespace, so its own table is the host's.
+            let listening = ["tcp", "tcp6"].iter().any(|table| {
+                let path = format!("/proc/{}/net/{table}", process.id());
+                let text = fs::read_to_string(path).unwrap_or_default();
+                text.lines().any(|line| {
+                    let mut words = line.split_whitespace().skip(1);
+                    let local = words.next().is_some_and(|local| local.ends_with(&mark));
+                    // 0A is LISTEN.
+                    local && words.nth(1) == Some("0A")
+                })
+            });
+            Ok(listening.then_some(()))
+        },
+    )
+}
+
+/// `address:port`, with brackets where IPv6 needs them.
+fn socket(address: IpAddr, port: u16) -> String {
+    SocketAddr::new(address, port).to_string()
+}

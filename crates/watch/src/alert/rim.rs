@@ -1,0 +1,191 @@
+//! The rim of the alerts: follows the standings, delivers, writes down what was said.
+//!
+//! Called by [`crate::Watch`]. One task owns the machine; each delivery is a task of its own with
+//! bounded tries. What was delivered is kept in the store before the machine hears of it: a crash
+//! between the two tells a thing twice rather than never, and only then.
+
+use std::path::Path;
+use std::time::Duration;
+
+use host::{Drain, Host, OpenError};
+use model::{Fact, Standings};
+use store::{CommitError, Store};
+use tokio::sync::{mpsc, watch};
+
+use super::deliver::Door;
+use super::words::{self, Phrasebook, Written};
+use super::{About, Desk, Message, said};
+use crate::config::{AlertConfig, AlertWay};
+use crate::metrics::{AlertResult, Counters};
+use crate::probe::Trust;
+
+/// Waits before the second and further tries of a delivery.
+const TRIES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(45),
+    Duration::from_secs(120),
+];
+/// Deliveries whose end was not yet taken note of; each addressee has at most one under way.
+const ENDS: usize = 64;
+
+/// Follows the standings and tells people.
+pub(crate) struct Rim {
+    host: Host,
+    desk: Desk,
+    door: Door,
+    book: Phrasebook,
+    counters: Counters,
+}
+
+/// How a delivery ended.
+struct Ended {
+    message: Message,
+    delivered: bool,
+}
+
+impl Rim {
+    /// Reads what was said before and makes the way out ready.
+    pub(crate) async fn open(
+        host: Host,
+        config: AlertConfig,
+        book: Phrasebook,
+        counters: Counters,
+    ) -> Result<Self, OpenError> {
+        let door = door(&host, &config)?;
+        let unreadable = |error: store::ReadError| OpenError::Store(error.to_string().into());
+        let (before, old) = said::load(&host.store, host.clock.now().wall).map_err(unreadable)?;
+        if !old.is_empty()
+            && let Err(error) = host.store.commit(old).await
+        {
+            tracing::warn!(%error, "old alerts could not be forgotten");
+        }
+        Ok(Self {
+            host,
+            desk: Desk::new(before),
+            door,
+            book,
+            counters,
+        })
+    }
+
+    /// Tells people until the drain begins.
+    pub(crate) async fn run(mut self, mut standings: watch::Receiver<Standings>, drain: &Drain) {
+        let (ends, mut ended) = mpsc::channel(ENDS);
+        let mut out = Vec::new();
+        let mut followed = true;
+        standings.mark_changed();
+        loop {
+            let clock = self.host.clock.clone();
+            let wakeup = self.desk.next_wakeup();
+            let wake = async {
+                match wakeup {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            // All arms are cancel-safe.
+            tokio::select! {
+                biased;
+                () = drain.begun() => return,
+                changed = standings.changed(), if followed => match changed {
+                    Ok(()) => {
+                        let snapshot = standings.borrow_and_update().clone();
+                        self.desk.follow(self.host.clock.now(), snapshot, &mut out);
+                    }
+                    Err(_) => followed = false,
+                },
+                Some(end) = ended.recv() => self.ended(end, &mut out).await,
+                () = wake => self.desk.wake(self.host.clock.now(), &mut out),
+            }
+            for message in out.drain(..) {
+                self.deliver(message, ends.clone());
+            }
+        }
+    }
+
+    /// Delivers as a task of its own, with its tries.
+    fn deliver(&self, message: Message, ends: mpsc::Sender<Ended>) {
+        let written = words::write(&message, self.desk.standings(), &self.book);
+        let (host, door, counters) = (self.host.clone(), self.door.clone(), self.counters.clone());
+        self.host.tasks.spawn("alert", async move {
+            let delivered = with_tries(&host, &door, &written, &counters).await;
+            let _ = ends.send(Ended { message, delivered }).await;
+        });
+    }
+
+    async fn ended(&mut self, end: Ended, out: &mut Vec<Message>) {
+        let Ended { message, delivered } = end;
+        let about: About = message.about.clone();
+        if !delivered {
+            return self.desk.failed(self.host.clock.now(), &about, out);
+        }
+        keep(&self.host.store, &message).await;
+        for told in &message.outages {
+            let fact = |recovered| Fact::Alerted {
+                outage: told.outage.clone(),
+                recovered,
+            };
+            // One message may tell beginning and end at once; the record has both.
+            if !told.begin_told {
+                self.host.outlets.records.send(fact(false)).await;
+            }
+            if told.over {
+                self.host.outlets.records.send(fact(true)).await;
+            }
+        }
+        self.desk.sent(self.host.clock.now(), &about, out);
+    }
+}
+
+async fn keep(store: &Store, message: &Message) {
+    for batch in said::keep(message) {
+        match store.commit(batch).await {
+            // It was said before, which the store knew already.
+            Ok(_) | Err(CommitError::Precondition { .. }) => {}
+            Err(error) => {
+                tracing::error!(%error, "an alert went out and could not be kept; a restart may repeat it");
+            }
+        }
+    }
+}
+
+async fn with_tries(host: &Host, door: &Door, written: &Written, counters: &Counters) -> bool {
+    let mut waits = TRIES.iter();
+    loop {
+        match door.deliver(host.net, written).await {
+            Ok(()) => {
+                counters.alert(AlertResult::Sent);
+                tracing::info!(kind = written.kind, "alert sent");
+                return true;
+            }
+            Err(error) => {
+                counters.alert(AlertResult::Failed);
+                tracing::warn!(%error, "an alert could not be delivered");
+            }
+        }
+        let Some(wait) = waits.next() else {
+            counters.alert(AlertResult::GivenUp);
+            return false;
+        };
+        host.clock.sleep(*wait).await;
+    }
+}
+
+fn door(host: &Host, config: &AlertConfig) -> Result<Door, OpenError> {
+    match &config.way {
+        AlertWay::Command(path) => Ok(Door::Command(path.clone())),
+        AlertWay::Webhook(url) => {
+            let extra: Option<&Path> = config.ca.as_deref();
+            let trust = match url.scheme() {
+                "https" => Some(
+                    Trust::load(host.clock.clone(), extra)
+                        .map_err(|error| OpenError::Config(format!("alert: {error}")))?,
+                ),
+                _ => None,
+            };
+            let url = url.clone();
+            Ok(Door::Webhook { url, trust })
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Alerts in words and as JSON. Pure.
+//!
+//! Measured sentences only: what was seen, from where, since when, what Servergate does about it
+//! and what a person can do next. "The reason is not known" is one of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use model::{
+    Cause, Companion, CompanionKind, Effect, Mode, Observation, OrganisationId, OutageId, PlaceId,
+    Question, Reply, Role, Sees, ServiceId, Standing, Standings, Timestamp,
+};
+use serde::Serialize;
+
+use super::{About, Blindness, Message, Told};
+use crate::config::Way;
+
+/// What the words need besides the message and the standings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Phrasebook {
+    pub(crate) place: Option<PlaceId>,
+    /// How names are steered, and what a person may have to do for it.
+    pub(crate) ways: BTreeMap<ServiceId, Way>,
+    /// The public page about an organisation's outages.
+    pub(crate) pages: BTreeMap<OrganisationId, String>,
+}
+
+/// A message in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// A name of its own, so that a receiver can tell a repetition.
+    pub(crate) id: String,
+    /// What kind of message it is: `dark`, `recovered`, `question`, `blind`.
+    pub(crate) kind: &'static str,
+    /// One line.
+    pub(crate) subject: String,
+    /// All of it, the subject first.
+    pub(crate) text: String,
+    /// The same for machines.
+    pub(crate) json: String,
+    /// The environment of a command: name and value.
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+/// The JSON form.
+#[derive(Serialize)]
+struct Form<'a> {
+    version: u8,
+    id: &'a str,
+    kind: &'static str,
+    at: String,
+    place: Option<&'a PlaceId>,
+    organisation: Option<&'a OrganisationId>,
+    subject: &'a str,
+    text: &'a str,
+    page: Option<&'a str>,
+    outages: Vec<FormOutage<'a>>,
+    shorter_outages_not_listed: u64,
+    questions: Vec<&'a Question>,
+    blind: Option<FormBlind>,
+}
+
+#[derive(Serialize)]
+struct FormOutage<'a> {
+    outage: &'a OutageId,
+    service: &'a ServiceId,
+    over: bool,
+    standing: Option<&'a Standing>,
+}
+
+#[derive(Serialize)]
+struct FormBlind {
+    from: String,
+    to: String,
+    times: u64,
+}
+
+/// Puts a message into words.
+pub(crate) fn write(message: &Message, standings: &Standings, book: &Phrasebook) -> Written {
+    let kind = kind(message);
+    let subject = subject(message, standings, kind);
+    let text = text(message, standings, book, &subject);
+    let whom = match &message.about {
+        About::Ourselves => "standby".to_owned(),
+        About::Organisation(organisation) => organisation.to_string(),
+    };
+    let id = format!("{whom}/{kind}/{}", message.at.millis());
+    let json = json(message, standings, book, (&id, kind, &subject, &text));
+    let environment = environment(message, standings, book, (&id, kind, &subject));
+    Written {
+        id,
+        kind,
+        subject,
+        text,
+        json,
+        environment,
+    }
+}
+
+fn kind(message: &Message) -> &'static str {
+    if message.outages.iter().any(|told| !told.over) {
+        "dark"
+    } else if message.blind.is_some() {
+        "blind"
+    } else if message.outages.is_empty() && message.uncounted == 0 {
+        "question"
+    } else {
+        "recovered"
+    }
+}
+
+/// `web, mail` of what `select` takes, each once.
+fn services(message: &Message, select: impl Fn(&Told) -> bool) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for told in message.outages.iter().filter(|told| select(told)) {
+        let name = told.service.service.to_string();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
+fn subject(message: &Message, standings: &Standings, kind: &str) -> String {
+    let organisation = match &message.about {
+        About::Ourselves => return "this standby could not see".to_owned(),
+        About::Organisation(organisation) => organisation,
+    };
+    let dark = services(message, |told| !told.over);
+    match kind {
+        "dark" => match cause(message, standings) {
+            Some(cause) => format!("{organisation}: {dark} dark ({cause})"),
+            None => format!("{organisation}: {dark} dark"),
+        },
+        "question" => format!("{organisation}: a question waits for an answer"),
+        _ => format!(
+            "{organisation}: {} reachable again",
+            services(message, |_| true)
+        ),
+    }
+}
+
+fn cause(message: &Message, standings: &Standings) -> Option<Cause> {
+    let dark = message.outages.iter().find(|told| !told.over)?;
+    standings.get(&dark.service)?.cause()
+}
+
+fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &str) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{subject}");
+    if let Some(place) = &book.place {
+        let _ = writeln!(text, "said by the standby {place} at {}", message.at);
+    }
+    if let Some(blind) = message.blind {
+        blindness(&mut text, blind);
+    }
+    for told in &message.outages {
+        let standing = standings.get(&told.service);
+        let _ = writeln!(text);
+        if told.over {
+            over(&mut text, told, standing);
+        } else {
+            dark(&mut text, told, standing, book.ways.get(&told.service));
+        }
+    }
+    if message.uncounted > 0 {
+        let count = message.uncounted;
+        let _ = writeln!(text, "\n{count} more short outages came and went.");
+    }
+    for (id, service) in &message.questions {
+        let question = standings.get(service).and_then(|one| one.question.as_ref());
+        if let Some(question) = question.filter(|question| question.id == *id) {
+            ask(&mut text, question);
+        }
+    }
+    if let About::Organisation(organisation) = &message.about
+        && let Some(page) = book.pages.get(organisation)
+    {
+        let _ = writeln!(text, "\nPublic page: {page}");
+    }
+    text
+}
+
+fn blindness(text: &mut String, blind: Blindness) {
+    let Blindness { from, to, times } = blind;
+    let _ = writeln!(
+        text,
+        "\nFrom {from} to {to} none of our references answered ({times} time{}). What was\n\
+         watched cannot be judged for that time; nothing was decided in it.",
+        if times == 1 { "" } else { "s" }
+    );
+}
+
+fn over(text: &mut String, told: &Told, standing: Option<&Standing>) {
+    let service = told.service.service;
+    let _ = writeln!(text, "{service}: reachable again");
+    if !told.begin_told {
+        let _ = writeln!(text, "  it went dark and came back before it could be told");
+    }
+    if let Some(standing) = standing {
+        let (role, since) = (standing.role, standing.since);
+        let _ = writeln!(text, "  Servergate is {role} since {since}");
+    }
+    let _ = writeln!(text, "  report: servergate outage report {}", told.outage);
+}
+
+fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option<&Way>) {
+    let service = told.service.service;
+    let Some(standing) = standing else {
+        let _ = writeln!(text, "{service}: dark");
+        return;
+    };
+    match &standing.verdict {
+        None => {
+            let _ = writeln!(text, "{service}: dark");
+        }
+        Some(verdict) => {
+            let cause = verdict.cause.unwrap_or(Cause::Unknown);
+            let (means, since) = (means(cause), verdict.since);
+            let _ = writeln!(text, "{service}: dark since {since} ({cause}: {means})");
+            if let Some(good) = verdict.last_good {
+                let _ = writeln!(text, "  last seen good: {good}");
+            }
+            let (failing, voting) = (verdict.failing(), verdict.voting());
+            let _ = writeln!(text, "  seen failing from {failing} of {voting} places:");
+            for observation in &verdict.evidence {
+                evidence(text, observation);
+            }
+        }
+    }
+    let _ = writeln!(text, "  {}", doing(standing));
+    if let Some(way) = way {
+        let _ = writeln!(text, "  {}", way.says);
+        if let Some(step) = &way.step {
+            let _ = writeln!(text, "  To do:");
+            for line in step.lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+    }
+    let _ = writeln!(text, "  more: servergate outage explain {}", told.outage);
+}
+
+fn evidence(text: &mut String, observation: &Observation) {
+    let (place, at, name) = (&observation.place, observation.at, &observation.target.name);
+    let _ = write!(text, "    from {place} at {at}: {name}");
+    if let model::Finding::Failed(failure) = &observation.finding {
+        let _ = write!(text, ": {failure}");
+    }
+    for phase in &observation.phases {
+        let seconds = phase.micros as f64 / 1e6;
+        let _ = write!(text, "; {} {seconds:.3} s", phase.phase);
+    }
+    let _ = match observation.sees {
+        Sees::References => write!(text, "; our references answer"),
+        Sees::Nothing => write!(text, "; our references are silent too"),
+        Sees::NotConfigured => write!(text, "; no references configured"),
+        Sees::NotAsked => Ok(()),
+    };
+    for companion in &observation.companions {
+        beside(text, companion);
+    }
+    let _ = writeln!(text);
+}
+
+fn beside(text: &mut String, companion: &Companion) {
+    let said = match companion.reply {
+        Reply::Answered => "answers",
+        Reply::Refused => "refuses",
+        Reply::Silent => "silent",
+        Reply::Unreachable => "reported unreachable",
+        Reply::NotAsked => return,
+    };
+    let _ = match companion.kind {
+        CompanionKind::Echo => write!(text, "; echo {said}"),
+        CompanionKind::Port(port) => write!(text, "; port {port} {said}"),
+        CompanionKind::Neighbour(address) => write!(text, "; neighbour {address} {said}"),
+        CompanionKind::Router(address) => write!(text, "; router {address} {said}"),
+    };
+}
+
+/// What was measured, in words, and never more than that.
+fn means(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Application => "the service answers, and wrongly",
+        Cause::BelowQuorum => "only some places see it failing",
+        Cause::Block => "some places are kept from reaching it",
+        Cause::DnsData => "the authoritative data is wrong",
+        Cause::DnsDelegation => "the delegation at the parent has changed",
+        Cause::DnsServer => "its name servers do not answer as they should",
+        Cause::ForeignCertificate => "another key than the known one answers",
+        Cause::HoldingPage => "another page stands under its name",
+        Cause::Host => "its router reports it unreachable while its neighbours answer",
+        Cause::Network => "the network around it does not answer",
+        Cause::Observer => "we ourselves cannot see",
+        Cause::Overload => "it lives and cannot cope",
+        Cause::Path => "some places reach it, some do not",
+        Cause::Service => "the machine lives, the service does not",
+        Cause::Silent => "the address answers nothing; the reason is not known",
+        Cause::Tls => "its TLS is broken",
+        Cause::Unknown => "the reason is not known",
+    }
+}
+
+fn doing(standing: &Standing) -> String {
+    if let Some((who, since)) = &standing.held_by {
+        let role = standing.role;
+        return format!(
+            "Servergate is {role}, as ordered by {} since {since}.",
+            who.0
+        );
+    }
+    match (standing.mode, standing.would, standing.role) {
+        (Mode::Observe, Some(role), _) => {
+            format!("Servergate only observes: it would be {role} now, and moves nothing.")
+        }
+        (Mode::Observe, None, _) => "Servergate only observes and moves nothing.".to_owned(),
+        (Mode::Act, _, Role::Acting) => {
+            format!("Servergate serves it since {}.", standing.since)
+        }
+        (Mode::Act, _, Role::Returning) => "Servergate hands it back.".to_owned(),
+        (Mode::Act, _, Role::Standby) => match standing.effect {
+            Some(Effect::Ask) => "Servergate waits for a person's answer.".to_owned(),
+            Some(Effect::Say) | None => "Servergate moves nothing for this cause.".to_owned(),
+            Some(Effect::Support) => "Servergate helps in front of it.".to_owned(),
+            Some(Effect::ServeOn) => "Servergate serves its zones on.".to_owned(),
+            Some(Effect::TakeOver) => "Servergate has not taken it over yet.".to_owned(),
+        },
+    }
+}
+
+fn ask(text: &mut String, question: &Question) {
+    let _ = writeln!(text, "\n{question}");
+    let _ = writeln!(text, "  servergate answer {} yes|no", question.id);
+}
+
+fn json(
+    message: &Message,
+    standings: &Standings,
+    book: &Phrasebook,
+    (id, kind, subject, text): (&str, &'static str, &str, &str),
+) -> String {
+    let organisation = match &message.about {
+        About::Ourselves => None,
+        About::Organisation(organisation) => Some(organisation),
+    };
+    let blind = message.blind.map(|blind| FormBlind {
+        from: blind.from.to_string(),
+        to: blind.to.to_string(),
+        times: blind.times,
+    });
+    let form = Form {
+        version: 1,
+        id,
+        kind,
+        at: message.at.to_string(),
+        place: book.place.as_ref(),
+        organisation,
+        subject,
+        text,
+        page: organisation
+            .and_then(|organisation| book.pages.get(organisation))
+            .map(String::as_str),
+        outages: form_outages(message, standings),
+        shorter_outages_not_listed: message.uncounted,
+        questions: questions(message, standings),
+        blind,
+    };
+    serde_json::to_string(&form).unwrap_or_else(|error| {
+        tracing::error!(%error, "an alert could not be written as JSON");
+        String::from("{}")
+    })
+}
+
+fn form_outages<'a>(message: &'a Message, standings: &'a Standings) -> Vec<FormOutage<'a>> {
+    let form = |told: &'a Told| FormOutage {
+        outage: &told.outage,
+        service: &told.service,
+        over: told.over,
+        standing: standings.get(&told.service),
+    };
+    message.outages.iter().map(form).collect()
+}
+
+fn questions<'a>(message: &Message, standings: &'a Standings) -> Vec<&'a Question> {
+    let find = |(id, service): &(model::QuestionId, ServiceId)| {
+        let question = standings.get(service)?.question.as_ref()?;
+        (question.id == *id).then_some(question)
+    };
+    message.questions.iter().filter_map(find).collect()
+}
+
+fn environment(
+    message: &Message,
+    standings: &Standings,
+    book: &Phrasebook,
+    (id, kind, subject): (&str, &'static str, &str),
+) -> Vec<(&'static str, String)> {
+    let mut list = vec![
+        ("SERVERGATE_ALERT", kind.to_owned()),
+        ("SERVERGATE_ALERT_ID", id.to_owned()),
+        ("SERVERGATE_SUBJECT", subject.to_owned()),
+        ("SERVERGATE_AT", Timestamp::to_string(&message.at)),
+    ];
+    if let Some(place) = &book.place {
+        list.push(("SERVERGATE_PLACE", place.to_string()));
+    }
+    if let About::Organisation(organisation) = &message.about {
+        list.push(("SERVERGATE_ORGANISATION", organisation.to_string()));
+        list.push(("SERVERGATE_SERVICES", services(message, |_| true)));
+        if let Some(page) = book.pages.get(organisation) {
+            list.push(("SERVERGATE_PAGE", page.clone()));
+        }
+    }
+    if let Some(cause) = cause(message, standings) {
+        list.push(("SERVERGATE_CAUSE", cause.to_string()));
+    }
+    let outages: Vec<_> = message
+        .outages
+        .iter()
+        .map(|told| told.outage.as_str())
+        .collect();
+    list.push(("SERVERGATE_OUTAGES", outages.join(" ")));
+    list
+}

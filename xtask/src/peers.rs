@@ -1,0 +1,178 @@
+//! Other people's programs for scenarios and benchmarks: fetched as Debian packages and
+//! unpacked into `target/peers`, never installed. A second run fetches nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{output, run};
+use crate::place::Place;
+
+/// Package, and the program for which it is wanted.
+const WANTED: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("dnsperf", "dnsperf"),
+    ("iproute2", "ip"),
+    ("knot", "knotd"),
+    ("knot-dnsutils", "kdig"),
+    ("nghttp2-client", "h2load"),
+    ("nginx", "nginx"),
+    ("postfix", "postfix"),
+    ("strace", "strace"),
+    ("unbound", "unbound"),
+    ("wrk", "wrk"),
+];
+
+/// Where a program may lie, below `/` or `target/peers`.
+const BINARIES: &[&str] = &["usr/sbin", "usr/bin", "sbin", "bin"];
+
+/// Makes sure that every wanted program is on the machine or in `target/peers`; returns that
+/// directory.
+pub(crate) fn fetch(place: &Place) -> Result<PathBuf> {
+    let peers = place.target.join("peers");
+    fs::create_dir_all(peers.join("usr"))?;
+    let missing = missing(&peers);
+    if missing.is_empty() {
+        return Ok(peers);
+    }
+    println!("fetching {}", missing.join(", "));
+    let cache = place.target.join("peers-cache");
+    download(&cache, &missing).with_context(|| by_hand(&missing))?;
+    unpack(&cache.join("archives"), &peers)?;
+    let still: Vec<&str> = self::missing(&peers);
+    if !still.is_empty() {
+        bail!(
+            "the packages came without {}. {}",
+            still.join(", "),
+            by_hand(&still)
+        );
+    }
+    Ok(peers)
+}
+
+/// The packages whose program is neither on the machine nor unpacked.
+fn missing(peers: &Path) -> Vec<&'static str> {
+    let present = |program: &str| {
+        let roots = [Path::new("/"), peers];
+        roots.iter().any(|root| {
+            BINARIES
+                .iter()
+                .any(|dir| root.join(dir).join(program).exists())
+        })
+    };
+    WANTED
+        .iter()
+        .filter(|(_, program)| !present(program))
+        .map(|(package, _)| *package)
+        .collect()
+}
+
+fn by_hand(packages: &[&str]) -> String {
+    format!(
+        "The programs cannot be fetched here. With them installed on the machine it goes on: \
+         sudo apt-get update && sudo apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    )
+}
+
+/// Three ways, from the cheapest: the machine's own package lists; lists fetched afresh; and
+/// those without regard to what is installed (when a package here would conflict with it).
+fn download(cache: &Path, packages: &[&str]) -> Result<()> {
+    for dir in ["archives/partial", "lists/partial"] {
+        fs::create_dir_all(cache.join(dir))?;
+    }
+    let empty = cache.join("status");
+    fs::write(&empty, "")?;
+    if output(&mut apt(cache, &[], packages)).is_ok() {
+        return Ok(());
+    }
+    let lists = format!("Dir::State::lists={}", cache.join("lists").display());
+    let mut update = Command::new("apt-get");
+    update.args([
+        "update",
+        "-q",
+        "-o",
+        lists.as_str(),
+        "-o",
+        "Debug::NoLocking=1",
+    ]);
+    update.args([
+        "-o",
+        "APT::Sandbox::User=root",
+        "-o",
+        "Dir::Cache::pkgcache=",
+        "-o",
+        "Dir::Cache::srcpkgcache=",
+    ]);
+    // One broken source of the machine need not matter; if it does, the download says so.
+    let updated = output(&mut update).map(|_| ());
+    if output(&mut apt(cache, &[&lists], packages)).is_ok() {
+        return Ok(());
+    }
+    let nothing = format!("Dir::State::status={}", empty.display());
+    match (
+        output(&mut apt(cache, &[&lists, &nothing], packages)),
+        updated,
+    ) {
+        (Ok(_), _) => Ok(()),
+        (Err(error), Err(update)) => Err(error.context(format!("{update:#}"))),
+        (Err(error), Ok(())) => Err(error),
+    }
+}
+
+fn apt(cache: &Path, settings: &[&str], packages: &[&str]) -> Command {
+    let archives = format!("Dir::Cache::archives={}", cache.join("archives").display());
+    let mut command = Command::new("apt-get");
+    command.args([
+        "install",
+        "--download-only",
+        "--no-install-recommends",
+        "--no-remove",
+        "-y",
+        "-q",
+    ]);
+    let ours = [
+        archives.as_str(),
+        "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=",
+        "Debug::NoLocking=1",
+    ];
+    // As root apt would download as a user who cannot write to our directory.
+    for setting in ours
+        .iter()
+        .chain(&["APT::Sandbox::User=root"])
+        .chain(settings)
+    {
+        command.args(["-o", setting]);
+    }
+    command.args(packages);
+    command
+}
+
+/// Unpacks every package into a fresh directory and puts that in the place of the old one, so
+/// that an interrupted run leaves nothing half done.
+fn unpack(archives: &Path, peers: &Path) -> Result<()> {
+    let fresh = peers.with_extension("new");
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh)?;
+    }
+    // Some packages still put files into /bin and /lib, which are links into /usr.
+    for dir in ["bin", "sbin", "lib", "lib64"] {
+        fs::create_dir_all(fresh.join("usr").join(dir))?;
+        std::os::unix::fs::symlink(Path::new("usr").join(dir), fresh.join(dir))?;
+    }
+    let mut packages: Vec<PathBuf> = fs::read_dir(archives)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    packages.retain(|path| path.extension().is_some_and(|end| end == "deb"));
+    packages.sort();
+    let script = "dpkg-deb --fsys-tarfile \"$1\" | tar -x --no-same-owner --keep-directory-symlink -C \"$2\"";
+    for package in &packages {
+        let mut unpack = Command::new("sh");
+        run(unpack.args(["-c", script, "sh"]).arg(package).arg(&fresh))?;
+    }
+    fs::remove_dir_all(peers).with_context(|| format!("clear {}", peers.display()))?;
+    fs::rename(&fresh, peers).context("put the unpacked packages into their place")
+}
