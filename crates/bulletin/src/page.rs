@@ -163,3 +163,70 @@ fn foot_zone(ground: &Ground<'_>) -> String {
     let zone = ground.moments().zone();
     ground.words.with("foot-zone", &[("zone", (&zone).into())])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The colours of one scheme by name.
+    fn colours(scheme: &str) -> BTreeMap<&str, [f64; 3]> {
+        let channel = |text: &str| {
+            let value = u8::from_str_radix(text, 16).expect("a colour");
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        scheme
+            .split(';')
+            .map(|colour| {
+                let (name, value) = colour.split_once(":#").expect("a colour");
+                let parts = [&value[..2], &value[2..4], &value[4..6]];
+                (name, parts.map(channel))
+            })
+            .collect()
+    }
+
+    /// WCAG 2.2 §1.4.3.
+    fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
+        let light = |[red, green, blue]: [f64; 3]| {
+            0.0722f64.mul_add(blue, 0.2126f64.mul_add(red, 0.7152 * green)) + 0.05
+        };
+        let (one, other) = (light(one), light(other));
+        one.max(other) / one.min(other)
+    }
+
+    #[test]
+    fn every_word_stands_out_from_its_ground_in_both_schemes() {
+        let schemes: Vec<&str> = STYLE
+            .split(":root{")
+            .skip(1)
+            .take(2)
+            .filter_map(|rest| rest.split('}').next())
+            .collect();
+        assert_eq!(schemes.len(), 2);
+        for scheme in schemes {
+            let colours = colours(scheme);
+            for ground in ["--paper", "--tint"] {
+                for word in ["--ink", "--soft", "--good", "--dark", "--warn", "--kept", "--none"] {
+                    let contrast = contrast(colours[ground], colours[word]);
+                    assert!(contrast >= 4.5, "{word} on {ground}: {contrast}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_policy_allows_the_style_and_nothing_else() {
+        let hash = BASE64.encode(&Sha256::digest(STYLE.as_bytes()));
+        assert!(POLICY.contains(&hash));
+        assert!(!POLICY.contains("unsafe"));
+        // A style that closes its element would end the page's head.
+        assert!(!STYLE.contains('<'));
+        assert!(!STYLE.contains("url("), "no second request");
+    }
+}

@@ -174,7 +174,7 @@ async fn a_dark_morning() {
     let page = parse(&stage.page("/en").await);
     assert_eq!(
         page.named("h1")[0].text(),
-        "The website and the e-mail service of Verein Beispiel are not reachable"
+        "The website and the email service of Verein Beispiel are not reachable"
     );
     let measured = page.classed("measured")[0].text();
     assert!(

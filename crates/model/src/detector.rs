@@ -45,7 +45,12 @@ impl DetectorConfig {
     /// a place is stale after three intervals of ten seconds.
     pub fn new(places: Vec<PlaceId>) -> Self {
         let seconds = Duration::from_secs;
-        Self { places, burst: 3, burst_time: seconds(12), stale: seconds(35) }
+        Self {
+            places,
+            burst: 3,
+            burst_time: seconds(12),
+            stale: seconds(35),
+        }
     }
 }
 
@@ -118,7 +123,11 @@ pub struct Detector {
 impl Detector {
     /// A detector that has heard nothing yet.
     pub fn new(service: ServiceId, config: DetectorConfig) -> Self {
-        let places = config.places.iter().map(|p| (p.clone(), PlaceState::default())).collect();
+        let places = config
+            .places
+            .iter()
+            .map(|p| (p.clone(), PlaceState::default()))
+            .collect();
         Self {
             service,
             config,
@@ -158,19 +167,27 @@ impl Detector {
 
     fn observe(&mut self, now: Now, observation: Observation, out: &mut Vec<DetectorAction>) {
         let number = self.confirming.map(|confirming| confirming.number);
-        let Some(place) = self.places.get_mut(&observation.place) else { return };
+        let Some(place) = self.places.get_mut(&observation.place) else {
+            return;
+        };
         let good = observation.finding.is_good();
         if good {
             place.denied = true;
             self.last_good = self.last_good.max(Some(observation.at));
-            if let Finding::Good { identity: Some(identity) } = &observation.finding {
+            if let Finding::Good {
+                identity: Some(identity),
+            } = &observation.finding
+            {
                 self.identity = Some(identity.clone());
             }
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
         }
-        let newly_failing =
-            !good && place.last.as_ref().is_none_or(|last| last.finding.is_good() || blind(last));
+        let newly_failing = !good
+            && place
+                .last
+                .as_ref()
+                .is_none_or(|last| last.finding.is_good() || blind(last));
         place.heard = Some(now.mono);
         place.last = Some(observation);
         // A dark service needs no confirmation that it is dark.
@@ -197,9 +214,15 @@ impl Detector {
             place.denied = false;
         }
         let deadline = now.mono.after(self.config.burst_time);
-        self.confirming = Some(Confirming { number: self.bursts, deadline });
+        self.confirming = Some(Confirming {
+            number: self.bursts,
+            deadline,
+        });
         let service = self.service.clone();
-        out.push(DetectorAction::Burst { number: self.bursts, service });
+        out.push(DetectorAction::Burst {
+            number: self.bursts,
+            service,
+        });
     }
 
     fn judge(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
@@ -220,7 +243,10 @@ impl Detector {
     fn count_burst(&mut self, now: Now, confirming: Confirming, out: &mut Vec<DetectorAction>) {
         let over = now.mono >= confirming.deadline;
         let count = |wanted| {
-            self.places.values().filter(|place| self.ballot(now, place) == wanted).count()
+            self.places
+                .values()
+                .filter(|place| self.ballot(now, place) == wanted)
+                .count()
         };
         let (confirmed, denied) = (count(Ballot::Confirmed), count(Ballot::Denied));
         // Places that did not report in time have no vote.
@@ -285,7 +311,9 @@ impl Detector {
     ) {
         self.condition = Some(condition);
         self.cause = cause;
-        out.push(DetectorAction::Verdict(Arc::new(self.verdict(now, condition))));
+        out.push(DetectorAction::Verdict(Arc::new(
+            self.verdict(now, condition),
+        )));
     }
 
     fn verdict(&self, now: Now, condition: Condition) -> Verdict {
@@ -306,7 +334,10 @@ impl Detector {
             last_good: self.last_good,
             identity: self.identity.clone(),
             places: self.places.iter().map(view).collect(),
-            evidence: failed.filter(|last| !good && !last.finding.is_good()).cloned().collect(),
+            evidence: failed
+                .filter(|last| !good && !last.finding.is_good())
+                .cloned()
+                .collect(),
         }
     }
 
@@ -323,11 +354,15 @@ impl Detector {
     }
 
     fn fresh(&self, now: Now, place: &PlaceState) -> bool {
-        place.heard.is_some_and(|heard| now.mono.since(heard) < self.config.stale)
+        place
+            .heard
+            .is_some_and(|heard| now.mono.since(heard) < self.config.stale)
     }
 
     fn votes(&self, now: Now, place: &PlaceState) -> bool {
-        let Some(last) = &place.last else { return false };
+        let Some(last) = &place.last else {
+            return false;
+        };
         if !self.fresh(now, place) || blind(last) {
             return false;
         }
@@ -338,7 +373,9 @@ impl Detector {
     }
 
     fn voters(&self, now: Now) -> impl Iterator<Item = &PlaceState> {
-        self.places.values().filter(move |place| self.votes(now, place))
+        self.places
+            .values()
+            .filter(move |place| self.votes(now, place))
     }
 
     fn failing(&self, now: Now) -> impl Iterator<Item = &Observation> {
@@ -359,7 +396,10 @@ impl Detector {
 
     fn latest_failure(&self) -> Timestamp {
         let last = self.places.values().filter_map(|place| place.last.as_ref());
-        last.filter(|last| !last.finding.is_good()).map(|last| last.at).max().unwrap_or_default()
+        last.filter(|last| !last.finding.is_good())
+            .map(|last| last.at)
+            .max()
+            .unwrap_or_default()
     }
 }
 

@@ -93,7 +93,12 @@ impl Outages {
             return self.all.last();
         }
         let named = self.all.iter().find(|outage| outage.id.as_str() == id);
-        named.or_else(|| self.all.iter().rev().find(|outage| outage.id.as_str().contains(id)))
+        named.or_else(|| {
+            self.all
+                .iter()
+                .rev()
+                .find(|outage| outage.id.as_str().contains(id))
+        })
     }
 
     /// Takes one record in.
@@ -106,9 +111,17 @@ impl Outages {
             Fact::OutageBegan { outage, service } => self.begin(record.at, outage, service),
             _ => {}
         }
-        let Some(service) = service_of(&record.fact) else { return };
-        let running = self.all.iter_mut().rev().find(|outage| outage.service == *service);
-        let Some(outage) = running.filter(|outage| outage.ended.is_none()) else { return };
+        let Some(service) = service_of(&record.fact) else {
+            return;
+        };
+        let running = self
+            .all
+            .iter_mut()
+            .rev()
+            .find(|outage| outage.service == *service);
+        let Some(outage) = running.filter(|outage| outage.ended.is_none()) else {
+            return;
+        };
         outage.take(record);
     }
 
@@ -123,7 +136,11 @@ impl Outages {
             last_good: verdict.last_good,
             since: verdict.since,
             noticed: at,
-            causes: verdict.cause.map(|cause| (verdict.at, cause)).into_iter().collect(),
+            causes: verdict
+                .cause
+                .map(|cause| (verdict.at, cause))
+                .into_iter()
+                .collect(),
             acting: None,
             back: None,
             ended: None,

@@ -223,7 +223,11 @@ impl Standby {
             _ => None,
         };
         let delay = self.dark.map(|dark| dark.after(self.policy.delay));
-        [clean, stage, delay].into_iter().flatten().filter(|at| *at > now.mono).min()
+        [clean, stage, delay]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now.mono)
+            .min()
     }
 
     /// Takes one input in. `out` receives what follows from it, in order.
@@ -283,7 +287,10 @@ impl Standby {
         if !same {
             out.push(Action::Record(Fact::Standing(standing.clone())));
         }
-        if let Some(question) = standing.question.as_ref().filter(|_| old.question != standing.question)
+        if let Some(question) = standing
+            .question
+            .as_ref()
+            .filter(|_| old.question != standing.question)
         {
             out.push(Action::Record(Fact::Asked(question.clone())));
             out.push(Action::Ask(question.clone()));
@@ -320,7 +327,11 @@ impl Standby {
             OrderKind::Auto => return self.release(),
         };
         self.question = None;
-        self.state = State::Held { role, by: order.by, at: order.at };
+        self.state = State::Held {
+            role,
+            by: order.by,
+            at: order.at,
+        };
     }
 
     /// Verdicts decide again; the role of this moment is where they start from.
@@ -337,7 +348,9 @@ impl Standby {
         let Some(question) = self.question.take_if(|asked| asked.id == answer.question) else {
             return;
         };
-        let Some(outage) = &mut self.outage else { return };
+        let Some(outage) = &mut self.outage else {
+            return;
+        };
         match (question.topic, answer.yes) {
             (Topic::TakeOver(_), true) => self.state = State::Serving,
             (Topic::TakeOver(_), false) => outage.declined = true,
@@ -359,7 +372,10 @@ impl Standby {
 
     /// Whether the primary proved to be the one known from before the outage.
     fn same_server(&self) -> bool {
-        let now = self.verdict.as_ref().and_then(|verdict| verdict.identity.as_ref());
+        let now = self
+            .verdict
+            .as_ref()
+            .and_then(|verdict| verdict.identity.as_ref());
         self.identity.is_some() && now == self.identity.as_ref()
     }
 
@@ -368,18 +384,29 @@ impl Standby {
     fn may_relay(&self) -> bool {
         match &self.state {
             State::Serving => self.condition() == Some(Condition::Reachable) && self.same_server(),
-            State::Held { role: Role::Acting, .. } => false,
+            State::Held {
+                role: Role::Acting, ..
+            } => false,
             _ => true,
         }
     }
 
     fn ask(&mut self, now: Now, topic: Topic) {
-        if self.question.as_ref().is_some_and(|question| question.topic == topic) {
+        if self
+            .question
+            .as_ref()
+            .is_some_and(|question| question.topic == topic)
+        {
             return;
         }
         self.questions += 1;
         let id = QuestionId::new(format!("{}-{}", self.service.service, self.questions));
         let service = self.service.clone();
-        self.question = Some(Question { id, service, topic, asked: now.wall });
+        self.question = Some(Question {
+            id,
+            service,
+            topic,
+            asked: now.wall,
+        });
     }
 }

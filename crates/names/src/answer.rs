@@ -114,6 +114,8 @@ pub fn answer(
         qtype: query.qtype,
         truncated: false,
         authoritative: true,
+        trail: [0; LONGEST_CHAIN],
+        trail_len: 0,
     };
     let outcome = run.follow(query.name());
     let (authoritative, truncated) = (run.authoritative, run.truncated);
@@ -130,6 +132,9 @@ struct Run<'z, 'r, 'b> {
     qtype: u16,
     truncated: bool,
     authoritative: bool,
+    /// Where in the message the owners of the aliases followed so far stand.
+    trail: [usize; LONGEST_CHAIN],
+    trail_len: usize,
 }
 
 /// What one name led to.
@@ -161,7 +166,9 @@ impl<'z> Run<'z, '_, '_> {
                 }
             }
             // A chain that bites its own tail has said everything in the answer already.
-            if next.get(..len) == name.get(..current_len(&name)) {
+            let target = next.get(..len).unwrap_or(&[0]);
+            let mut trail = self.trail.iter().take(self.trail_len);
+            if trail.any(|owner| self.reply.is_name_at(*owner, target)) {
                 return Outcome::Answered;
             }
             name = next;
@@ -276,6 +283,7 @@ impl<'z> Run<'z, '_, '_> {
             return Ok(Some(Step::Done(Outcome::Answered)));
         }
         let Some(alias) = node.get(code::CNAME) else { return Ok(None) };
+        self.leave_trail();
         self.set(Section::Answer, name, alias, capped(alias, cap))?;
         let target = alias.data().next().unwrap_or(&[0]);
         Ok(Some(match lower_into(target, next) {
@@ -309,6 +317,7 @@ impl<'z> Run<'z, '_, '_> {
             *place = *octet;
         }
         let alias = alias.get(..len).unwrap_or(&[0]);
+        self.leave_trail();
         self.reply
             .push(Section::Answer, name, code::CNAME, dname.ttl, alias)
             .map_err(|_| Cut)?;
@@ -323,6 +332,14 @@ impl<'z> Run<'z, '_, '_> {
             Some(len) => Step::Follow(len),
             None => Step::Done(Outcome::Answered),
         })
+    }
+
+    /// Remembers where the owner of the alias that comes next will stand.
+    fn leave_trail(&mut self) {
+        if let Some(place) = self.trail.get_mut(self.trail_len) {
+            *place = self.reply.len();
+            self.trail_len += 1;
+        }
     }
 
     /// A steered name while we act: our addresses stand for both families, an alias and service
@@ -434,15 +451,3 @@ fn capped(set: &RecordSet, cap: Option<u32>) -> u32 {
         _ => set.ttl,
     }
 }
-
-/// The length of the name at the start of a buffer.
-fn current_len(name: &[u8; MAX_NAME]) -> usize {
-    let mut at = 0;
-    while let Some(len) = name.get(at).copied().filter(|len| *len != 0) {
-        at += 1 + usize::from(len);
-    }
-    at + 1
-}
-
-#[cfg(test)]
-mod tests;

@@ -17,11 +17,12 @@ const BLOB_HEAD: &[u8] = b"servergate zone 1\n";
 const DIFF_VERSION: u8 = 1;
 /// More differences than this are folded into a new blob.
 const MOST_DIFFS: usize = 64;
+/// As are differences of more bytes than this: they travel in one commit.
+const LARGEST_DIFFS: usize = 2 << 20;
 
 /// Why a zone could not be kept or found again.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeepFault {
+pub(crate) enum KeepFault {
     /// The store refused to write.
     #[error(transparent)]
     Commit(#[from] store::CommitError),
@@ -104,6 +105,11 @@ impl Place {
         Ok((place, Some((version, saved))))
     }
 
+    /// A place in which nothing is taken to lie.
+    pub(crate) fn empty(store: &Store, apex: &Name) -> Self {
+        Self { store: store.clone(), apex: apex.clone(), pointer: None }
+    }
+
     /// Keeps a whole version.
     pub(crate) async fn keep_whole(
         &mut self,
@@ -145,10 +151,12 @@ impl Place {
     ) -> Result<Version, KeepFault> {
         let history: Vec<_> = before.history.iter().cloned().chain(diffs.iter().cloned()).collect();
         let changed: usize = history.iter().map(|diff| diff.len()).sum();
+        let size: usize = diffs.iter().map(|diff| diff.removed.size() + diff.added.size()).sum();
         let Some(pointer) = self.pointer.clone() else {
             return self.keep_whole(zone, saved).await;
         };
-        if history.len() > MOST_DIFFS || changed > zone.records() / 2 + 1000 {
+        let many = history.len() > MOST_DIFFS || changed > zone.records() / 2 + 1000;
+        if many || size > LARGEST_DIFFS {
             return self.keep_whole(zone, saved).await;
         }
         let mut batch = Batch::new();

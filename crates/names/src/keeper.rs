@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use host::{Drain, Host};
-use model::{Fact, Role, Service, ServiceId, Standings, Timestamp, TransferFact};
+use model::{Fact, Role, Service, ServiceId, Standings, TransferFact};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::desk::{Desk, Knock};
 use crate::keep::{KeepFault, Place, Version};
 use crate::notices::Notices;
+use crate::publish::Report;
 use crate::secondary::{Action, Fetch, Input, Saved, Secondary, Settings};
 use crate::transfer::{self, Fault, Fetched};
 use crate::wire::Name;
@@ -59,40 +60,38 @@ impl Keeper {
         let mut machine = Secondary::new(self.host.clock.now(), self.settings);
         let mut actions = Vec::new();
         let mut work: Option<Work> = None;
+        let mut inputs = Vec::new();
         if let (Some(saved), Some(version)) =
             (self.restored.take(), self.desk.published.version(&self.apex))
         {
             let Saved { refreshed_at, dark } = saved;
-            let restored = Input::Restored { soa: version.zone.soa(), refreshed_at, dark };
-            machine.handle(self.host.clock.now(), restored, &mut actions);
-            // Until somebody decides anew, what was decided before the restart holds.
+            inputs.push(Input::Restored { soa: version.zone.soa(), refreshed_at, dark });
         }
-        let mut decided = false;
+        inputs.extend(self.dark(&standings.borrow_and_update()).map(Input::Dark));
+        let mut followed = true;
         loop {
-            let input = self.perform(&machine, &mut actions, &mut work).await;
-            if let Some(input) = input {
+            for input in inputs.drain(..) {
                 machine.handle(self.host.clock.now(), input, &mut actions);
-                continue;
             }
+            self.perform(&machine, &mut actions, &mut work).await;
             let wakeup = machine.next_wakeup();
+            // Every branch may be dropped at its await: knocks and standings stay where they are,
+            // the work goes on in its box.
             let input = tokio::select! {
                 () = drain.begun() => return,
-                done = next(&mut work) => self.finished(done).await,
+                done = next(&mut work) => Some(self.finished(done, &machine).await),
                 knock = door.recv() => match knock {
-                    Some(Knock::Notified(serial)) => Input::Notified(serial),
-                    Some(Knock::Refetch) => Input::Refetch,
+                    Some(Knock::Notified(serial)) => Some(Input::Notified(serial)),
+                    Some(Knock::Refetch) => Some(Input::Refetch),
                     None => return,
                 },
-                changed = standings.changed(), if !decided || standings.has_changed().is_ok() => {
-                    decided = true;
-                    match (changed, self.dark(&standings.borrow_and_update())) {
-                        (Ok(()), Some(dark)) => Input::Dark(dark),
-                        _ => Input::Tick,
-                    }
+                changed = standings.changed(), if followed => {
+                    followed = changed.is_ok();
+                    self.dark(&standings.borrow_and_update()).map(Input::Dark)
                 }
-                () = self.sleep(wakeup) => Input::Tick,
+                () = self.sleep(wakeup) => Some(Input::Tick),
             };
-            machine.handle(self.host.clock.now(), input, &mut actions);
+            inputs.extend(input);
         }
     }
 
@@ -110,13 +109,13 @@ impl Keeper {
         }
     }
 
-    /// Carries out what was asked; an input if that failed at once.
+    /// Carries out what was decided.
     async fn perform(
         &mut self,
         machine: &Secondary,
         actions: &mut Vec<Action>,
         work: &mut Option<Work>,
-    ) -> Option<Input> {
+    ) {
         for action in actions.drain(..) {
             match action {
                 Action::Ask => {
@@ -140,7 +139,8 @@ impl Keeper {
                 }
             }
         }
-        None
+        let report = Report { expires: machine.expires(), behind: machine.behind() };
+        self.desk.published.report(&self.apex, report);
     }
 
     fn fetch(&self, what: Fetch) -> Work {
@@ -153,7 +153,7 @@ impl Keeper {
         })
     }
 
-    async fn finished(&mut self, done: Done) -> Input {
+    async fn finished(&mut self, done: Done, machine: &Secondary) -> Input {
         let failed = |keeper: &Self, fault: &Fault| {
             keeper.desk.counters.transfers_failed.inc();
             tracing::debug!(zone = %keeper.apex, %fault, "the zone was not refreshed");
@@ -164,7 +164,7 @@ impl Keeper {
                 failed(self, &fault);
                 Input::NotAnswered
             }
-            Done::Fetched(Ok(new)) => self.install(new).await,
+            Done::Fetched(Ok(new)) => self.install(new, machine.is_dark()).await,
             Done::Fetched(Err(fault)) => {
                 failed(self, &fault);
                 fault.input()
@@ -173,9 +173,9 @@ impl Keeper {
     }
 
     /// Durable first, served then, told last.
-    async fn install(&mut self, new: New) -> Input {
-        let wall = self.host.clock.now().wall;
-        match self.kept(new, wall).await {
+    async fn install(&mut self, new: New, dark: bool) -> Input {
+        let saved = Saved { refreshed_at: self.host.clock.now().wall, dark };
+        match self.kept(new, saved).await {
             Ok(None) => Input::UpToDate,
             Ok(Some(version)) => {
                 let soa = version.zone.soa();
@@ -199,8 +199,7 @@ impl Keeper {
         }
     }
 
-    async fn kept(&mut self, new: New, wall: Timestamp) -> Result<Option<Version>, KeepFault> {
-        let saved = Saved { refreshed_at: wall, dark: false };
+    async fn kept(&mut self, new: New, saved: Saved) -> Result<Option<Version>, KeepFault> {
         let held = self.desk.published.version(&self.apex);
         match (new, held) {
             (New::UpToDate, _) => Ok(None),

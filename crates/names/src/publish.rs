@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use model::{OrganisationId, Standings};
+use model::{Mono, Standings};
 
 use crate::answer::{Served, ZoneSet};
 use crate::config::{Organisation, Steer, Via};
@@ -22,6 +22,15 @@ pub(crate) struct Published {
     organisations: Arc<[Organisation]>,
 }
 
+/// What the keeper of a zone knows beside the version.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Report {
+    /// When it will no longer be served.
+    pub(crate) expires: Option<Mono>,
+    /// The primary's serial, where it is older than ours.
+    pub(crate) behind: Option<u32>,
+}
+
 #[derive(Debug, Default)]
 struct MadeOf {
     standings: Standings,
@@ -33,6 +42,7 @@ struct Entry {
     organisation: usize,
     version: Option<Version>,
     live: bool,
+    report: Report,
 }
 
 impl Published {
@@ -45,7 +55,7 @@ impl Published {
         let mut made_of = published.lock();
         for (index, organisation) in organisations.iter().enumerate() {
             for zone in &organisation.zones {
-                let entry = Entry { organisation: index, version: None, live: false };
+                let entry = Entry { organisation: index, ..Entry::default() };
                 made_of.zones.insert(zone.clone(), entry);
             }
         }
@@ -86,6 +96,40 @@ impl Published {
             entry.live = live;
             self.make(&made_of);
         }
+    }
+
+    /// Keeps what the keeper of a zone knows.
+    pub(crate) fn report(&self, apex: &Name, report: Report) {
+        if let Some(entry) = self.lock().zones.get_mut(apex) {
+            entry.report = report;
+        }
+    }
+
+    /// Each zone with its organisation, what is held of it, whether that is served, and what its
+    /// keeper knows.
+    pub(crate) fn each<T>(
+        &self,
+        mut look: impl FnMut(&Name, &Organisation, Option<&Version>, bool, Report) -> T,
+    ) -> Vec<T> {
+        let made_of = self.lock();
+        let mut all = Vec::with_capacity(made_of.zones.len());
+        for (apex, entry) in &made_of.zones {
+            if let Some(organisation) = self.organisations.get(entry.organisation) {
+                let version = entry.version.as_ref();
+                all.push(look(apex, organisation, version, entry.live, entry.report));
+            }
+        }
+        all
+    }
+
+    /// The standings that are followed now.
+    pub(crate) fn standings(&self) -> Standings {
+        Arc::clone(&self.lock().standings)
+    }
+
+    /// Whose names these are.
+    pub(crate) fn organisations(&self) -> &[Organisation] {
+        &self.organisations
     }
 
     /// Follows new standings.
@@ -160,12 +204,4 @@ fn own_zone(
     };
     let zone = steer::standby_zone(apex, servers, names, leads, epoch).ok();
     Some((apex.clone(), zone.map(Arc::new)))
-}
-
-/// Whose zone it is, by name.
-pub(crate) fn organisation_of<'o>(
-    organisations: &'o [Organisation],
-    id: &OrganisationId,
-) -> Option<&'o Organisation> {
-    organisations.iter().find(|organisation| organisation.id == *id)
 }

@@ -145,6 +145,7 @@ pub struct Secondary {
     notified: Option<Option<u32>>,
     notify_from: Mono,
     behind: Option<u32>,
+    /// The `refreshed_at` that was written down last.
     saved_at: Option<Timestamp>,
 }
 
@@ -189,6 +190,11 @@ impl Secondary {
     /// The primary's serial, where it is older than ours: nothing will be transferred then.
     pub fn behind(&self) -> Option<u32> {
         self.behind
+    }
+
+    /// Whether the primary is taken to be dark.
+    pub(crate) fn is_dark(&self) -> bool {
+        self.dark
     }
 
     /// What to write down at [`Action::Save`].
@@ -305,7 +311,7 @@ impl Secondary {
         self.settle(now);
         self.serve(true, out);
         if self.saved_at.is_none_or(|at| now.wall.since(at) >= SAVE_EVERY) {
-            self.save(now, out);
+            self.save(out);
         }
     }
 
@@ -361,15 +367,15 @@ impl Secondary {
             } else if was_exempt && held.expires <= now.mono {
                 held.expires = now.mono.after(GRACE);
             }
-            self.save(now, out);
+            self.save(out);
         }
         if let (false, State::Idle { at }) = (dark, &mut self.state) {
             *at = now.mono;
         }
     }
 
-    fn save(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.saved_at = Some(now.wall);
+    fn save(&mut self, out: &mut Vec<Action>) {
+        self.saved_at = self.held.map(|held| held.refreshed_at);
         out.push(Action::Save);
     }
 

@@ -15,7 +15,7 @@ use model::{OrganisationId, Role, Service, ServiceId, Standings};
 pub use manual::{Lookup, manual, verify};
 pub use standby_zone::standby_zone;
 
-use crate::wire::{Name, code, is_at_or_below};
+use crate::wire::{Name, is_at_or_below};
 use crate::zone::{Found, Labels, Zone};
 
 /// What a steerable name's records are served with, in both states: a change is seen within it.
@@ -155,11 +155,4 @@ pub fn steerable(zone: &Zone, names: &[Name], ours: &Addresses) -> (Vec<Name>, V
         }
     }
     (good, wrong)
-}
-
-/// The name servers that a zone names for itself, in the zone's own words.
-pub(crate) fn apex_servers(zone: &Zone) -> Vec<Name> {
-    let set = zone.apex_node().and_then(|node| node.get(code::NS));
-    let data = set.into_iter().flat_map(|set| set.data());
-    data.filter_map(|data| Name::from_wire(data).ok()).collect()
 }

@@ -10,12 +10,12 @@ mod reply;
 
 pub(crate) use frame::{Frames, push_frame};
 pub(crate) use name::{
-    MAX_NAME, canonical_key, count_labels, is_at_or_below, lower_into, parent, suffix_with_labels,
+    MAX_NAME, canonical_key, is_at_or_below, lower_into, parent,
 };
 pub use name::{Name, NameError};
 pub use query::{Edns, Query, Refusal, parse};
 pub use reply::{Full, Reply};
-pub(crate) use reply::{Section, UDP_SIZE, udp_limit};
+pub(crate) use reply::{Section, udp_limit};
 
 /// Record types and codes by number: zones hold records as bytes.
 pub(crate) mod code {
@@ -24,9 +24,7 @@ pub(crate) mod code {
     pub(crate) const CNAME: u16 = 5;
     pub(crate) const SOA: u16 = 6;
     pub(crate) const MX: u16 = 15;
-    pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
-    pub(crate) const SRV: u16 = 33;
     pub(crate) const DNAME: u16 = 39;
     pub(crate) const OPT: u16 = 41;
     pub(crate) const DS: u16 = 43;

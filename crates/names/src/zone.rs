@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use build::ZoneFault;
 pub use diff::Diff;
 pub use file::{FileFault, read_file};
+pub(crate) use records::lower_name;
 pub use records::{Record, Records};
 pub(crate) use walk::{Found, Labels, WildcardName};
 

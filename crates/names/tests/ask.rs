@@ -8,18 +8,18 @@ use names::wire::parse;
 
 /// What came back, in presentation form; sections are sorted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reply {
-    pub rcode: String,
-    pub authoritative: bool,
-    pub truncated: bool,
-    pub answer: Vec<String>,
-    pub authority: Vec<String>,
-    pub additional: Vec<String>,
-    pub size: usize,
+pub(crate) struct Reply {
+    pub(crate) rcode: String,
+    pub(crate) authoritative: bool,
+    pub(crate) truncated: bool,
+    pub(crate) answer: Vec<String>,
+    pub(crate) authority: Vec<String>,
+    pub(crate) additional: Vec<String>,
+    pub(crate) size: usize,
 }
 
 /// Builds a question; `dnssec` adds EDNS with DO.
-pub fn question(name: &str, rtype: &str, dnssec: bool) -> Vec<u8> {
+pub(crate) fn question(name: &str, rtype: &str, dnssec: bool) -> Vec<u8> {
     let name: Name<Vec<u8>> = name.parse().expect(name);
     let rtype: Rtype = rtype.parse().expect("type");
     let mut builder = MessageBuilder::new_vec().question();
@@ -37,7 +37,7 @@ pub fn question(name: &str, rtype: &str, dnssec: bool) -> Vec<u8> {
 }
 
 /// Asks the pure answering function.
-pub fn ask(zones: &ZoneSet, message: &[u8], transport: Transport) -> Reply {
+pub(crate) fn ask(zones: &ZoneSet, message: &[u8], transport: Transport) -> Reply {
     let mut out = Vec::new();
     match parse(message) {
         Ok(query) => answer::answer(zones, &query, message, transport, &mut out),
@@ -47,7 +47,7 @@ pub fn ask(zones: &ZoneSet, message: &[u8], transport: Transport) -> Reply {
 }
 
 /// Reads an answer.
-pub fn read(bytes: &[u8]) -> Reply {
+pub(crate) fn read(bytes: &[u8]) -> Reply {
     let message = Message::from_octets(bytes.to_vec()).expect("an answer has a header");
     let section = |section: domain::base::message::RecordSection<'_, Vec<u8>>| {
         let mut lines: Vec<String> = section

@@ -32,6 +32,8 @@ pub struct WebConfig {
     pub capture: CaptureConfig,
     /// How many generations are kept.
     pub generations: usize,
+    /// Who demands what is withheld, as a URL for `Link: rel="blocked-by"` (RFC 7725 §4).
+    pub blocked_by: Option<String>,
 }
 
 /// Where the copy comes from.
@@ -154,23 +156,34 @@ impl WebConfig {
                  it is; write some words that every right page bears",
             );
         }
+        // Everything is read before anything is given up, so that every mistake is named.
         let capture = fields.table("capture").map(|fields| capture(&fields));
-        let config = Self {
+        let certificate = certificate(fields);
+        let ca = fields.file("ca");
+        let refresh = refresh(fields);
+        let blocked_by = fields.parse("blocked_by", "a URL", |text| {
+            Url::parse(text).ok().map(String::from)
+        });
+        let generations = fields.integer("generations", 1, 20).unwrap_or(GENERATIONS);
+        Some(Self {
             organisation,
             hosts: hosts?,
             source: source?,
             expect: expect.filter(|mark| !mark.trim().is_empty()),
-            certificate: certificate(fields),
-            ca: fields.file("ca"),
-            refresh: refresh(fields),
+            certificate,
+            ca,
+            refresh,
             capture: capture.unwrap_or_default(),
-            generations: fields
-                .integer("generations", 1, 20)
-                .unwrap_or(GENERATIONS)
-                .try_into()
-                .unwrap_or(1),
-        };
-        Some(config)
+            generations: generations.try_into().unwrap_or(1),
+            blocked_by,
+        })
+    }
+}
+
+impl WebConfig {
+    /// After so long without a good capture the copy is older than the refresh explains.
+    pub fn stale_after(&self) -> Duration {
+        self.refresh.saturating_mul(3).saturating_add(self.capture.time)
     }
 }
 

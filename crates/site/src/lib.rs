@@ -1,7 +1,160 @@
 //! The website: keeps a fresh copy and serves it under the same name while the primary is dark.
+//!
+//! [`Site`] is the part. At opening it serves the last complete generation at once; while it runs
+//! it captures the site again and again for as long as the primary lives ([`capture`]), lets the
+//! [`guard`] judge what came, and puts what is good on the [`shelf`]. [`serve`] answers the guests.
+//! The operator's commands go through [`SiteHandle`].
 
+pub mod capture;
 pub mod config;
+pub mod difference;
+mod export;
+mod follow;
 pub mod generation;
 pub mod guard;
+mod handle;
+mod metrics;
+mod negotiate;
+mod relay;
+pub mod serve;
+pub mod shelf;
 pub mod wire;
 pub mod withhold;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use host::tls::ClientTls;
+use host::web::Handler;
+use host::{Drain, Host, OpenError, Part, RunError};
+use model::{OrganisationId, Standings};
+use tokio::sync::{mpsc, watch};
+
+use config::{Source, WebConfig};
+use follow::{Follower, Request};
+use metrics::SiteMetrics;
+use serve::{Bodies, ServeCounters, SiteHandler, SiteSources};
+
+pub use handle::{Attempt, CaptureOutcome, HandleError, SiteHandle, SiteStatus};
+
+/// The websites of all organisations of this standby.
+pub struct Site {
+    host: Host,
+    sites: Vec<One>,
+}
+
+struct One {
+    handle: SiteHandle,
+    handler: SiteHandler,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Site {
+    /// What the operator's commands go through, for each organisation.
+    pub fn handles(&self) -> BTreeMap<OrganisationId, SiteHandle> {
+        let named = |site: &One| (site.handle.organisation().clone(), site.handle.clone());
+        self.sites.iter().map(named).collect()
+    }
+}
+
+impl Part for Site {
+    /// One for each organisation that has a website.
+    type Config = Vec<WebConfig>;
+
+    async fn open(config: Vec<WebConfig>, host: Host) -> Result<Self, OpenError> {
+        let metrics = SiteMetrics::register(&host.metrics);
+        let bodies = Bodies::new(host.store.blobs().clone());
+        let counters = ServeCounters::register(&host.metrics);
+        let mut sites = Vec::with_capacity(config.len());
+        for config in config {
+            let config = Arc::new(config);
+            let primary = primary(&config)?;
+            let (handle, requests) = handle::open(Arc::clone(&config), &host, metrics.clone())
+                .await
+                .map_err(|error| OpenError::Store(chain(&error).into()))?;
+            let sources = SiteSources {
+                organisation: config.organisation.clone(),
+                primary,
+                copy: Arc::clone(handle.copy()),
+                withhold: handle.withheld().clone(),
+                blocked_by: config.blocked_by.clone(),
+                bodies: bodies.clone(),
+                counters: counters.clone(),
+            };
+            let handler = SiteHandler::new(sources, &host);
+            for name in &config.hosts {
+                let handler: Arc<dyn Handler> = Arc::new(handler.clone());
+                host.routes.register(name, handler);
+            }
+            sites.push(One { handle, handler, requests });
+        }
+        Ok(Self { host, sites })
+    }
+
+    async fn run(
+        self,
+        standings: watch::Receiver<Standings>,
+        drain: Drain,
+    ) -> Result<(), RunError> {
+        let mut following = Vec::new();
+        let mut handlers = Vec::new();
+        for site in self.sites {
+            handlers.push(site.handler);
+            let follower = Follower::new(site.handle, site.requests);
+            let work = follower.run(standings.clone(), drain.clone());
+            following.push(self.host.tasks.spawn("site capture", work));
+        }
+        turn_handlers(&handlers, standings, &drain).await;
+        for follower in following {
+            // A follower that panicked has been counted; the others end in order.
+            let _ = follower.await;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the handlers of every change of the standings until the drain begins.
+async fn turn_handlers(
+    handlers: &[SiteHandler],
+    mut standings: watch::Receiver<Standings>,
+    drain: &Drain,
+) {
+    loop {
+        let now = Arc::clone(&standings.borrow_and_update());
+        handlers.iter().for_each(|handler| handler.follow(&now));
+        // Both arms are cancel-safe.
+        let changed = tokio::select! {
+            changed = standings.changed() => changed,
+            () = drain.begun() => return,
+        };
+        if changed.is_err() {
+            // Nobody decides any more; the last standing holds.
+            drain.begun().await;
+            return;
+        }
+    }
+}
+
+/// Where the primary is and how it is trusted.
+fn primary(config: &WebConfig) -> Result<Option<(config::Primary, ClientTls)>, OpenError> {
+    match &config.source {
+        Source::Folder(_) => Ok(None),
+        Source::Primary(primary) => {
+            let tls = ClientTls::new(config.ca.as_deref())
+                .map_err(|error| OpenError::Config(chain(&error)))?;
+            Ok(Some((*primary, tls)))
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}

@@ -160,7 +160,8 @@ impl Store {
     /// If the caller stops waiting the batch may still happen; it then has no receipt.
     ///
     /// # Errors
-    /// See [`CommitError`]; only after [`CommitError::Io`] is it open whether the batch is there.
+    /// See [`CommitError`]. After [`CommitError::Io`], and after [`CommitError::Closed`] to a batch
+    /// that was waiting, the batch may be there after a restart; after all others it is not.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
         let size = batch.size();
         let refusal = self.too_large(&batch, size).map_or(Ok(()), Err);

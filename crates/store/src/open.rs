@@ -56,7 +56,13 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
     }
     let lock = lock(dir)?;
     let db = dir.join("db");
-    drop_unfinished(&db).map_err(|source| io_error(&db, source))?;
+    if !known {
+        drop_unfinished(&db).map_err(|source| io_error(&db, source))?;
+    } else if !is_whole(&db) {
+        // The engine would make an empty one in its place.
+        let what = format!("{} is not there or not whole", db.join("version").display());
+        return Err(OpenError::Damaged { what });
+    }
     let set_aside = journal::inspect(&db, &dir.join("aside"), options.salvage)?;
     let engine = Engine::open(&db, options.cache_bytes, options.max_journal_bytes)
         .map_err(|error| engine_error(dir, &error))?;
@@ -165,22 +171,14 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// Removes engine files whose making was cut short: without a whole version file the engine has
-/// never taken a write.
+/// Whether the engine finished making its files: its version file is the last.
+fn is_whole(db: &Path) -> bool {
+    fs::metadata(db.join("version")).is_ok_and(|version| version.len() >= 4)
+}
+
+/// Removes engine files whose making was cut short: nothing was ever written to them.
 fn drop_unfinished(db: &Path) -> io::Result<()> {
-    let version = fs::metadata(db.join("version"));
-    let finished = version.is_ok_and(|version| version.len() >= 4);
-    if finished || !db.exists() {
-        return Ok(());
-    }
-    let journals = fs::read_dir(db)?.filter_map(Result::ok).filter(|entry| {
-        entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "jnl")
-    });
-    // More than the one empty journal of a beginning: not unfinished but damaged.
-    if journals.count() > 1 {
+    if is_whole(db) || !db.exists() {
         return Ok(());
     }
     fs::remove_dir_all(db)

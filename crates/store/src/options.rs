@@ -31,7 +31,8 @@ pub struct Options {
     pub max_queue: usize,
     /// At most so many bytes wait; more are refused with `Full`.
     pub max_queue_bytes: usize,
-    /// Journals on disk, about; at least 64 MiB.
+    /// Older journals are worked off beyond this; at least 64 MiB. The current one comes on top.
+    /// Both are read at opening.
     pub max_journal_bytes: u64,
     /// A larger blob is refused.
     pub max_blob_bytes: u64,
@@ -57,7 +58,7 @@ impl Default for Options {
             max_group_bytes: 8 << 20,
             max_queue: 1024,
             max_queue_bytes: 24 << 20,
-            max_journal_bytes: 128 << 20,
+            max_journal_bytes: 64 << 20,
             max_blob_bytes: 256 << 20,
             blob_grace: Duration::from_secs(3600),
             reserve_bytes: 128 << 20,

@@ -116,6 +116,22 @@ fn every_damage_is_found_before_anything_is_written() {
 }
 
 #[test]
+fn a_damaged_blob_stops_the_backup_only_if_a_key_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, blob) = filled(&dir.path().join("store"));
+    let loose = BlobId::of(b"not linked");
+    fs::write(store.blobs().open(&loose).unwrap().path(), "damaged").unwrap();
+    let report = wait(store.backup(&dir.path().join("first"))).unwrap();
+    assert_eq!((report.blobs, report.left_out), (1, 1));
+    let restored = restore(&dir.path().join("first"), &dir.path().join("copy")).unwrap();
+    assert_eq!(restored.items, report.items);
+    fs::write(store.blobs().open(&blob).unwrap().path(), "damaged").unwrap();
+    let refused = wait(store.backup(&dir.path().join("second")));
+    assert!(matches!(refused, Err(BackupError::Blob(_))), "{refused:?}");
+    assert!(restore(&dir.path().join("second"), &dir.path().join("none")).is_err());
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("store"), inline()).unwrap();

@@ -452,3 +452,52 @@ fn making_that_was_cut_short_is_begun_anew() {
     let store = open(dir.path());
     wait(store.commit(Batch::new().append(&LOG, "1"))).unwrap();
 }
+
+#[test]
+fn engine_files_that_vanished_are_not_replaced_by_empty_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    wait(store.commit(Batch::new().append(&LOG, "1"))).unwrap();
+    drop(store);
+    let db = dir.path().join("db");
+    let away = dir.path().join("aside");
+    std::fs::rename(&db, &away).unwrap();
+    let refused = Store::open(dir.path(), inline()).unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    std::fs::rename(&away, &db).unwrap();
+    std::fs::rename(db.join("version"), db.join("version.old")).unwrap();
+    let refused = Store::open(dir.path(), inline()).unwrap_err();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    std::fs::rename(db.join("version.old"), db.join("version")).unwrap();
+    assert_eq!(
+        open(dir.path())
+            .read(&LOG, Position::START, 9)
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn batches_that_do_not_fit_one_group_are_taken_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        max_group_bytes: 1000,
+        max_group: 3,
+        ..threaded()
+    };
+    let store = Store::open(dir.path(), options).unwrap();
+    wait(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..30_u8 {
+            let store = store.clone();
+            let batch = Batch::new().append(&LOG, vec![number; 600]);
+            tasks.spawn(async move { store.commit(batch).await.unwrap() });
+        }
+        tasks.join_all().await;
+    });
+    let entries = store.read(&LOG, Position::START, 99).unwrap();
+    let order: Vec<u8> = entries.iter().map(|entry| entry.bytes[0]).collect();
+    assert_eq!(order, (0..30).collect::<Vec<u8>>());
+    assert_eq!(store.stats().syncs, 30, "two of them do not fit together");
+}

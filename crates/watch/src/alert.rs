@@ -30,10 +30,8 @@ use model::{
 pub(crate) use self::rim::Rim;
 pub(crate) use self::words::Phrasebook;
 
-/// News that come so soon after the last are told with it.
-const TOGETHER: Duration = Duration::from_secs(5);
-/// But nobody waits longer than this for what else may come.
-const TOGETHER_MOST: Duration = Duration::from_secs(15);
+/// Nobody waits longer than so many times the usual for what else may come.
+const TOGETHER_MOST: u32 = 3;
 /// Messages per organisation in [`WINDOW`].
 const MOST: usize = 4;
 /// See [`MOST`].
@@ -98,6 +96,8 @@ pub(crate) struct Before {
 /// The machine.
 #[derive(Debug)]
 pub(crate) struct Desk {
+    /// News that come so soon after the last are told with it.
+    together: Duration,
     standings: Standings,
     outages: BTreeMap<OutageId, Kept>,
     questions: BTreeMap<QuestionId, AskedState>,
@@ -138,12 +138,13 @@ struct Table {
 }
 
 impl Desk {
-    pub(crate) fn new(before: Before) -> Self {
+    pub(crate) fn new(before: Before, together: Duration) -> Self {
         let kept = |(outage, service)| {
             let stage = Stage::Told;
             (outage, Kept { service, stage })
         };
         Self {
+            together,
             standings: Standings::default(),
             outages: before.outages.into_iter().map(kept).collect(),
             questions: BTreeMap::new(),
@@ -311,7 +312,9 @@ impl Desk {
         if table.in_flight.is_some() {
             return None;
         }
-        let together = last.after(TOGETHER).min(first.after(TOGETHER_MOST));
+        let together = last
+            .after(self.together)
+            .min(first.after(self.together.saturating_mul(TOGETHER_MOST)));
         let at = together.max(table.not_before.unwrap_or_default());
         Some(match self.room(about, table, at) {
             None => at,

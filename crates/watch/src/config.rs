@@ -25,6 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const BURST_SPACING: Duration = Duration::from_secs(3);
 /// Third parties are asked no more often than this.
 const THIRD_PARTY_INTERVAL: Duration = Duration::from_secs(60);
+/// See [`AlertConfig::together`].
+const TOGETHER: Duration = Duration::from_secs(5);
+/// See [`AlertConfig::retry`].
+const RETRY: Duration = Duration::from_secs(2);
 /// Companion ports unless others are named.
 const PORTS: [u16; 3] = [22, 80, 443];
 
@@ -90,6 +94,11 @@ pub struct AlertConfig {
     pub way: AlertWay,
     /// One more authority to trust for a webhook, PEM.
     pub ca: Option<PathBuf>,
+    /// News of one organisation that come so soon after the last are one message; three times
+    /// as long is the most that anybody waits for what else may come.
+    pub together: Duration,
+    /// Before the second try of a delivery; each further wait is four times as long.
+    pub retry: Duration,
 }
 
 /// The way out for alerts.
@@ -102,6 +111,16 @@ pub enum AlertWay {
 }
 
 impl AlertConfig {
+    /// With the usual times.
+    pub fn new(way: AlertWay) -> Self {
+        Self {
+            way,
+            ca: None,
+            together: TOGETHER,
+            retry: RETRY,
+        }
+    }
+
     /// Reads `[alert]`.
     pub fn read(fields: &Fields<'_>) -> Option<Self> {
         let command = fields.file("command").map(AlertWay::Command);
@@ -119,7 +138,10 @@ impl AlertConfig {
             fields.missing("command", "\"/usr/local/bin/tell-us\"");
         }
         let way = command.or(webhook)?;
-        Some(Self { way, ca })
+        Some(Self {
+            ca,
+            ..Self::new(way)
+        })
     }
 }
 

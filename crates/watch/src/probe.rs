@@ -84,9 +84,7 @@ impl Prepared {
         let asking = self.ask_unbounded(tools, limit, known, &mut watch);
         let result = match tokio::time::timeout(limit, asking).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::Silent {
-                phase: watch.phase(),
-            }),
+            Err(_) => Err(watch.silence()),
         };
         let finding = match result {
             Ok(identity) => Finding::Good { identity },
@@ -125,8 +123,8 @@ impl Prepared {
                 Ok(Some(identity))
             }
             Probe::Dns { address, zone } => {
-                watch.begin(Phase::Query);
-                dns::ask(tools, *address, zone, limit).await.map(|()| None)
+                let asking = dns::ask(tools, *address, zone, limit, watch);
+                asking.await.map(|()| None)
             }
             Probe::Icmp { address } => {
                 watch.begin(Phase::Echo);
@@ -141,6 +139,7 @@ pub(crate) struct Stopwatch<'a> {
     clock: &'a Clock,
     done: Vec<PhaseTime>,
     running: Option<(Phase, Mono)>,
+    heard: Option<Failure>,
 }
 
 impl<'a> Stopwatch<'a> {
@@ -149,6 +148,7 @@ impl<'a> Stopwatch<'a> {
             clock,
             done: Vec::with_capacity(4),
             running: None,
+            heard: None,
         }
     }
 
@@ -159,9 +159,15 @@ impl<'a> Stopwatch<'a> {
         self.running = Some((phase, now));
     }
 
-    /// The phase that runs.
-    fn phase(&self) -> Phase {
-        self.running.map_or(Phase::Connect, |(phase, _)| phase)
+    /// Something came that was no answer. It counts if nothing better comes.
+    fn heard(&mut self, failure: Failure) {
+        self.heard = Some(failure);
+    }
+
+    /// What it means that the time is over.
+    fn silence(&mut self) -> Failure {
+        let phase = self.running.map_or(Phase::Connect, |(phase, _)| phase);
+        self.heard.take().unwrap_or(Failure::Silent { phase })
     }
 
     fn end(&mut self, now: Mono) {
@@ -176,3 +182,6 @@ impl<'a> Stopwatch<'a> {
         self.done
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,15 @@
 
 # Services: alone, with their article, with "of"
 service-chat = Chat (Jabber)
-service-mail = E-mail
+servicemail = Email
 service-names = Name service (DNS)
 service-web = Website
 subject-chat = the chat
-subject-mail = the e-mail service
+subject-mail = the email service
 subject-names = the name service
 subject-web = the website
 of-chat = of the chat
-of-mail = of the e-mail service
+of-mail = of the email service
 of-names = of the name service
 of-web = of the website
 list-and = { $first } and { $last }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 
 /// Every file that may ask for a message.
-const ASKING: [&str; 9] = [
+const ASKING: [&str; 10] = [
     include_str!("../view.rs"),
     include_str!("../view/headline.rs"),
     include_str!("../view/measured.rs"),
@@ -14,6 +14,7 @@ const ASKING: [&str; 9] = [
     include_str!("../moment.rs"),
     include_str!("../feed.rs"),
     include_str!("../notice.rs"),
+    include_str!("../page.rs"),
     concat!(
         include_str!("../../templates/base.html"),
         include_str!("../../templates/page.html"),

@@ -199,11 +199,8 @@ impl Chronicle {
         let Some(running) = self.open(since) else {
             return false;
         };
-        let entered = running.begin(outage, service.service, since);
-        if let Some((seen, cause)) = dark.and_then(|seen| Some((seen, seen.trouble()?))) {
-            running.cause(seen.at, service.service, cause);
-        }
-        entered
+        let cause = dark.and_then(Seen::trouble);
+        running.begin(since, outage, service.service, cause)
     }
 
     fn verdict(&mut self, verdict: &Verdict) -> bool {

@@ -9,7 +9,7 @@ const FIRST: usize = 40;
 /// One thing in the course of a disturbance. Measured or done; what is said is never here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first failed observation.
+    /// The first failed observation, where its cause is not known.
     Began,
     /// What was measured, when it changed.
     Cause(Cause),
@@ -134,7 +134,14 @@ impl Disturbance {
         true
     }
 
-    pub(super) fn begin(&mut self, outage: &OutageId, service: Service, since: Timestamp) -> bool {
+    /// An outage begins; with what was measured at its beginning, where that is known.
+    pub(super) fn begin(
+        &mut self,
+        since: Timestamp,
+        outage: &OutageId,
+        service: Service,
+        cause: Option<Cause>,
+    ) -> bool {
         if self.stretches.iter().any(|known| known.outage == *outage) {
             return false;
         }
@@ -151,11 +158,15 @@ impl Disturbance {
         if self.stretches.len() > ENTRIES {
             self.stretches.remove(0);
         }
-        self.enter(Entry {
-            at: since,
-            service,
-            event: Event::Began,
-        })
+        match cause {
+            Some(cause) => self.cause(since, service, cause),
+            None => self.enter(Entry {
+                at: since,
+                service,
+                event: Event::Began,
+            }),
+        };
+        true
     }
 
     pub(super) fn cause(&mut self, at: Timestamp, service: Service, cause: Cause) -> bool {

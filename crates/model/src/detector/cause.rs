@@ -26,17 +26,26 @@ pub(super) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause
 
 /// What one observation speaks for.
 pub(super) fn of(observation: &Observation) -> Cause {
-    let Finding::Failed(failure) = &observation.finding else { return Cause::Unknown };
+    let Finding::Failed(failure) = &observation.finding else {
+        return Cause::Unknown;
+    };
     if observation.target.service.service == Service::Names {
         return of_names(failure, observation);
     }
     match failure {
-        Failure::Silent { phase: Phase::Connect | Phase::Echo | Phase::Query }
+        Failure::Silent {
+            phase: Phase::Connect | Phase::Echo | Phase::Query,
+        }
         | Failure::Unreachable => of_address(failure, observation),
         // A machine whose kernel refuses lives; its service does not.
-        Failure::Refused | Failure::Reset { phase: Phase::Connect } => Cause::Service,
+        Failure::Refused
+        | Failure::Reset {
+            phase: Phase::Connect,
+        } => Cause::Service,
         Failure::Silent { phase: Phase::Tls } => Cause::Service,
-        Failure::Reset { phase: Phase::Tls } | Failure::Malformed { phase: Phase::Tls } => Cause::Tls,
+        Failure::Reset { phase: Phase::Tls } | Failure::Malformed { phase: Phase::Tls } => {
+            Cause::Tls
+        }
         Failure::Tls(TlsFault::Foreign) => Cause::ForeignCertificate,
         Failure::Tls(_) => Cause::Tls,
         // 429 and 503 mean "later", not "gone".

@@ -16,10 +16,19 @@ fn detector(places: &[&str]) -> Detector {
     Detector::new(service(), DetectorConfig::new(places))
 }
 
-fn observed(place: &str, now: Now, purpose: Purpose, finding: Finding, sees: Sees) -> DetectorInput {
+fn observed(
+    place: &str,
+    now: Now,
+    purpose: Purpose,
+    finding: Finding,
+    sees: Sees,
+) -> DetectorInput {
     DetectorInput::Observation(Box::new(Observation::measured(
         PlaceId::new(place),
-        Target { service: service(), name: "https://verein.test/".into() },
+        Target {
+            service: service(),
+            name: "https://verein.test/".into(),
+        },
         now.wall,
         purpose,
         vec![],
@@ -34,7 +43,9 @@ fn good() -> Finding {
 }
 
 fn silent() -> Finding {
-    Finding::Failed(Failure::Silent { phase: Phase::Connect })
+    Finding::Failed(Failure::Silent {
+        phase: Phase::Connect,
+    })
 }
 
 /// Feeds one observation and gives the conditions that were reached, and whether a burst began.
@@ -64,7 +75,14 @@ fn feed(
 fn one_place_with_references_confirms_by_a_burst() {
     let mut one = detector(&["oslo"]);
     let yes = Sees::References;
-    let first = feed(&mut one, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
+    let first = feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(first, (vec![Condition::Reachable], None));
     let suspect = feed(&mut one, 13, "oslo", Purpose::Scheduled, silent(), yes);
     assert_eq!(suspect, (vec![Condition::Suspect], Some(1)));
@@ -74,41 +92,117 @@ fn one_place_with_references_confirms_by_a_burst() {
     }
     let dark = feed(&mut one, 22, "oslo", Purpose::Burst(1), silent(), yes);
     assert_eq!(dark, (vec![Condition::Dark], None));
-    let back = feed(&mut one, 40, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
+    let back = feed(
+        &mut one,
+        40,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(back, (vec![Condition::Reachable], None));
 }
 
 #[test]
 fn a_blip_shorter_than_the_burst_is_no_outage() {
     let mut one = detector(&["oslo"]);
-    feed(&mut one, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
-    feed(&mut one, 10, "oslo", Purpose::Scheduled, silent(), Sees::References);
-    feed(&mut one, 10, "oslo", Purpose::Burst(1), silent(), Sees::References);
-    let (conditions, _) = feed(&mut one, 13, "oslo", Purpose::Burst(1), good(), Sees::NotAsked);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    feed(
+        &mut one,
+        10,
+        "oslo",
+        Purpose::Scheduled,
+        silent(),
+        Sees::References,
+    );
+    feed(
+        &mut one,
+        10,
+        "oslo",
+        Purpose::Burst(1),
+        silent(),
+        Sees::References,
+    );
+    let (conditions, _) = feed(
+        &mut one,
+        13,
+        "oslo",
+        Purpose::Burst(1),
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(conditions, [Condition::Reachable]);
 }
 
 #[test]
 fn an_isolated_place_claims_nothing() {
     let mut one = detector(&["oslo"]);
-    feed(&mut one, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
-    let cut = feed(&mut one, 10, "oslo", Purpose::Scheduled, silent(), Sees::Nothing);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    let cut = feed(
+        &mut one,
+        10,
+        "oslo",
+        Purpose::Scheduled,
+        silent(),
+        Sees::Nothing,
+    );
     assert_eq!(cut, (vec![Condition::Blind], None));
     for second in 11..100 {
-        let none = feed(&mut one, second, "oslo", Purpose::Scheduled, silent(), Sees::Nothing);
+        let none = feed(
+            &mut one,
+            second,
+            "oslo",
+            Purpose::Scheduled,
+            silent(),
+            Sees::Nothing,
+        );
         assert_eq!(none, (vec![], None));
     }
-    let back = feed(&mut one, 100, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
+    let back = feed(
+        &mut one,
+        100,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(back.0, [Condition::Reachable]);
 }
 
 #[test]
 fn one_place_without_references_withholds_the_verdict() {
     let mut one = detector(&["oslo"]);
-    feed(&mut one, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
     for second in [10, 13, 16, 19, 22, 30] {
-        let (conditions, burst) =
-            feed(&mut one, second, "oslo", Purpose::Scheduled, silent(), Sees::NotConfigured);
+        let (conditions, burst) = feed(
+            &mut one,
+            second,
+            "oslo",
+            Purpose::Scheduled,
+            silent(),
+            Sees::NotConfigured,
+        );
         assert!(!conditions.contains(&Condition::Dark), "at {second}");
         assert_eq!(burst, None);
     }
@@ -118,16 +212,51 @@ fn one_place_without_references_withholds_the_verdict() {
 fn two_of_three_places_decide_and_a_blind_one_has_no_vote() {
     let mut three = detector(&["bern", "oslo", "wien"]);
     for place in ["bern", "oslo", "wien"] {
-        feed(&mut three, 0, place, Purpose::Scheduled, good(), Sees::NotAsked);
+        feed(
+            &mut three,
+            0,
+            place,
+            Purpose::Scheduled,
+            good(),
+            Sees::NotAsked,
+        );
     }
-    let (_, burst) = feed(&mut three, 10, "bern", Purpose::Scheduled, silent(), Sees::References);
+    let (_, burst) = feed(
+        &mut three,
+        10,
+        "bern",
+        Purpose::Scheduled,
+        silent(),
+        Sees::References,
+    );
     assert_eq!(burst, Some(1));
     for second in [10, 13, 16] {
-        feed(&mut three, second, "bern", Purpose::Burst(1), silent(), Sees::References);
-        feed(&mut three, second, "wien", Purpose::Burst(1), silent(), Sees::Nothing);
+        feed(
+            &mut three,
+            second,
+            "bern",
+            Purpose::Burst(1),
+            silent(),
+            Sees::References,
+        );
+        feed(
+            &mut three,
+            second,
+            "wien",
+            Purpose::Burst(1),
+            silent(),
+            Sees::Nothing,
+        );
     }
     // Bern confirms, Wien is blind, Oslo still has its say.
-    let (conditions, _) = feed(&mut three, 17, "oslo", Purpose::Burst(1), good(), Sees::NotAsked);
+    let (conditions, _) = feed(
+        &mut three,
+        17,
+        "oslo",
+        Purpose::Burst(1),
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(conditions, [Condition::BelowQuorum]);
     let mut out = Vec::new();
     three.handle(at(18), DetectorInput::Tick, &mut out);
@@ -137,33 +266,79 @@ fn two_of_three_places_decide_and_a_blind_one_has_no_vote() {
 #[test]
 fn a_hint_makes_us_look_and_nothing_more() {
     let mut one = detector(&["oslo"]);
-    feed(&mut one, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
     let mut out = Vec::new();
     one.handle(at(5), DetectorInput::Hint, &mut out);
-    assert!(matches!(out.as_slice(), [DetectorAction::Burst { number: 1, .. }]), "{out:?}");
-    let quiet = feed(&mut one, 6, "oslo", Purpose::Burst(1), good(), Sees::NotAsked);
+    assert!(
+        matches!(out.as_slice(), [DetectorAction::Burst { number: 1, .. }]),
+        "{out:?}"
+    );
+    let quiet = feed(
+        &mut one,
+        6,
+        "oslo",
+        Purpose::Burst(1),
+        good(),
+        Sees::NotAsked,
+    );
     assert_eq!(quiet, (vec![], None));
 }
 
 #[test]
 fn a_burst_that_nobody_answers_is_repeated_and_claims_nothing() {
     let mut two = detector(&["bern", "oslo"]);
-    feed(&mut two, 0, "bern", Purpose::Scheduled, good(), Sees::NotAsked);
-    feed(&mut two, 0, "oslo", Purpose::Scheduled, good(), Sees::NotAsked);
-    feed(&mut two, 10, "bern", Purpose::Scheduled, silent(), Sees::NotConfigured);
+    feed(
+        &mut two,
+        0,
+        "bern",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    feed(
+        &mut two,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    feed(
+        &mut two,
+        10,
+        "bern",
+        Purpose::Scheduled,
+        silent(),
+        Sees::NotConfigured,
+    );
     let mut out = Vec::new();
     two.handle(at(22), DetectorInput::Tick, &mut out);
-    assert!(matches!(out.as_slice(), [DetectorAction::Burst { number: 2, .. }]), "{out:?}");
+    assert!(
+        matches!(out.as_slice(), [DetectorAction::Burst { number: 2, .. }]),
+        "{out:?}"
+    );
 }
 
 #[test]
 fn causes_are_named_only_where_evidence_allows() {
     let cause = |failure: Failure, companions: &[(CompanionKind, Reply)]| {
-        let companions =
-            companions.iter().map(|&(kind, reply)| Companion { kind, reply }).collect();
+        let companions = companions
+            .iter()
+            .map(|&(kind, reply)| Companion { kind, reply })
+            .collect();
         cause::of(&Observation::measured(
             PlaceId::new("oslo"),
-            Target { service: service(), name: "x".into() },
+            Target {
+                service: service(),
+                name: "x".into(),
+            },
             Timestamp::default(),
             Purpose::Scheduled,
             vec![],
@@ -174,10 +349,18 @@ fn causes_are_named_only_where_evidence_allows() {
     };
     let near = CompanionKind::Neighbour([192, 0, 2, 1].into());
     let router = CompanionKind::Router([192, 0, 2, 254].into());
-    let quiet = Failure::Silent { phase: Phase::Connect };
+    let quiet = Failure::Silent {
+        phase: Phase::Connect,
+    };
     assert_eq!(cause(quiet.clone(), &[]), Cause::Silent);
-    assert_eq!(cause(quiet.clone(), &[(CompanionKind::Echo, Reply::Answered)]), Cause::Service);
-    assert_eq!(cause(quiet.clone(), &[(CompanionKind::Port(22), Reply::Refused)]), Cause::Service);
+    assert_eq!(
+        cause(quiet.clone(), &[(CompanionKind::Echo, Reply::Answered)]),
+        Cause::Service
+    );
+    assert_eq!(
+        cause(quiet.clone(), &[(CompanionKind::Port(22), Reply::Refused)]),
+        Cause::Service
+    );
     assert_eq!(cause(Failure::Unreachable, &[]), Cause::Silent);
     let proved = [(near, Reply::Answered), (router, Reply::Answered)];
     assert_eq!(cause(Failure::Unreachable, &proved), Cause::Host);
@@ -186,8 +369,14 @@ fn causes_are_named_only_where_evidence_allows() {
     assert_eq!(cause(quiet, &gone), Cause::Network);
     assert_eq!(cause(Failure::Refused, &[]), Cause::Service);
     assert_eq!(cause(Failure::Status(502), &[]), Cause::Application);
-    assert_eq!(cause(Failure::MarkMissing { bytes: 0 }, &[]), Cause::Application);
-    assert_eq!(cause(Failure::MarkMissing { bytes: 9000 }, &[]), Cause::HoldingPage);
+    assert_eq!(
+        cause(Failure::MarkMissing { bytes: 0 }, &[]),
+        Cause::Application
+    );
+    assert_eq!(
+        cause(Failure::MarkMissing { bytes: 9000 }, &[]),
+        Cause::HoldingPage
+    );
 }
 
 proptest::proptest! {

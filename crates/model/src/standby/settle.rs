@@ -31,10 +31,21 @@ impl Standby {
         if self.condition() != Some(Condition::Dark) || self.outage.is_some() {
             return;
         }
-        let since = self.verdict.as_ref().map_or(now.wall, |verdict| verdict.since);
+        let since = self
+            .verdict
+            .as_ref()
+            .map_or(now.wall, |verdict| verdict.since);
         let id = OutageId::of(&self.service, since);
-        facts.push(Fact::OutageBegan { outage: id.clone(), service: self.service.clone() });
-        self.outage = Some(Running { id, since, declined: false, released: false });
+        facts.push(Fact::OutageBegan {
+            outage: id.clone(),
+            service: self.service.clone(),
+        });
+        self.outage = Some(Running {
+            id,
+            since,
+            declined: false,
+            released: false,
+        });
     }
 
     /// An outage ends when the primary has been clean for long enough and nobody acts any more.
@@ -46,13 +57,20 @@ impl Standby {
         if let Some(outage) = self.outage.take() {
             self.clean = None;
             self.question = None;
-            self.identity = self.verdict.as_ref().and_then(|verdict| verdict.identity.clone());
-            facts.push(Fact::OutageEnded { outage: outage.id, service: self.service.clone() });
+            self.identity = self
+                .verdict
+                .as_ref()
+                .and_then(|verdict| verdict.identity.clone());
+            facts.push(Fact::OutageEnded {
+                outage: outage.id,
+                service: self.service.clone(),
+            });
         }
     }
 
     fn is_clean(&self, now: Now) -> bool {
-        self.clean.is_some_and(|clean| now.mono.since(clean.mono) >= self.policy.clean)
+        self.clean
+            .is_some_and(|clean| now.mono.since(clean.mono) >= self.policy.clean)
     }
 
     fn follow(&mut self, now: Now) -> Option<Action> {
@@ -83,7 +101,8 @@ impl Standby {
     }
 
     fn waited(&self, now: Now) -> bool {
-        self.dark.is_some_and(|dark| now.mono.since(dark) >= self.policy.delay)
+        self.dark
+            .is_some_and(|dark| now.mono.since(dark) >= self.policy.delay)
     }
 
     fn serve(&mut self, now: Now) -> Option<Action> {
@@ -115,18 +134,26 @@ impl Standby {
     }
 
     fn may_return(&self) -> bool {
-        let Some(outage) = &self.outage else { return true };
+        let Some(outage) = &self.outage else {
+            return true;
+        };
         if outage.released {
             return true;
         }
-        let ReturnPolicy::Auto(longest) = self.policy.returns else { return false };
-        let Some(clean) = self.clean else { return false };
+        let ReturnPolicy::Auto(longest) = self.policy.returns else {
+            return false;
+        };
+        let Some(clean) = self.clean else {
+            return false;
+        };
         let short = clean.wall.since(outage.since) <= longest;
         short && (self.same_server() || !self.policy.proof)
     }
 
     fn hand_over(&mut self, now: Now) -> Option<Action> {
-        let State::Returning { since } = self.state else { return None };
+        let State::Returning { since } = self.state else {
+            return None;
+        };
         match self.condition() {
             Some(Condition::Dark) => self.state = State::Serving,
             Some(Condition::Reachable) if now.wall.since(since) >= self.policy.stage => {

@@ -16,7 +16,10 @@ fn at(seconds: u64) -> Now {
 }
 
 fn policy(mode: Mode) -> Policy {
-    Policy { mode, ..Policy::default() }
+    Policy {
+        mode,
+        ..Policy::default()
+    }
 }
 
 fn verdict(seconds: u64, condition: Condition, cause: Option<Cause>, key: &str) -> Input {
@@ -36,7 +39,12 @@ fn verdict(seconds: u64, condition: Condition, cause: Option<Cause>, key: &str) 
 
 fn order(seconds: u64, kind: OrderKind) -> Input {
     let by = Operator("kim".into());
-    Input::Order(Order { service: service(), kind, by, at: at(seconds).wall })
+    Input::Order(Order {
+        service: service(),
+        kind,
+        by,
+        at: at(seconds).wall,
+    })
 }
 
 /// A machine, its history, and what it did.
@@ -48,7 +56,10 @@ struct Day {
 impl Day {
     fn new(policy: Policy) -> Self {
         let machine = Standby::new(service(), policy, Restored::Fresh, at(0));
-        Self { machine, actions: vec![] }
+        Self {
+            machine,
+            actions: vec![],
+        }
     }
 
     fn step(&mut self, seconds: u64, input: Input) -> Role {
@@ -57,7 +68,10 @@ impl Day {
     }
 
     fn dark(&mut self, seconds: u64, cause: Cause) -> Role {
-        self.step(seconds, verdict(seconds, Condition::Dark, Some(cause), "known"))
+        self.step(
+            seconds,
+            verdict(seconds, Condition::Dark, Some(cause), "known"),
+        )
     }
 
     fn reachable(&mut self, seconds: u64, key: &str) -> Role {
@@ -68,7 +82,16 @@ impl Day {
         let question = self.machine.standing().question.expect("a question").id;
         let by = Operator("kim".into());
         let (service, at) = (service(), at(seconds).wall);
-        self.step(seconds, Input::Answer(Answer { question, service, yes, by, at }))
+        self.step(
+            seconds,
+            Input::Answer(Answer {
+                question,
+                service,
+                yes,
+                by,
+                at,
+            }),
+        )
     }
 }
 
@@ -116,10 +139,20 @@ fn a_cause_that_people_judge_is_asked_about() {
 fn a_path_problem_moves_nothing() {
     let mut day = Day::new(policy(Mode::Act));
     day.reachable(0, "known");
-    day.step(10, verdict(10, Condition::BelowQuorum, Some(Cause::Path), "known"));
-    day.step(20, verdict(20, Condition::Blind, Some(Cause::Observer), "known"));
+    day.step(
+        10,
+        verdict(10, Condition::BelowQuorum, Some(Cause::Path), "known"),
+    );
+    day.step(
+        20,
+        verdict(20, Condition::Blind, Some(Cause::Observer), "known"),
+    );
     assert_eq!(day.dark(30, Cause::Unknown), Role::Standby);
-    assert!(!day.actions.iter().any(|action| matches!(action, Action::Publish(s) if s.role != Role::Standby)));
+    assert!(
+        !day.actions
+            .iter()
+            .any(|action| matches!(action, Action::Publish(s) if s.role != Role::Standby))
+    );
 }
 
 #[test]
@@ -145,7 +178,10 @@ fn after_a_restart_the_old_role_stays_until_there_is_a_verdict() {
     let saved = Restored::Saved(Box::new(day.machine.saved()));
     day.machine = Standby::new(service(), policy(Mode::Act), saved, at(30));
     assert_eq!(day.step(60, Input::Tick), Role::Acting);
-    day.step(61, verdict(61, Condition::Blind, Some(Cause::Observer), "known"));
+    day.step(
+        61,
+        verdict(61, Condition::Blind, Some(Cause::Observer), "known"),
+    );
     assert_eq!(day.step(500, Input::Tick), Role::Acting);
     assert_eq!(day.reachable(501, "known"), Role::Acting);
     assert_eq!(day.step(681, Input::Tick), Role::Returning);
@@ -153,7 +189,10 @@ fn after_a_restart_the_old_role_stays_until_there_is_a_verdict() {
 
 #[test]
 fn mail_hands_back_and_stops_when_the_primary_is_dark_again() {
-    let mut day = Day::new(Policy { hands_back: true, ..policy(Mode::Act) });
+    let mut day = Day::new(Policy {
+        hands_back: true,
+        ..policy(Mode::Act)
+    });
     day.reachable(0, "known");
     day.dark(20, Cause::Silent);
     day.reachable(100, "known");
@@ -173,7 +212,11 @@ fn what_must_be_durable_comes_before_what_is_shown() {
     let place = |wanted: fn(&Action) -> bool| day.actions.iter().position(wanted);
     let persisted = place(|action| matches!(action, Action::Persist(_)));
     let published = place(|action| matches!(action, Action::Publish(_)));
-    assert!(persisted.is_some() && persisted < published, "{:?}", day.actions);
+    assert!(
+        persisted.is_some() && persisted < published,
+        "{:?}",
+        day.actions
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -228,7 +271,12 @@ fn play(day: &mut Day, history: &[(u64, Happening)], mut each: impl FnMut(Now, &
         let input = match happening {
             Happening::Sees(condition, cause, known) => {
                 let dark = (*condition == Condition::Dark).then_some(*cause);
-                verdict(seconds, *condition, dark, if *known { "known" } else { "other" })
+                verdict(
+                    seconds,
+                    *condition,
+                    dark,
+                    if *known { "known" } else { "other" },
+                )
             }
             Happening::Orders(kind) => order(seconds, *kind),
             Happening::Answers(yes) => match day.machine.standing().question {

@@ -99,14 +99,19 @@ impl<'b> Reply<'b> {
         self.rcode = rcode;
     }
 
-    /// The code set so far.
-    pub(crate) fn rcode(&self) -> u16 {
-        self.rcode
-    }
-
     /// How many records the answer section has.
     pub(crate) fn answers(&self) -> u16 {
         self.counts[0]
+    }
+
+    /// How many bytes there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Whether the name written at `at` is `name`.
+    pub(crate) fn is_name_at(&self, at: usize, name: &[u8]) -> bool {
+        self.is_at(at, name)
     }
 
     pub(crate) fn mark(&self) -> Mark {
@@ -117,18 +122,6 @@ impl<'b> Reply<'b> {
         self.buf.truncate(mark.len);
         self.known_len = mark.known;
         self.counts = mark.counts;
-    }
-
-    /// Drops every record written so far: the code changed on the way.
-    pub(crate) fn rewind_to_question(&mut self) {
-        self.buf.truncate(self.question_end);
-        self.counts = [0; 3];
-        let end = self.question_end;
-        while self.known_len > 0
-            && self.known.get(self.known_len - 1).is_some_and(|(at, _)| usize::from(*at) >= end)
-        {
-            self.known_len -= 1;
-        }
     }
 
     /// Adds one record. `data` is uncompressed; names inside are compressed for the types of
@@ -213,11 +206,11 @@ impl<'b> Reply<'b> {
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.known.get(..self.known_len)?;
         let same_len = known.iter().filter(|(_, len)| usize::from(*len) == name.len());
-        same_len.map(|(at, _)| *at).find(|at| self.equals(usize::from(*at), name))
+        same_len.map(|(at, _)| *at).find(|at| self.is_at(usize::from(*at), name))
     }
 
     /// Whether the name written at `at` is `name`. Our own pointers only lead backwards.
-    fn equals(&self, mut at: usize, mut name: &[u8]) -> bool {
+    fn is_at(&self, mut at: usize, mut name: &[u8]) -> bool {
         loop {
             let (Some(&len), Some(&want)) = (self.buf.get(at), name.first()) else { return false };
             if len >= 0xc0 {

@@ -39,6 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BODY: Duration = Duration::from_secs(20);
 /// Bytes a second.
 const LEAST_RATE: u64 = 1024;
+/// However large it is, one body takes no longer.
+const LONGEST_BODY: Duration = Duration::from_secs(10 * 60);
 /// Larger bodies go to disk piece by piece; links are looked for in so much of them.
 pub(crate) const IN_MEMORY: usize = 4 * 1024 * 1024;
 /// A piece of coded body that is decoded at once: it can become a thousand times as much.
@@ -245,6 +247,7 @@ impl Fetcher {
 
     fn in_time(&self, began: Mono, received: u64) -> Result<(), FetchError> {
         let allowed = BODY.saturating_add(Duration::from_secs(received / LEAST_RATE));
+        let allowed = allowed.min(LONGEST_BODY);
         match self.host.clock.now().mono.since(began) > allowed {
             true => Err(FetchError::Slow),
             false => Ok(()),

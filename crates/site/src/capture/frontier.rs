@@ -10,6 +10,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::hash::{Hash, Hasher};
 
 use model::Timestamp;
+use prometheus_client::encoding::EncodeLabelValue;
 
 use crate::wire::Kind;
 use crate::wire::address::Address;
@@ -41,7 +42,7 @@ pub(crate) struct Task {
 }
 
 /// Why an address is not asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Refusal {
     /// Too many links away.
     Depth,

@@ -200,6 +200,11 @@ impl LineTable {
         index
     }
 
+    /// The line with this index.
+    pub fn line(&self, index: u32) -> Option<&(String, String)> {
+        self.lines.get(usize::try_from(index).ok()?)
+    }
+
     /// All lines, in order of their index.
     pub fn into_lines(self) -> Vec<(String, String)> {
         self.lines

@@ -19,13 +19,8 @@ use crate::config::{AlertConfig, AlertWay};
 use crate::metrics::{AlertResult, Counters};
 use crate::probe::Trust;
 
-/// Waits before the second and further tries of a delivery.
-const TRIES: [Duration; 4] = [
-    Duration::from_secs(2),
-    Duration::from_secs(10),
-    Duration::from_secs(45),
-    Duration::from_secs(120),
-];
+/// A message is tried so often before it is put off.
+const TRIES: u32 = 5;
 /// Deliveries whose end was not yet taken note of; each addressee has at most one under way.
 const ENDS: usize = 64;
 
@@ -34,6 +29,8 @@ pub(crate) struct Rim {
     host: Host,
     desk: Desk,
     door: Door,
+    /// Before the second try.
+    retry: Duration,
     book: Phrasebook,
     counters: Counters,
 }
@@ -62,7 +59,8 @@ impl Rim {
         }
         Ok(Self {
             host,
-            desk: Desk::new(before),
+            desk: Desk::new(before, config.together),
+            retry: config.retry,
             door,
             book,
             counters,
@@ -107,9 +105,14 @@ impl Rim {
     /// Delivers as a task of its own, with its tries.
     fn deliver(&self, message: Message, ends: mpsc::Sender<Ended>) {
         let written = words::write(&message, self.desk.standings(), &self.book);
-        let (host, door, counters) = (self.host.clone(), self.door.clone(), self.counters.clone());
+        let trying = Trying {
+            host: self.host.clone(),
+            door: self.door.clone(),
+            retry: self.retry,
+            counters: self.counters.clone(),
+        };
         self.host.tasks.spawn("alert", async move {
-            let delivered = with_tries(&host, &door, &written, &counters).await;
+            let delivered = trying.deliver(&written).await;
             let _ = ends.send(Ended { message, delivered }).await;
         });
     }
@@ -150,25 +153,37 @@ async fn keep(store: &Store, message: &Message) {
     }
 }
 
-async fn with_tries(host: &Host, door: &Door, written: &Written, counters: &Counters) -> bool {
-    let mut waits = TRIES.iter();
-    loop {
-        match door.deliver(host.net, written).await {
-            Ok(()) => {
-                counters.alert(AlertResult::Sent);
-                tracing::info!(kind = written.kind, "alert sent");
-                return true;
+/// What one delivery's task holds.
+struct Trying {
+    host: Host,
+    door: Door,
+    retry: Duration,
+    counters: Counters,
+}
+
+impl Trying {
+    /// Whether it was delivered, in bounded tries.
+    async fn deliver(&self, written: &Written) -> bool {
+        let mut wait = self.retry;
+        for nth in 1..=TRIES {
+            match self.door.deliver(self.host.net, written).await {
+                Ok(()) => {
+                    self.counters.alert(AlertResult::Sent);
+                    tracing::info!(kind = written.kind, "alert sent");
+                    return true;
+                }
+                Err(error) => {
+                    self.counters.alert(AlertResult::Failed);
+                    tracing::warn!(%error, "an alert could not be delivered");
+                }
             }
-            Err(error) => {
-                counters.alert(AlertResult::Failed);
-                tracing::warn!(%error, "an alert could not be delivered");
+            if nth < TRIES {
+                self.host.clock.sleep(wait).await;
+                wait = wait.saturating_mul(4);
             }
         }
-        let Some(wait) = waits.next() else {
-            counters.alert(AlertResult::GivenUp);
-            return false;
-        };
-        host.clock.sleep(*wait).await;
+        self.counters.alert(AlertResult::GivenUp);
+        false
     }
 }
 

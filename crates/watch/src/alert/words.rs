@@ -15,6 +15,9 @@ use serde::Serialize;
 use super::{About, Blindness, Message, Told};
 use crate::config::Way;
 
+/// So many outages that came and went are told one by one.
+const SHORT_MOST: u64 = 3;
+
 /// What the words need besides the message and the standings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Phrasebook {
@@ -154,7 +157,14 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
     if let Some(blind) = message.blind {
         blindness(&mut text, blind);
     }
+    let mut short = message.uncounted;
     for told in &message.outages {
+        if told.over && !told.begin_told {
+            short += 1;
+            if short > SHORT_MOST {
+                continue;
+            }
+        }
         let standing = standings.get(&told.service);
         let _ = writeln!(text);
         if told.over {
@@ -163,9 +173,12 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
             dark(&mut text, told, standing, book.ways.get(&told.service));
         }
     }
-    if message.uncounted > 0 {
-        let count = message.uncounted;
-        let _ = writeln!(text, "\n{count} more short outages came and went.");
+    if short > SHORT_MOST {
+        let _ = writeln!(
+            text,
+            "\n{short} short outages in all came and went before they could be told; \
+             all of them: servergate outage list"
+        );
     }
     for (id, service) in &message.questions {
         let question = standings.get(service).and_then(|one| one.question.as_ref());

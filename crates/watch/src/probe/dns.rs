@@ -13,7 +13,7 @@ use model::{DnsFault, Failure, Phase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
-use super::{Tools, datagram, fault};
+use super::{Stopwatch, Tools, datagram, fault};
 
 /// Asks for the SOA of `zone`; the whole takes at most `limit`, which the caller enforces.
 pub(super) async fn ask(
@@ -21,11 +21,13 @@ pub(super) async fn ask(
     to: SocketAddr,
     zone: &str,
     limit: Duration,
+    watch: &mut Stopwatch<'_>,
 ) -> Result<(), Failure> {
+    watch.begin(Phase::Query);
     // A zone whose name cannot be asked was refused with the configuration.
     let zone: Name<Vec<u8>> = zone.parse().map_err(|_| Failure::Local)?;
     let question = question(&zone)?;
-    match over_udp(to, &question, &zone, limit).await? {
+    match over_udp(to, &question, &zone, limit, watch).await? {
         Heard::Good => Ok(()),
         Heard::CutShort => over_tcp(tools, to, &question, &zone).await,
     }
@@ -57,29 +59,18 @@ async fn over_udp(
     question: &[u8],
     zone: &Name<Vec<u8>>,
     limit: Duration,
+    watch: &mut Stopwatch<'_>,
 ) -> Result<Heard, Failure> {
-    let phase = Phase::Query;
-    let socket = open(to)
-        .await
-        .map_err(|error| fault::connecting(&error, to, phase))?;
-    let mut nonsense = false;
-    let mut buffer = vec![0; DATAGRAM];
-    for _ in 0..2 {
-        socket
-            .send(question)
-            .await
-            .map_err(|error| fault::connecting(&error, to, phase))?;
-        let listening = listen(&socket, to, question, zone, &mut buffer, &mut nonsense);
-        // The last try ends a moment before the whole probe does, so that nonsense can be told
-        // from silence.
-        if let Ok(heard) = tokio::time::timeout(limit.mul_f32(0.48), listening).await {
-            return heard;
-        }
+    let failed = |error: std::io::Error| fault::connecting(&error, to, Phase::Query);
+    let socket = open(to).await.map_err(failed)?;
+    socket.send(question).await.map_err(failed)?;
+    // RFC 1035 §4.2.1: datagrams are lost; asked once more when half of the time has passed.
+    let first = listen(&socket, to, question, zone, watch);
+    if let Ok(heard) = tokio::time::timeout(limit / 2, first).await {
+        return heard;
     }
-    Err(match nonsense {
-        true => Failure::Dns(DnsFault::Malformed),
-        false => Failure::Silent { phase },
-    })
+    socket.send(question).await.map_err(failed)?;
+    listen(&socket, to, question, zone, watch).await
 }
 
 async fn open(to: SocketAddr) -> std::io::Result<UdpSocket> {
@@ -91,22 +82,22 @@ async fn open(to: SocketAddr) -> std::io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Listens until an answer to our question came; anything else is passed over.
+/// Listens until an answer to our question came; anything else is passed over, and remembered.
 async fn listen(
     socket: &UdpSocket,
     to: SocketAddr,
     question: &[u8],
     zone: &Name<Vec<u8>>,
-    buffer: &mut [u8],
-    nonsense: &mut bool,
+    watch: &mut Stopwatch<'_>,
 ) -> Result<Heard, Failure> {
+    let mut buffer = vec![0; DATAGRAM];
     loop {
-        let length = datagram::receive(socket, buffer)
+        let length = datagram::receive(socket, &mut buffer)
             .await
             .map_err(|error| fault::connecting(&error, to, Phase::Query))?;
         match hear(buffer.get(..length).unwrap_or_default(), question, zone) {
             Some(heard) => return heard,
-            None => *nonsense = true,
+            None => watch.heard(Failure::Dns(DnsFault::Malformed)),
         }
     }
 }

@@ -166,12 +166,9 @@ fn judge(error: &CertificateError, other_key: bool) -> TlsFault {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             TlsFault::NotYetValid
         }
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
-        CertificateError::Other(other) if other.0.to_string().contains("CaUsedAsEndEntity") => {
-            // A self-signed certificate marked as an authority: signed by nobody we trust.
-            TlsFault::UnknownIssuer
-        }
-        _ => TlsFault::Handshake,
+        // Whatever else is wrong with a chain, a self-signed authority among it: nobody we trust
+        // has signed for it.
+        _ => TlsFault::UnknownIssuer,
     }
 }
 

@@ -1,0 +1,133 @@
+//! What the parent says about a zone: its name servers and their addresses. Asked with plain
+//! questions, first to a resolver, then to the parent's own servers, because a resolver shows
+//! what the child says.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use domain::base::iana::{Class, Rtype};
+use domain::base::message_builder::MessageBuilder;
+use domain::base::{Message, Name as WireName};
+use domain::rdata::{A, Aaaa, Ns};
+use host::net::{Net, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::wire::{Name, parent, push_frame};
+
+/// For one question.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Of those found, so many are asked about: nobody has more.
+const MOST_SERVERS: usize = 16;
+
+/// Where DNS servers listen.
+pub const PORT: u16 = 53;
+
+/// The name servers in the parent's delegation of `zone`, each with its addresses. `resolver` is
+/// asked for everything but the delegation itself; the parent's servers are asked at `port`.
+///
+/// # Errors
+/// Nobody answered, or not with what was asked.
+pub async fn delegation(
+    net: Net,
+    resolver: SocketAddr,
+    port: u16,
+    zone: &Name,
+) -> io::Result<Vec<(Name, Vec<IpAddr>)>> {
+    let mut found = Vec::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the parent zone has no name server");
+    for server in parent_servers(net, resolver, zone).await? {
+        match ask(net, SocketAddr::new(server, port), zone.as_wire(), Rtype::NS, false).await {
+            Ok(answer) => {
+                found = names(&answer);
+                break;
+            }
+            Err(error) => last = error,
+        }
+    }
+    if found.is_empty() {
+        return Err(last);
+    }
+    let mut servers = Vec::with_capacity(found.len());
+    for name in found.into_iter().take(MOST_SERVERS) {
+        let addresses = addresses(net, resolver, &name).await?;
+        servers.push((name, addresses));
+    }
+    Ok(servers)
+}
+
+/// The addresses of the name servers of the zone above.
+async fn parent_servers(net: Net, resolver: SocketAddr, zone: &Name) -> io::Result<Vec<IpAddr>> {
+    let mut above = parent(zone.as_wire());
+    while let Some(name) = above {
+        let servers = names(&ask(net, resolver, name, Rtype::NS, true).await?);
+        let mut found = Vec::new();
+        for server in servers.into_iter().take(MOST_SERVERS) {
+            found.extend(addresses(net, resolver, &server).await?);
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        above = parent(name);
+    }
+    Ok(Vec::new())
+}
+
+async fn addresses(net: Net, resolver: SocketAddr, name: &Name) -> io::Result<Vec<IpAddr>> {
+    let mut found = Vec::new();
+    let v4 = ask(net, resolver, name.as_wire(), Rtype::A, true).await?;
+    if let Ok(answer) = v4.answer() {
+        let records = answer.limit_to::<A>().flatten();
+        found.extend(records.map(|record| IpAddr::V4(record.data().addr())));
+    }
+    let v6 = ask(net, resolver, name.as_wire(), Rtype::AAAA, true).await?;
+    if let Ok(answer) = v6.answer() {
+        let records = answer.limit_to::<Aaaa>().flatten();
+        found.extend(records.map(|record| IpAddr::V6(record.data().addr())));
+    }
+    Ok(found)
+}
+
+/// The NS records of an answer or of a referral.
+fn names(answer: &Message<Vec<u8>>) -> Vec<Name> {
+    let sections = [answer.answer(), answer.authority()];
+    let records = sections.into_iter().flatten().flat_map(|section| section.limit_to::<Ns<_>>());
+    let names = records.flatten().filter_map(|record| {
+        let wire = crate::zone::lower_name(record.data().nsdname());
+        Name::from_wire(&wire).ok()
+    });
+    names.collect()
+}
+
+async fn ask(
+    net: Net,
+    server: SocketAddr,
+    name: &[u8],
+    rtype: Rtype,
+    recurse: bool,
+) -> io::Result<Message<Vec<u8>>> {
+    let wrong = |what: &'static str| io::Error::new(io::ErrorKind::InvalidData, what);
+    let name = WireName::from_octets(name).map_err(|_| wrong("not a name"))?;
+    let mut builder = MessageBuilder::new_vec();
+    builder.header_mut().set_random_id();
+    builder.header_mut().set_rd(recurse);
+    let id = builder.header().id();
+    let mut builder = builder.question();
+    builder.push((name, rtype, Class::IN)).map_err(|_| wrong("not a question"))?;
+    let mut framed = Vec::new();
+    push_frame(&mut framed, &builder.finish());
+    let exchange = async {
+        let mut stream = net.connect(server).await?;
+        stream.write_all(&framed).await?;
+        let len = usize::from(stream.read_u16().await?);
+        let mut bytes = vec![0; len];
+        stream.read_exact(&mut bytes).await?;
+        Ok(bytes)
+    };
+    let bytes = within(ANSWER, exchange).await?;
+    let answer = Message::from_octets(bytes).map_err(|_| wrong("no DNS answer"))?;
+    if answer.header().id() != id || !answer.header().qr() {
+        return Err(wrong("an answer to another question"));
+    }
+    Ok(answer)
+}

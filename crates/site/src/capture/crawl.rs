@@ -1,0 +1,633 @@
+//! The crawl: one request after the other, as polite as the primary wishes, until nothing is left.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::{Host, Progress};
+use http::{HeaderMap, StatusCode};
+use model::{Mono, Timestamp};
+
+use super::build::{Added, Builder, Previous};
+use super::digest::{self, Followed, Kept};
+use super::fetch::{self, Content, FetchError, Fetched, Fetcher, Known};
+use super::frontier::{self, Frontier, Limits, Origin, Task};
+use super::policy::{self, Form};
+use super::robots::Robots;
+use super::{CaptureError, Captured, Ending, Limit, Stop, Tally, start_of};
+use crate::config::{Primary, Source, WebConfig};
+use crate::guard::{Candidate, Portrait, Start};
+use crate::metrics::{Fate, SiteMetrics};
+use crate::wire::Kind;
+use crate::wire::address::{Address, Leads, Scope};
+use crate::wire::manifest::{Manifest, PageSpec};
+
+/// So many failures in a row mean that the primary is not well.
+const FAILURES: u32 = 5;
+/// So many wishes to wait in a row, and we leave.
+const WAITS: u32 = 3;
+/// We wait for so long at most; a primary that asks for more is left alone.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// The wait where the primary does not say how long.
+const WAIT: Duration = Duration::from_secs(10);
+/// A page that nothing leads to any more is still asked for, for so long.
+const UNLINKED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// More sitemaps than this are not read.
+const MOST_SITEMAPS: usize = 200;
+/// Addresses that are known but not pages yet, for each page that is allowed.
+const ADDRESSES_A_PAGE: usize = 4;
+/// What every site may have, beside what leads to it.
+const WELL_KNOWN: &[&str] = &["/favicon.ico", "/.well-known/security.txt"];
+
+/// The hosts, and the port, that belong to the site.
+pub(crate) fn scope(config: &WebConfig) -> Scope {
+    let port = match &config.source {
+        Source::Primary(primary) => Some(primary.address.port()),
+        Source::Folder(_) => None,
+    };
+    Scope::new(&config.hosts, port)
+}
+
+/// Captures the site from its primary.
+pub(crate) async fn crawl(
+    config: &WebConfig,
+    primary: Primary,
+    host: &Host,
+    metrics: &SiteMetrics,
+    last: Option<Arc<Manifest>>,
+    stop: Stop,
+) -> Result<Captured, CaptureError> {
+    let tls = match primary.secure {
+        true => Some(host::tls::ClientTls::new(config.ca.as_deref())?),
+        false => None,
+    };
+    let now = host.clock.now();
+    let limits = &config.capture;
+    let mut crawl = Crawl {
+        config,
+        host,
+        metrics,
+        scope: Arc::new(scope(config)),
+        fetcher: Fetcher::new(host.clone(), primary, tls, limits.file, limits.marked_private),
+        frontier: Frontier::new(Limits {
+            depth: limits.depth,
+            addresses: limits.pages.saturating_mul(ADDRESSES_A_PAGE),
+            exclude: limits.exclude.clone(),
+        }),
+        previous: Arc::new(Previous::new(last)),
+        builder: Builder::default(),
+        robots: HashMap::new(),
+        sitemaps: HashSet::new(),
+        failed: HashMap::new(),
+        began: now.mono,
+        next_request: now.mono,
+        failures: 0,
+        waits: 0,
+        wasted: 0,
+        holds_links: true,
+        asked_again: 0,
+        lost: 0,
+        unknown: Vec::new(),
+        tally: Tally::default(),
+    };
+    // Cancel-safe: a request that is cut off leaves nothing but a temporary file, which its
+    // writer removes. What was put before is kept and judged by the ending.
+    let ending = tokio::select! {
+        biased;
+        reason = stop.reached() => Ok(reason),
+        ending = crawl.run() => ending,
+    }?;
+    crawl.finish(primary, ending).await
+}
+
+struct Crawl<'a> {
+    config: &'a WebConfig,
+    host: &'a Host,
+    metrics: &'a SiteMetrics,
+    scope: Arc<Scope>,
+    fetcher: Fetcher,
+    frontier: Frontier,
+    previous: Arc<Previous>,
+    builder: Builder,
+    robots: HashMap<Arc<str>, Robots>,
+    sitemaps: HashSet<Address>,
+    /// What could not be had, with the status where there was one.
+    failed: HashMap<Address, Option<StatusCode>>,
+    began: Mono,
+    next_request: Mono,
+    failures: u32,
+    waits: u32,
+    /// Bytes of bodies that were given up: they cost the primary as much.
+    wasted: u64,
+    /// Until every robots.txt is read, links are not followed.
+    holds_links: bool,
+    asked_again: u64,
+    lost: u64,
+    unknown: Vec<(Arc<str>, u16)>,
+    tally: Tally,
+}
+
+/// What a step says about the whole.
+type Step = Result<Option<Ending>, CaptureError>;
+
+impl Crawl<'_> {
+    async fn run(&mut self) -> Result<Ending, CaptureError> {
+        if let Some(ending) = self.begin().await? {
+            return Ok(ending);
+        }
+        while let Some(task) = self.frontier.next() {
+            if let Some(limit) = self.limit() {
+                return Ok(Ending::Limit(limit));
+            }
+            if let Some(ending) = self.visit(&task).await? {
+                return Ok(ending);
+            }
+            self.report();
+        }
+        self.probe_unknown().await?;
+        Ok(Ending::Complete)
+    }
+
+    fn limit(&self) -> Option<Limit> {
+        let limits = &self.config.capture;
+        if self.builder.len() >= limits.pages {
+            return Some(Limit::Pages);
+        }
+        if self.builder.bytes().saturating_add(self.wasted) >= limits.bytes {
+            return Some(Limit::Bytes);
+        }
+        let spent = self.host.clock.now().mono.since(self.began);
+        (spent >= limits.time).then_some(Limit::Time)
+    }
+
+    /// Asks every host for its robots.txt and puts the first addresses into the queue.
+    async fn begin(&mut self) -> Step {
+        for host in self.config.hosts.clone() {
+            let robots = Address::new(&host, "/robots.txt");
+            self.offer(robots, Origin::Start, None);
+        }
+        // RFC 9309 §2.3.1.2: redirects of robots.txt are followed; they are put into the queue.
+        while let Some(task) = self.frontier.next() {
+            if let Some(ending) = self.visit(&task).await? {
+                return Ok(Some(ending));
+            }
+            // RFC 9309 §2.3.1.4: a robots.txt that fails forbids everything for now.
+            if self.config.capture.robots
+                && let Some(status) = self.failed.get(&task.address)
+            {
+                let status = status.map_or("no answer".to_owned(), |it| it.to_string());
+                return Ok(Some(Ending::Failing(format!("robots.txt: {status}"))));
+            }
+        }
+        self.holds_links = false;
+        for host in self.config.hosts.clone() {
+            self.read_robots(&host).await?;
+            self.offer(Address::new(&host, "/"), Origin::Start, None);
+            self.offer_sitemaps(&host);
+            for target in WELL_KNOWN {
+                self.offer(Address::new(&host, target), Origin::Link(Kind::Requisite), None);
+            }
+        }
+        self.offer_known();
+        Ok(None)
+    }
+
+    async fn read_robots(&mut self, host: &str) -> Result<(), CaptureError> {
+        let address = Address::new(host, "/robots.txt");
+        let page = self.landing(&address).filter(|page| page.status == 200);
+        let robots = match page.map(|page| page.body.0) {
+            Some(id) => Robots::read(&self.head_of(id).await?),
+            None => Robots::default(),
+        };
+        self.robots.insert(address.host, robots);
+        Ok(())
+    }
+
+    /// The page of this capture at which a reader of `address` ends.
+    fn landing(&self, address: &Address) -> Option<&PageSpec> {
+        let mut at = address.clone();
+        for _ in 0..super::HOPS {
+            let page = self.builder.page(&at)?;
+            let Some(next) = self.next_hop(&at) else {
+                return Some(page);
+            };
+            at = next;
+        }
+        None
+    }
+
+    /// Where the page at `at` redirects to, if it does and stays on the site.
+    fn next_hop(&self, at: &Address) -> Option<Address> {
+        let page = self.builder.page(at).filter(|page| (300..400).contains(&page.status))?;
+        let location = self.builder.header(page, "location")?;
+        match self.scope.resolve(&at.url()?, location) {
+            Leads::Inside(next) => Some(next),
+            Leads::Outside | Leads::Nowhere => None,
+        }
+    }
+
+    fn offer_sitemaps(&mut self, host: &str) {
+        let base = Address::new(host, "/");
+        let named: Vec<String> = match self.robots.get(host) {
+            Some(robots) if !robots.sitemaps.is_empty() => robots.sitemaps.clone(),
+            _ => vec!["/sitemap.xml".to_owned()],
+        };
+        let Some(url) = base.url() else { return };
+        for sitemap in named {
+            if let Leads::Inside(address) = self.scope.resolve(&url, &sitemap) {
+                self.offer_sitemap(address);
+            }
+        }
+    }
+
+    fn offer_sitemap(&mut self, address: Address) {
+        if self.sitemaps.len() < MOST_SITEMAPS && self.sitemaps.insert(address.clone()) {
+            self.offer(address, Origin::Start, None);
+        }
+    }
+
+    /// Good pages of the last generation are asked for again although nothing may lead there now.
+    fn offer_known(&mut self) {
+        let now = self.host.clock.now().wall;
+        let previous = Arc::clone(&self.previous);
+        for (address, page) in previous.addresses() {
+            let remembered = now.since(page.linked) < UNLINKED;
+            if page.status == 200 && remembered && self.scope.has(&address.host) {
+                self.offer(address.clone(), Origin::Known, None);
+            }
+        }
+    }
+
+    fn offer(&mut self, address: Address, origin: Origin, parent: Option<&Task>) {
+        let page = self.previous.page(&address);
+        let captured = page.map_or(Timestamp::default(), |page| page.captured);
+        self.frontier.offer(address, origin, parent, captured);
+    }
+
+    /// Asks for one address, unless we have it fresh or may not.
+    async fn visit(&mut self, task: &Task) -> Step {
+        let robots = self.robots.get(&task.address.host);
+        if self.config.capture.robots && robots.is_some_and(|it| !it.allows(&task.address)) {
+            self.tally.robots += 1;
+            self.metrics.page(Fate::Robots);
+            return Ok(None);
+        }
+        if self.is_fresh(&task.address) {
+            self.tally.reused += 1;
+            self.metrics.page(Fate::Reused);
+            let captured = self.previous.page(&task.address).map(|page| page.captured);
+            self.reuse(task, captured.unwrap_or_default()).await?;
+            return Ok(None);
+        }
+        loop {
+            self.pace(&task.address.host).await;
+            self.tally.requests += 1;
+            self.metrics.requests.inc();
+            let known = self.known(&task.address);
+            let fetched = self.fetcher.fetch(&task.address, &known).await;
+            let wait = match &fetched {
+                Ok(Fetched::Wait(status, span)) => (*status, span.unwrap_or(WAIT)),
+                _ => return self.take(task, fetched).await,
+            };
+            if let Some(ending) = self.wait(task, wait).await {
+                return Ok(Some(ending));
+            }
+        }
+    }
+
+    /// Waits as the primary asked, or says that we leave.
+    async fn wait(&mut self, task: &Task, (status, span): (StatusCode, Duration)) -> Option<Ending> {
+        self.waits += 1;
+        self.metrics.page(Fate::Wait);
+        if self.waits >= WAITS || span > LONGEST_WAIT {
+            self.failed.insert(task.address.clone(), Some(status));
+            return Some(match status {
+                StatusCode::TOO_MANY_REQUESTS => Ending::AskedToWait,
+                other => Ending::Failing(other.to_string()),
+            });
+        }
+        self.host.clock.sleep(span).await;
+        None
+    }
+
+    async fn take(&mut self, task: &Task, fetched: Result<Fetched, FetchError>) -> Step {
+        let was_good = self.previous.page(&task.address).is_some_and(|page| page.status == 200);
+        if was_good {
+            self.asked_again += 1;
+        }
+        match fetched {
+            Ok(Fetched::Page { status, headers, body }) => {
+                self.well();
+                let good = status == StatusCode::OK || self.stays_inside(&task.address, &headers);
+                self.lost += u64::from(was_good && !good);
+                self.metrics.page(Fate::Kept);
+                self.keep(task, status, &headers, body).await?;
+            }
+            Ok(Fetched::Unchanged(_)) => {
+                self.well();
+                self.tally.reused += 1;
+                self.metrics.page(Fate::Reused);
+                let now = self.host.clock.now().wall;
+                self.reuse(task, now).await?;
+            }
+            Ok(Fetched::Private) => {
+                self.well();
+                self.lost += u64::from(was_good);
+                self.tally.private += 1;
+                self.metrics.page(Fate::Private);
+            }
+            Ok(Fetched::Failed(status) | Fetched::Wait(status, _)) => {
+                self.lost += u64::from(was_good);
+                return Ok(self.fail(task, Some(status), &status.to_string()));
+            }
+            Err(FetchError::Local(error)) => return Err(error.into()),
+            Err(error @ (FetchError::TooLarge | FetchError::Coding)) => {
+                // The primary is well; it is this one file that we cannot have.
+                self.well();
+                self.wasted = self.wasted.saturating_add(match error {
+                    FetchError::TooLarge => self.config.capture.file,
+                    _ => 0,
+                });
+                self.lost += u64::from(was_good);
+                return Ok(self.fail(task, None, &error.to_string()));
+            }
+            Err(error) => {
+                self.lost += u64::from(was_good);
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let why = format!("{error}: {}", source.unwrap_or_default());
+                return Ok(self.fail(task, None, &why));
+            }
+        }
+        Ok(None)
+    }
+
+    fn well(&mut self) {
+        self.failures = 0;
+        self.waits = 0;
+    }
+
+    /// Notes a failure; what we had of the page stays.
+    fn fail(&mut self, task: &Task, status: Option<StatusCode>, why: &str) -> Option<Ending> {
+        tracing::debug!(target = &*task.address.target, why, "a page could not be captured");
+        self.tally.failed += 1;
+        self.metrics.page(Fate::Failed);
+        self.failed.insert(task.address.clone(), status);
+        self.failures += 1;
+        (self.failures >= FAILURES).then(|| Ending::Failing(why.to_owned()))
+    }
+
+    /// Whether a redirect keeps the reader on the site.
+    fn stays_inside(&self, from: &Address, headers: &HeaderMap) -> bool {
+        let location = headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
+        let Some((location, base)) = location.zip(from.url()) else {
+            return false;
+        };
+        matches!(self.scope.resolve(&base, location), Leads::Inside(_))
+    }
+
+    async fn keep(
+        &mut self,
+        task: &Task,
+        status: StatusCode,
+        headers: &HeaderMap,
+        content: Content,
+    ) -> Result<(), CaptureError> {
+        let content_type = text(headers, "content-type").unwrap_or_default();
+        let (kept, followed) = self.digest(&task.address, content_type, content).await?;
+        let linked = self.linked(task);
+        let page = Added {
+            address: &task.address,
+            status: status.as_u16(),
+            kept,
+            captured: self.host.clock.now().wall,
+            linked,
+        };
+        let lines = headers.iter().map(|(name, value)| {
+            // A byte of a value becomes a character, so that any byte comes back.
+            let value = value.as_bytes().iter().copied().map(char::from).collect();
+            (name.as_str(), value)
+        });
+        self.builder.add(&page, lines);
+        if let Some((location, base)) = text(headers, "location").as_deref().zip(task.address.url())
+            && let Leads::Inside(address) = self.scope.resolve(&base, location)
+        {
+            self.offer(address, Origin::Link(Kind::Page), Some(task));
+        }
+        self.lead_on(task, followed);
+        Ok(())
+    }
+
+    /// Keeps the body and reads its links, beside the runtime.
+    async fn digest(
+        &self,
+        address: &Address,
+        content_type: String,
+        content: Content,
+    ) -> Result<(Kept, Followed), CaptureError> {
+        let (blobs, scope) = (self.host.store.blobs().clone(), Arc::clone(&self.scope));
+        let previous = Arc::clone(&self.previous);
+        let (address, is_sitemap) = (address.clone(), self.sitemaps.contains(address));
+        let body = match &content {
+            Content::Memory(bytes) => store::BlobId::of(bytes),
+            Content::Blob { id, .. } => *id,
+        };
+        let here = self.builder.coded(&body);
+        let digesting = tokio::task::spawn_blocking(move || {
+            let form = policy::form(&content_type);
+            let before = |id: &store::BlobId| here.or_else(|| previous.coded().get(id).copied());
+            let kept = digest::keep(&blobs, &content, form, before)?;
+            let head = match &content {
+                Content::Memory(bytes) => bytes,
+                Content::Blob { head, .. } => head,
+            };
+            let followed = digest::follow(&scope, &address, &content_type, head, is_sitemap);
+            Ok((kept, followed))
+        });
+        digesting.await?
+    }
+
+    /// Takes a page over from the last generation, and follows its links as before.
+    async fn reuse(&mut self, task: &Task, captured: Timestamp) -> Result<(), CaptureError> {
+        let linked = self.linked(task);
+        let previous = Arc::clone(&self.previous);
+        let Some(page) = previous.page(&task.address) else {
+            return Ok(());
+        };
+        self.builder.carry(&task.address, &previous, captured, linked);
+        let content_type = previous.header(page, "content-type").unwrap_or_default();
+        let is_sitemap = self.sitemaps.contains(&task.address);
+        let leads = !matches!(policy::form(content_type), Form::Text | Form::Binary);
+        if !leads && !is_sitemap {
+            return Ok(());
+        }
+        let bytes = self.head_of(page.body.0).await?;
+        let scope = Arc::clone(&self.scope);
+        let (address, content_type) = (task.address.clone(), content_type.to_owned());
+        let following = tokio::task::spawn_blocking(move || {
+            digest::follow(&scope, &address, &content_type, &bytes, is_sitemap)
+        });
+        let followed = following.await?;
+        self.lead_on(task, followed);
+        Ok(())
+    }
+
+    async fn head_of(&self, id: store::BlobId) -> Result<Vec<u8>, CaptureError> {
+        let blobs = self.host.store.blobs().clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let blob = blobs.open(&id)?;
+            let length = usize::try_from(blob.len()).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; length.min(fetch::IN_MEMORY)];
+            let read = blob.read_at(0, &mut bytes)?;
+            bytes.truncate(read);
+            Ok(bytes)
+        });
+        reading.await?
+    }
+
+    fn lead_on(&mut self, task: &Task, followed: Followed) {
+        if self.holds_links {
+            return;
+        }
+        let listed = self.sitemaps.contains(&task.address);
+        for sitemap in followed.sitemaps {
+            self.offer_sitemap(sitemap);
+        }
+        for (address, kind) in followed.pages {
+            let origin = if listed { Origin::Sitemap } else { Origin::Link(kind) };
+            self.offer(address, origin, if listed { None } else { Some(task) });
+        }
+    }
+
+    fn linked(&self, task: &Task) -> Timestamp {
+        let before = self.previous.page(&task.address).map(|page| page.linked);
+        match task.linked || self.frontier.is_linked(&task.address) {
+            true => self.host.clock.now().wall,
+            false => before.unwrap_or_default(),
+        }
+    }
+
+    /// A requisite that says of itself that it is still fresh need not be asked for
+    /// (RFC 9111 §4.2). Documents are always asked for: they are what changes.
+    fn is_fresh(&self, address: &Address) -> bool {
+        let Some(page) = self.previous.page(address).filter(|page| page.status == 200) else {
+            return false;
+        };
+        let header = |name| self.previous.header(page, name);
+        let form = policy::form(header("content-type").unwrap_or_default());
+        if matches!(form, Form::Html | Form::Xml) || self.sitemaps.contains(address) {
+            return false;
+        }
+        let control = header("cache-control").unwrap_or_default();
+        let age = self.host.clock.now().wall.since(page.captured);
+        policy::fresh_for(control, header("age")).is_some_and(|fresh| age < fresh)
+    }
+
+    fn known(&self, address: &Address) -> Known {
+        let Some(page) = self.previous.page(address).filter(|page| page.status == 200) else {
+            return Known::default();
+        };
+        let header = |name| self.previous.header(page, name).map(str::to_owned);
+        Known { etag: header("etag"), last_modified: header("last-modified") }
+    }
+
+    /// Never faster than configured, nor than robots.txt asks.
+    async fn pace(&mut self, host: &str) {
+        self.host.clock.sleep_until(self.next_request).await;
+        let own = Duration::from_secs(1) / self.config.capture.rate.max(1);
+        let asked = self.robots.get(host).and_then(|robots| robots.delay);
+        let asked = asked.filter(|_| self.config.capture.robots).unwrap_or_default();
+        self.next_request = self.host.clock.now().mono.after(own.max(asked));
+    }
+
+    fn report(&self) {
+        if self.builder.len().is_multiple_of(16) {
+            let organisation = self.config.organisation.clone();
+            self.host.outlets.progress.offer(Progress {
+                service: model::ServiceId::new(organisation, model::Service::Web),
+                work: "capture",
+                done: self.builder.len() as u64,
+                total: Some(self.frontier.known() as u64),
+            });
+        }
+    }
+
+    /// What a path that nobody knows is answered with, asked once and then remembered.
+    async fn probe_unknown(&mut self) -> Result<(), CaptureError> {
+        if let Some(last) = self.previous.manifest().filter(|last| !last.unknown.is_empty()) {
+            self.unknown = last.unknown.clone();
+            return Ok(());
+        }
+        for host in self.config.hosts.clone() {
+            let probe = Address::new(&host, "/servergate-asks-for-a-page-that-is-not-there");
+            if self.robots.get(&probe.host).is_some_and(|robots| !robots.allows(&probe)) {
+                continue;
+            }
+            self.pace(&host).await;
+            self.tally.requests += 1;
+            self.metrics.requests.inc();
+            if let Ok(Fetched::Page { status, .. }) = self.fetcher.fetch(&probe, &Known::default()).await {
+                self.unknown.push((Arc::clone(&probe.host), status.as_u16()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills up from the last generation what was not asked for or failed, and sums up.
+    async fn finish(mut self, primary: Primary, ending: Ending) -> Result<Captured, CaptureError> {
+        self.tally.refused = self.frontier.refused().values().sum();
+        for (reason, count) in self.frontier.refused() {
+            self.metrics.refused(*reason, *count);
+        }
+        let previous = Arc::clone(&self.previous);
+        for (address, page) in previous.addresses() {
+            let untouched = ending != Ending::Complete && !self.frontier.was_taken(address);
+            let failed = self.failed.contains_key(address);
+            if (untouched || failed) && self.may_keep(address) {
+                self.builder.carry(address, &previous, page.captured, page.linked);
+            }
+        }
+        let failed_start = self.failed_start();
+        let mut manifest = self.builder.finish();
+        manifest.source = primary.to_string();
+        manifest.unknown = self.unknown;
+        let start = match failed_start {
+            Some(start) => start,
+            None => start_of(self.config, self.host, &mut manifest).await?,
+        };
+        let portrait = Portrait::of(&manifest);
+        let (asked_again, lost) = (self.asked_again, self.lost);
+        Ok(Captured {
+            candidate: Candidate { start, portrait, asked_again, lost },
+            manifest,
+            ending,
+            unchanged: false,
+            tally: self.tally,
+        })
+    }
+
+    /// What is left out by the configuration or by robots.txt now does not stay from before either.
+    fn may_keep(&self, address: &Address) -> bool {
+        let robots = self.robots.get(&address.host);
+        let forbidden = self.config.capture.robots && robots.is_some_and(|it| !it.allows(address));
+        let excluded = frontier::is_excluded(address, &self.config.capture.exclude);
+        self.scope.has(&address.host) && !excluded && !forbidden
+    }
+
+    /// A start page that failed just now is no good one, even though we have it from before.
+    fn failed_start(&self) -> Option<Start> {
+        let mut at = Address::new(self.config.hosts.first()?, "/");
+        for _ in 0..=super::HOPS {
+            if let Some(status) = self.failed.get(&at) {
+                return Some(status.map_or(Start::Absent, |status| Start::Status(status.as_u16())));
+            }
+            let next = self.next_hop(&at)?;
+            at = next;
+        }
+        None
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?;
+    Some(value.as_bytes().iter().copied().map(char::from).collect())
+}

@@ -1,0 +1,234 @@
+//! Which header fields pass a relay, and what it adds: RFC 9110 §7.6, RFC 7239. Pure.
+
+use std::net::IpAddr;
+
+use host::web::Guest;
+use http::header::{self, HeaderName, HeaderValue};
+use http::HeaderMap;
+
+/// Our name in Via. A request that bears it has been here.
+const NAME: &str = "servergate";
+const VIA: HeaderValue = HeaderValue::from_static("1.1 servergate");
+
+/// RFC 9110 §7.6.1: meant for the next hop only. `Expect` too: each hop does its own.
+const HOP: &[&str] = &[
+    "connection",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What says where a guest comes from, and which we say ourselves; and `Proxy`, which CGI takes
+/// for a setting of its own (CVE-2016-5385).
+const FORGED: &[&str] = &[
+    "cf-connecting-ip",
+    "client-ip",
+    "forwarded",
+    "proxy",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-original-host",
+    "x-real-ip",
+];
+
+/// Whether the request has been here before.
+pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
+    let ours = |element: &str| {
+        let mut words = element.split_ascii_whitespace();
+        words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(NAME))
+    };
+    let lines = headers.get_all(header::VIA).iter();
+    lines.filter_map(|line| line.to_str().ok()).any(|line| line.split(',').any(ours))
+}
+
+/// The fields of the request as the primary gets it. `authority` is what the guest asked for.
+pub(super) fn request(asked: &HeaderMap, authority: HeaderValue, guest: Guest) -> HeaderMap {
+    let named = named_by_connection(asked);
+    let mut headers = HeaderMap::with_capacity(asked.len() + 6);
+    for (name, value) in asked {
+        let dropped = name == header::HOST
+            || name == header::CONTENT_LENGTH
+            || FORGED.contains(&name.as_str())
+            || is_hop(name, &named);
+        if !dropped {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+    let scheme = if guest.secure { "https" } else { "http" };
+    let address = guest.address.ip().to_canonical();
+    // RFC 7239 §6: an IPv6 address stands in brackets and quotes.
+    let node = match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("\"[{v6}]\""),
+    };
+    let forwarded = match authority.to_str() {
+        Ok(host) => format!("for={node};host=\"{host}\";proto={scheme}"),
+        Err(_) => format!("for={node};proto={scheme}"),
+    };
+    let fields = [
+        ("forwarded", HeaderValue::try_from(forwarded).ok()),
+        ("x-forwarded-for", HeaderValue::try_from(address.to_string()).ok()),
+        ("x-forwarded-proto", Some(HeaderValue::from_static(scheme))),
+        ("x-forwarded-host", Some(authority.clone())),
+        ("host", Some(authority)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    headers.append(header::VIA, VIA);
+    headers
+}
+
+/// The fields of the answer as the guest gets it.
+pub(super) fn answer(mut headers: HeaderMap) -> HeaderMap {
+    let named = named_by_connection(&headers);
+    for name in HOP {
+        headers.remove(*name);
+    }
+    for name in named {
+        headers.remove(name);
+    }
+    // It would lead guests to the primary's own address, past us and past the names.
+    headers.remove("alt-svc");
+    headers.append(header::VIA, VIA);
+    headers
+}
+
+fn is_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
+    HOP.contains(&name.as_str()) || named.contains(name)
+}
+
+/// What `Connection` names is meant for this hop as well. Fields without which the answer would
+/// be another one cannot be taken away like that.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    const KEPT: &[&str] = &["host", "content-length", "cache-control", "authorization", "cookie"];
+    let mut named = Vec::new();
+    for line in headers.get_all(header::CONNECTION) {
+        for element in line.as_bytes().split(|byte| *byte == b',') {
+            match HeaderName::from_bytes(element.trim_ascii()) {
+                Ok(name) if !KEPT.contains(&name.as_str()) => named.push(name),
+                _ => {}
+            }
+        }
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest(address: &str, secure: bool) -> Guest {
+        Guest {
+            address: address.parse().unwrap(),
+            secure,
+        }
+    }
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn text(headers: &HeaderMap) -> Vec<String> {
+        let line = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}", value.to_str().unwrap())
+        };
+        let mut lines: Vec<_> = headers.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn a_request_loses_what_is_forged_or_for_this_hop_and_says_where_it_comes_from() {
+        let asked = map(&[
+            ("host", "evil.test"),
+            ("accept", "text/html"),
+            ("cookie", "a=b"),
+            ("connection", "keep-alive, X-Secret, Cookie, host"),
+            ("x-secret", "1"),
+            ("keep-alive", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5"),
+            ("upgrade", "websocket"),
+            ("expect", "100-continue"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-real-ip", "1.2.3.4"),
+            ("proxy", "http://evil.test"),
+            ("via", "1.0 cache"),
+        ]);
+        let host = HeaderValue::from_static("verein.test");
+        let passed = request(&asked, host, guest("203.0.113.9:5", true));
+        assert_eq!(
+            text(&passed),
+            [
+                "accept: text/html",
+                "cookie: a=b",
+                "forwarded: for=203.0.113.9;host=\"verein.test\";proto=https",
+                "host: verein.test",
+                "via: 1.0 cache",
+                "via: 1.1 servergate",
+                "x-forwarded-for: 203.0.113.9",
+                "x-forwarded-host: verein.test",
+                "x-forwarded-proto: https",
+            ]
+        );
+        let host = HeaderValue::from_static("verein.test:8080");
+        let passed = request(&HeaderMap::new(), host, guest("[2001:db8::9]:5", false));
+        let forwarded = "for=\"[2001:db8::9]\";host=\"verein.test:8080\";proto=http";
+        assert_eq!(passed.get("forwarded").unwrap(), forwarded);
+        let host = HeaderValue::from_static("verein.test");
+        let mapped = request(&HeaderMap::new(), host, guest("[::ffff:192.0.2.1]:5", false));
+        assert_eq!(mapped.get("x-forwarded-for").unwrap(), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_answer_loses_what_is_for_this_hop() {
+        let answered = map(&[
+            ("content-type", "text/html"),
+            ("set-cookie", "a=b"),
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("alt-svc", "h3=\":443\""),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let expected = ["content-type: text/html", "set-cookie: a=b", "via: 1.1 servergate"];
+        assert_eq!(text(&answer(answered)), expected);
+    }
+
+    #[test]
+    fn our_own_mark_is_recognised_wherever_it_stands() {
+        for (via, looped) in [
+            ("1.1 servergate", true),
+            ("1.0 cache, 1.1 Servergate (x)", true),
+            ("HTTP/1.1 servergate", true),
+            ("1.1 other", false),
+            ("servergate", false),
+            ("1.1 servergate.example", false),
+        ] {
+            assert_eq!(is_loop(&map(&[("via", via)])), looped, "{via}");
+        }
+        assert!(is_loop(&map(&[("via", "1.0 a"), ("via", "1.1 servergate")])));
+    }
+}

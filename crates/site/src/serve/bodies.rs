@@ -1,0 +1,198 @@
+//! The bytes of bodies: small ones from a bounded cache in memory, large ones streamed from the
+//! store piece by piece.
+//!
+//! Reads block, so they run on the runtime's blocking threads, one piece at a time: a guest who
+//! reads slowly holds a piece of memory, never a thread.
+
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use host::web::{Body, BodyError};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use store::{Blob, BlobError, BlobId, Blobs};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::generation::Stored;
+
+/// All cached bodies together, in bytes.
+const CACHED: u64 = 32 << 20;
+/// A larger body is streamed.
+const SMALL: u64 = 512 << 10;
+/// A streamed body comes in pieces of this size.
+const PIECE: u64 = 64 << 10;
+/// So many bodies are streamed at once.
+const STREAMS: usize = 256;
+
+/// Where bodies come from. Cheap to clone; one for all organisations.
+#[derive(Clone)]
+pub struct Bodies(Arc<Inner>);
+
+struct Inner {
+    blobs: Blobs,
+    cache: Cache<BlobId, Bytes, Size>,
+    streams: Arc<Semaphore>,
+}
+
+#[derive(Clone)]
+struct Size;
+
+impl Weighter<BlobId, Bytes> for Size {
+    fn weight(&self, _: &BlobId, bytes: &Bytes) -> u64 {
+        // An entry of the cache itself takes room too.
+        bytes.len() as u64 + 128
+    }
+}
+
+/// Why there are no bytes.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyTrouble {
+    /// So many large bodies are on their way that another one would be too many.
+    #[error("too many large bodies at once")]
+    Busy,
+    /// The store does not give it.
+    #[error("reading a body")]
+    Store(#[from] BlobError),
+    /// A task of ours ended early, as at the end of the program.
+    #[error("reading a body was given up")]
+    GivenUp,
+}
+
+impl Bodies {
+    /// The bodies that lie in `blobs`.
+    pub fn new(blobs: Blobs) -> Self {
+        Self(Arc::new(Inner {
+            blobs,
+            cache: Cache::with_weighter(1024, CACHED, Size),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+        }))
+    }
+
+    /// The bytes, if they are in memory.
+    pub(super) fn at_hand(&self, stored: &Stored, part: &Range<u64>) -> Option<Bytes> {
+        if stored.1 == 0 {
+            return Some(Bytes::new());
+        }
+        if stored.1 > SMALL {
+            return None;
+        }
+        slice(&self.0.cache.get(&stored.0)?, part)
+    }
+
+    /// The bytes, from memory or from the disk.
+    pub(super) async fn get(
+        &self,
+        stored: Stored,
+        part: Range<u64>,
+    ) -> Result<Body, BodyTrouble> {
+        let (id, length) = stored;
+        if length > SMALL {
+            return self.stream(id, part).await;
+        }
+        // Many guests who ask for the same cold page cause one read.
+        let bytes = self.0.cache.get_or_insert_async(&id, self.read(id)).await?;
+        let bytes = slice(&bytes, &part).ok_or(BodyTrouble::GivenUp)?;
+        Ok(bytes.into())
+    }
+
+    async fn read(&self, id: BlobId) -> Result<Bytes, BodyTrouble> {
+        let blobs = self.0.blobs.clone();
+        // A small body is compared with its name: a disk that lies is found out here.
+        let read = move || blobs.open(&id)?.read_all();
+        let bytes = tokio::task::spawn_blocking(read).await;
+        Ok(bytes.map_err(|_| BodyTrouble::GivenUp)??.into())
+    }
+
+    async fn stream(&self, id: BlobId, part: Range<u64>) -> Result<Body, BodyTrouble> {
+        let place = Arc::clone(&self.0.streams).try_acquire_owned();
+        let place = place.map_err(|_| BodyTrouble::Busy)?;
+        let blobs = self.0.blobs.clone();
+        let blob = tokio::task::spawn_blocking(move || blobs.open(&id)).await;
+        let blob = blob.map_err(|_| BodyTrouble::GivenUp)??;
+        Ok(Body::stream(Pieces {
+            blob: Arc::new(blob),
+            next: part.start,
+            end: part.end,
+            reading: None,
+            _place: place,
+        }))
+    }
+}
+
+fn slice(bytes: &Bytes, part: &Range<u64>) -> Option<Bytes> {
+    let from = usize::try_from(part.start).ok()?;
+    let to = usize::try_from(part.end).ok()?;
+    (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
+}
+
+type Reading = JoinHandle<Result<Bytes, BodyError>>;
+
+/// A large body on its way: at most one piece is read ahead.
+struct Pieces {
+    blob: Arc<Blob>,
+    next: u64,
+    end: u64,
+    reading: Option<Reading>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Pieces {
+    fn read(&self) -> Reading {
+        let blob = Arc::clone(&self.blob);
+        let offset = self.next;
+        let length = (self.end - self.next).min(PIECE);
+        tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; usize::try_from(length)?];
+            let read = blob.read_at(offset, &mut piece)?;
+            if read < piece.len() {
+                // Shorter than its length was: the connection breaks off rather than lie.
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            Ok(piece.into())
+        })
+    }
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if this.next >= this.end {
+            return Poll::Ready(None);
+        }
+        let mut reading = match this.reading.take() {
+            Some(reading) => reading,
+            None => this.read(),
+        };
+        let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
+            this.reading = Some(reading);
+            return Poll::Pending;
+        };
+        let piece = match read {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Err(error) => return Poll::Ready(Some(Err(error.into()))),
+        };
+        this.next += piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next >= self.end
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.end.saturating_sub(self.next))
+    }
+}
