@@ -148,9 +148,8 @@ mod tests {
 
     fn read(text: &str) -> (Organisation, Vec<String>) {
         let document = Document::new("test.toml", text);
-        let organisation = document.read(|fields| {
-            Organisation::read(OrganisationId::new("verein.test"), &fields)
-        });
+        let organisation =
+            document.read(|fields| Organisation::read(OrganisationId::new("verein.test"), &fields));
         let problems = document.problems();
         let messages = problems.iter().map(ToString::to_string).collect();
         (organisation, messages)
@@ -165,7 +164,10 @@ mod tests {
         );
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(organisation.host.as_deref(), Some("status.verein.test"));
-        assert_eq!(organisation.url.as_deref(), Some("https://status.verein.test/"));
+        assert_eq!(
+            organisation.url.as_deref(),
+            Some("https://status.verein.test/")
+        );
         assert_eq!(organisation.first_language(), Language::German);
     }
 

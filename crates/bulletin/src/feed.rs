@@ -170,7 +170,10 @@ fn statement(ground: &Ground<'_>, base: &str, said: &Said) -> FeedEntry {
     let start = start(&said.text);
     let title = [("name", ground.name().into()), ("start", (&start).into())];
     let at = said.changed.unwrap_or(said.at);
-    let by = said.by.as_deref().map(|by| format!("{} ({by})", ground.name()));
+    let by = said
+        .by
+        .as_deref()
+        .map(|by| format!("{} ({by})", ground.name()));
     FeedEntry {
         id: tag(ground, &format!("statement/{}", said.id)),
         title: capitalised(&words.with("feed-said", &title)),

@@ -112,13 +112,14 @@ impl Words {
         // Names are isolated by `<bdi>` in the page; marks inside the text would reach feeds too.
         bundle.set_use_isolating(false);
         for source in language.sources() {
-            let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| {
-                tracing::error!(
-                    language = language.tag(),
-                    "a built-in text is not well written"
-                );
-                rest
-            });
+            let resource =
+                FluentResource::try_new(source.to_owned()).unwrap_or_else(|(rest, _)| {
+                    tracing::error!(
+                        language = language.tag(),
+                        "a built-in text is not well written"
+                    );
+                    rest
+                });
             if bundle.add_resource(resource).is_err() {
                 tracing::error!(language = language.tag(), "a built-in message exists twice");
             }

@@ -54,11 +54,7 @@ impl Metrics {
                 "Pages that could not be written; the ones before stay",
                 metrics.rendering_failures.clone(),
             );
-            into.register(
-                "records",
-                "Records taken in",
-                metrics.records.clone(),
-            );
+            into.register("records", "Records taken in", metrics.records.clone());
             into.register(
                 "unreadable_records",
                 "Records of the log that this version cannot read",

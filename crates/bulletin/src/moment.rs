@@ -117,6 +117,11 @@ mod tests {
         let english = Words::of(Language::English);
         let utc = TimeZone::UTC;
         let moments = Moments::new(&utc, &english);
-        assert!(!moments.full(Timestamp::from_millis(i64::MAX)).text.is_empty());
+        assert!(
+            !moments
+                .full(Timestamp::from_millis(i64::MAX))
+                .text
+                .is_empty()
+        );
     }
 }

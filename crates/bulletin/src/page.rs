@@ -212,7 +212,9 @@ mod tests {
         for scheme in schemes {
             let colours = colours(scheme);
             for ground in ["--paper", "--tint"] {
-                for word in ["--ink", "--soft", "--good", "--dark", "--warn", "--kept", "--none"] {
+                for word in [
+                    "--ink", "--soft", "--good", "--dark", "--warn", "--kept", "--none",
+                ] {
                     let contrast = contrast(colours[ground], colours[word]);
                     assert!(contrast >= 4.5, "{word} on {ground}: {contrast}");
                 }

@@ -63,10 +63,7 @@ impl Desk {
 
     fn found(&self, document: &Document, chosen: Chosen, request: &Request) -> Response {
         let headers = request.headers();
-        let small = document
-            .gzip
-            .as_ref()
-            .filter(|_| wire::takes_gzip(headers));
+        let small = document.gzip.as_ref().filter(|_| wire::takes_gzip(headers));
         let form = small.unwrap_or(&document.plain);
         let known = form
             .etag
@@ -176,10 +173,7 @@ pub(crate) fn guard(headers: &mut HeaderMap) {
     if let Ok(policy) = HeaderValue::from_str(&POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
-    headers.insert(
-        X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
 }
 

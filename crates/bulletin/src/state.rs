@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{
-    Cause, Condition, Fact, OrderKind, OrganisationId, OutageId, Record, Role, Service,
-    ServiceId, Standing, Statement, Timestamp, Topic, Verdict,
+    Cause, Condition, Fact, OrderKind, OrganisationId, OutageId, Record, Role, Service, ServiceId,
+    Standing, Statement, Timestamp, Topic, Verdict,
 };
 
 mod chronicle;

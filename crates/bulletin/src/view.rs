@@ -21,10 +21,10 @@ use standing::{Public, Row};
 use timeline::Timeline;
 
 /// At most so many statements stand on the first page; all stand on a page of their own.
-const STATEMENTS: usize = 5;
+const STATEMENTS: usize = 4;
 /// At most so many bytes of one statement, and of all, stand on the first page (as escaped).
 const STATEMENT_BYTES: usize = 1500;
-const ALL_STATEMENT_BYTES: usize = 3600;
+const ALL_STATEMENT_BYTES: usize = 2600;
 
 /// What everything is made of.
 #[derive(Clone, Copy)]
@@ -121,6 +121,13 @@ impl View {
     }
 }
 
+impl View {
+    /// Whether a sign stands on the page.
+    pub(crate) fn uses(&self, icon: &str) -> bool {
+        self.services.iter().any(|row| row.icon == icon)
+    }
+}
+
 fn observes(ground: &Ground<'_>) -> bool {
     ground
         .standings
@@ -156,10 +163,7 @@ fn lead(ground: &Ground<'_>, picture: Public) -> Vec<Sentence> {
         .collect();
     if !kept.is_empty() {
         let listed = headline::listed(words, &kept);
-        let values = [
-            ("services", (&listed).into()),
-            ("count", kept.len().into()),
-        ];
+        let values = [("services", (&listed).into()), ("count", kept.len().into())];
         lead.push(Sentence::new(&words.with("lead-kept-too", &values)));
     }
     lead.extend(copy(ground));

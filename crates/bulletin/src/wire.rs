@@ -192,7 +192,11 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        request.body(()).map(Request::into_parts).expect("a request").0
+        request
+            .body(())
+            .map(Request::into_parts)
+            .expect("a request")
+            .0
     }
 
     #[test]
@@ -201,8 +205,19 @@ mod tests {
         assert_eq!(Path::of("/de"), Path::Page(Language::German));
         assert_eq!(Path::of("/en/"), Path::Page(Language::English));
         assert_eq!(Path::of("/feed.atom"), Path::Feed(None));
-        assert_eq!(Path::of("/de/statements"), Path::Statements(Language::German));
-        for unknown in ["/fr", "//", "/de/x", "/DE", "/de//", "/../de", "/status.json/"] {
+        assert_eq!(
+            Path::of("/de/statements"),
+            Path::Statements(Language::German)
+        );
+        for unknown in [
+            "/fr",
+            "//",
+            "/de/x",
+            "/DE",
+            "/de//",
+            "/../de",
+            "/status.json/",
+        ] {
             assert_eq!(Path::of(unknown), Path::Unknown, "{unknown}");
         }
     }
@@ -213,7 +228,10 @@ mod tests {
             language(&head("/", &[("accept-language", value)]).headers, offered)
         };
         let both = [Language::German, Language::English];
-        assert_eq!(choose("fr, en;q=0.8, de;q=0.9", &both), Some(Language::German));
+        assert_eq!(
+            choose("fr, en;q=0.8, de;q=0.9", &both),
+            Some(Language::German)
+        );
         assert_eq!(choose("de;q=0, en;q=0.1", &both), Some(Language::English));
         assert_eq!(choose("en-GB", &[Language::German]), None);
         assert_eq!(choose("*", &both), Some(Language::German));
@@ -225,17 +243,27 @@ mod tests {
         let kind = |path: &str, headers: &[(&str, &str)]| Kind::of(&head(path, headers));
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
         assert_eq!(kind("/a.png", &[("accept", browser)]), Kind::Html);
-        assert_eq!(kind("/", &[("accept", "image/avif,image/webp,*/*;q=0.8")]), Kind::Image);
+        assert_eq!(
+            kind("/", &[("accept", "image/avif,image/webp,*/*;q=0.8")]),
+            Kind::Image
+        );
         assert_eq!(kind("/", &[("accept", "application/json")]), Kind::Json);
-        assert_eq!(kind("/s.css", &[("accept", "text/css,*/*;q=0.1")]), Kind::Style);
+        assert_eq!(
+            kind("/s.css", &[("accept", "text/css,*/*;q=0.1")]),
+            Kind::Style
+        );
         assert_eq!(kind("/s.js", &[("accept", "*/*")]), Kind::Script);
-        assert_eq!(kind("/", &[("accept", "*/*"), ("sec-fetch-dest", "script")]), Kind::Script);
+        assert_eq!(
+            kind("/", &[("accept", "*/*"), ("sec-fetch-dest", "script")]),
+            Kind::Script
+        );
         assert_eq!(kind("/page", &[]), Kind::Html);
     }
 
     #[test]
     fn a_known_version_is_recognised() {
-        let known = |value: &str| has_version(&head("/", &[("if-none-match", value)]).headers, "\"a\"");
+        let known =
+            |value: &str| has_version(&head("/", &[("if-none-match", value)]).headers, "\"a\"");
         assert!(known("\"x\", W/\"a\""));
         assert!(known("*"));
         assert!(!known("\"aa\""));

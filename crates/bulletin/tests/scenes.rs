@@ -115,7 +115,11 @@ async fn write(stage: &Stage, scene: &str) {
         return;
     };
     std::fs::create_dir_all(&folder).expect("a folder");
-    for (path, file) in [("/de", "de"), ("/en", "en"), ("/de/statements", "de-statements")] {
+    for (path, file) in [
+        ("/de", "de"),
+        ("/en", "en"),
+        ("/de/statements", "de-statements"),
+    ] {
         let page = stage.page(path).await;
         std::fs::write(folder.join(format!("{scene}-{file}.html")), page).expect("written");
     }
@@ -143,7 +147,11 @@ async fn a_good_day() {
     log.extend(night());
     let stage = Stage::open(vec![organisation()], &log).await;
     stage
-        .stand([good(Service::Web), good(Service::Mail), good(Service::Names)])
+        .stand([
+            good(Service::Web),
+            good(Service::Mail),
+            good(Service::Names),
+        ])
         .await;
     let page = parse(&stage.page("/en").await);
     assert_eq!(
@@ -169,7 +177,11 @@ async fn a_dark_morning() {
     web.mode = Mode::Observe;
     web.would = Some(Role::Acting);
     stage
-        .stand([web, dark(Service::Mail, Cause::Silent, "09:14:05"), good(Service::Names)])
+        .stand([
+            web,
+            dark(Service::Mail, Cause::Silent, "09:14:05"),
+            good(Service::Names),
+        ])
         .await;
     let page = parse(&stage.page("/en").await);
     assert_eq!(
@@ -223,7 +235,11 @@ async fn on_the_way_back() {
     log.extend(evening());
     let stage = Stage::open(vec![organisation()], &log).await;
     stage
-        .stand([returning(Service::Web), good(Service::Mail), good(Service::Names)])
+        .stand([
+            returning(Service::Web),
+            good(Service::Mail),
+            good(Service::Names),
+        ])
         .await;
     let page = parse(&stage.page("/de").await);
     assert_eq!(
@@ -231,7 +247,11 @@ async fn on_the_way_back() {
         "Die Website von Verein Beispiel kehrt zurück"
     );
     let timeline = page.classed("timeline")[0].text();
-    for part in ["Ein Mensch wird gefragt", "Die Antwort lautet ja", "antworten wieder"] {
+    for part in [
+        "Ein Mensch wird gefragt",
+        "Die Antwort lautet ja",
+        "antworten wieder",
+    ] {
         assert!(timeline.contains(part), "{timeline}");
     }
     assert!(!timeline.contains("a.person"), "nobody is named");
@@ -242,11 +262,19 @@ async fn on_the_way_back() {
 #[tokio::test]
 async fn we_are_blind_ourselves() {
     let stage = Stage::open(vec![organisation()], &[]).await;
-    let blind = verdict(Service::Web, Condition::Blind, Some(Cause::Observer), "12:00");
+    let blind = verdict(
+        Service::Web,
+        Condition::Blind,
+        Some(Cause::Observer),
+        "12:00",
+    );
     stage.stand([standing(Role::Standby, "06:00", blind)]).await;
     let page = parse(&stage.page("/de").await);
     let measured = page.classed("measured")[0].text();
-    assert!(measured.contains("können derzeit nicht beurteilen"), "{measured}");
+    assert!(
+        measured.contains("können derzeit nicht beurteilen"),
+        "{measured}"
+    );
     assert!(page.classed("reason").is_empty());
     write(&stage, "blind").await;
     stage.close().await;

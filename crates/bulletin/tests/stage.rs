@@ -22,7 +22,10 @@ const MIDNIGHT: i64 = 1_779_228_000_000;
 
 /// A time of that day in Berlin: `at("09:14:03")`.
 pub(crate) fn at(clock: &str) -> Timestamp {
-    let parts: Vec<i64> = clock.split(':').map(|part| part.parse().expect("a number")).collect();
+    let parts: Vec<i64> = clock
+        .split(':')
+        .map(|part| part.parse().expect("a number"))
+        .collect();
     let seconds = parts[0] * 3600 + parts[1] * 60 + parts.get(2).copied().unwrap_or(0);
     Timestamp::from_millis(MIDNIGHT + seconds * 1000)
 }
@@ -55,7 +58,12 @@ fn berlin() -> TimeZone {
         .expect("rules of a time zone")
 }
 
-pub(crate) fn verdict(of: Service, condition: Condition, cause: Option<Cause>, since: &str) -> Verdict {
+pub(crate) fn verdict(
+    of: Service,
+    condition: Condition,
+    cause: Option<Cause>,
+    since: &str,
+) -> Verdict {
     let finding = |good: bool| match good {
         true => Finding::Good { identity: None },
         false => Finding::Failed(Failure::Silent {
@@ -261,6 +269,11 @@ impl Stage {
             running,
             _folder: folder,
         }
+    }
+
+    /// Ends the stream of records.
+    pub(crate) fn stop_records(&mut self) {
+        self.records = mpsc::channel(1).0;
     }
 
     /// Publishes standings and lets the bulletin follow.

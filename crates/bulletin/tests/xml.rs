@@ -36,7 +36,11 @@ impl Element {
     }
 
     /// All elements below that `wanted` wants, in the order of the document.
-    pub(crate) fn all<'e>(&'e self, wanted: &dyn Fn(&Element) -> bool, found: &mut Vec<&'e Element>) {
+    pub(crate) fn all<'e>(
+        &'e self,
+        wanted: &dyn Fn(&Element) -> bool,
+        found: &mut Vec<&'e Element>,
+    ) {
         for element in self.elements() {
             if wanted(element) {
                 found.push(element);
@@ -88,15 +92,24 @@ pub(crate) fn parse(document: &str) -> Element {
             Ok(Event::Start(start)) => open.push(element(&start)),
             Ok(Event::Empty(start)) => {
                 let element = element(&start);
-                open.last_mut().expect("open").children.push(Node::Element(element));
+                open.last_mut()
+                    .expect("open")
+                    .children
+                    .push(Node::Element(element));
             }
             Ok(Event::End(_)) => {
                 let done = open.pop().expect("open");
-                open.last_mut().expect("open").children.push(Node::Element(done));
+                open.last_mut()
+                    .expect("open")
+                    .children
+                    .push(Node::Element(done));
             }
             Ok(Event::Text(text)) => {
                 let text = (*text).to_owned();
-                open.last_mut().expect("open").children.push(Node::Text(text));
+                open.last_mut()
+                    .expect("open")
+                    .children
+                    .push(Node::Text(text));
             }
             Ok(Event::GeneralRef(reference)) => {
                 let character = reference
@@ -104,7 +117,10 @@ pub(crate) fn parse(document: &str) -> Element {
                     .expect("a character reference")
                     .unwrap_or_else(|| panic!("unknown entity {reference:?}"));
                 let text = character.to_string();
-                open.last_mut().expect("open").children.push(Node::Text(text));
+                open.last_mut()
+                    .expect("open")
+                    .children
+                    .push(Node::Text(text));
             }
             Ok(_) => {}
         }
@@ -118,7 +134,12 @@ fn element(start: &quick_xml::events::BytesStart<'_>) -> Element {
         let attribute = attribute.expect("a well-formed attribute");
         let name = attribute.key.as_ref().to_owned();
         let value = attribute.value.into_owned();
-        (name, quick_xml::escape::unescape(&value).expect("escaped").into_owned())
+        (
+            name,
+            quick_xml::escape::unescape(&value)
+                .expect("escaped")
+                .into_owned(),
+        )
     });
     Element {
         name: start.name().as_ref().to_owned(),

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use model::{
     Action, Answer, Detector, DetectorAction, DetectorConfig, DetectorInput, Fact, Input, Mono,
-    Now, Observation, Order, PlaceId, Policy, Record, Restored, Saved, ServiceId,
-    Standby, Standing, Standings,
+    Now, Observation, Order, PlaceId, Policy, Record, Restored, Saved, ServiceId, Standby,
+    Standing, Standings,
 };
 
 /// One service to decide about.
@@ -37,6 +37,8 @@ pub enum Told {
     Order(Order),
     /// A person answered.
     Answer(Answer),
+    /// A person's word that belongs into the record and moves nothing.
+    Fact(Fact),
     /// A part has handed everything back.
     HandedBack(ServiceId),
     /// Time passed.
@@ -84,13 +86,25 @@ impl Decider {
         now: Now,
     ) -> Self {
         let mut machines = BTreeMap::new();
-        for Decided { service, detector, policy } in services {
+        for Decided {
+            service,
+            detector,
+            policy,
+        } in services
+        {
             let detector = detector.map(|config| Detector::new(service.clone(), config));
             let standby = Standby::new(service.clone(), policy, restored(&service), now);
             machines.insert(service, Machines { detector, standby });
         }
-        let standings = machines.iter().map(|(id, m)| (id.clone(), m.standby.standing())).collect();
-        Self { place, machines, standings: Arc::new(standings) }
+        let standings = machines
+            .iter()
+            .map(|(id, m)| (id.clone(), m.standby.standing()))
+            .collect();
+        Self {
+            place,
+            machines,
+            standings: Arc::new(standings),
+        }
     }
 
     /// The standings of this moment.
@@ -128,6 +142,7 @@ impl Decider {
                 self.record(now, Fact::Answered(answer.clone()), out);
                 self.decide(now, &answer.service.clone(), Input::Answer(answer), out);
             }
+            Told::Fact(fact) => self.record(now, fact, out),
             Told::HandedBack(service) => self.decide(now, &service, Input::HandedBack, out),
             Told::Tick => {
                 let services: Vec<_> = self.machines.keys().cloned().collect();
@@ -146,8 +161,12 @@ impl Decider {
         input: DetectorInput,
         out: &mut Vec<Wanted>,
     ) {
-        let Some(machines) = self.machines.get_mut(service) else { return };
-        let Some(detector) = &mut machines.detector else { return };
+        let Some(machines) = self.machines.get_mut(service) else {
+            return;
+        };
+        let Some(detector) = &mut machines.detector else {
+            return;
+        };
         let mut actions = Vec::new();
         detector.handle(now, input, &mut actions);
         for action in actions {
@@ -164,7 +183,9 @@ impl Decider {
     }
 
     fn decide(&mut self, now: Now, service: &ServiceId, input: Input, out: &mut Vec<Wanted>) {
-        let Some(machines) = self.machines.get_mut(service) else { return };
+        let Some(machines) = self.machines.get_mut(service) else {
+            return;
+        };
         let mut actions = Vec::new();
         machines.standby.handle(now, input, &mut actions);
         for action in actions {
@@ -188,7 +209,11 @@ impl Decider {
     }
 
     fn record(&self, now: Now, fact: Fact, out: &mut Vec<Wanted>) {
-        out.push(Wanted::Record(Record { at: now.wall, place: self.place.clone(), fact }));
+        out.push(Wanted::Record(Record {
+            at: now.wall,
+            place: self.place.clone(),
+            fact,
+        }));
     }
 }
 
@@ -216,7 +241,12 @@ pub fn replay<'r>(
                 decider.decide(now, &verdict.service.clone(), input, &mut out);
             }
             Fact::Order(order) => {
-                decider.decide(now, &order.service.clone(), Input::Order(order.clone()), &mut out);
+                decider.decide(
+                    now,
+                    &order.service.clone(),
+                    Input::Order(order.clone()),
+                    &mut out,
+                );
             }
             Fact::Answered(answer) => {
                 let input = Input::Answer(answer.clone());
@@ -246,7 +276,11 @@ fn catch_up(decider: &mut Decider, now: &mut Now, record: &Record, replayed: &mu
 
 /// Detectors do not run in a replay: their verdicts are in the record.
 fn standby_wakeup(decider: &Decider, now: Now) -> Option<Mono> {
-    decider.machines.values().filter_map(|machines| machines.standby.next_wakeup(now)).min()
+    decider
+        .machines
+        .values()
+        .filter_map(|machines| machines.standby.next_wakeup(now))
+        .min()
 }
 
 fn keep_records(out: Vec<Wanted>, replayed: &mut Vec<Record>) {

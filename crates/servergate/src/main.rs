@@ -1,3 +1,7 @@
-//! Keeps an organisation reachable while its own servers are dark.
+//! The command line: reads what was typed, runs it, and turns the end into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    servergate::run(std::env::args_os())
+}

@@ -162,15 +162,21 @@ impl Stop {
         if self.drain.has_begun() {
             return Some(Ending::Drained);
         }
-        let standings = self.standings.borrow();
-        let allowed = self.folder || may_ask(standings.get(&self.service));
-        (!allowed).then_some(Ending::StoodDown)
+        let permitted = self.permits(&self.standings.borrow());
+        (!permitted).then_some(Ending::StoodDown)
     }
 
-    /// Returns when there is no reason to stop. Cancel-safe.
+    fn permits(&self, standings: &Standings) -> bool {
+        self.folder || may_ask(standings.get(&self.service))
+    }
+
+    /// Returns when the standing permits a capture. Cancel-safe.
     pub(crate) async fn allowed(&self) {
         let mut standings = self.standings.clone();
-        let _ = standings.wait_for(|_| self.reason().is_none()).await;
+        if standings.wait_for(|standings| self.permits(standings)).await.is_err() {
+            // Nobody decides any more.
+            self.drain.begun().await;
+        }
     }
 
     /// Returns when there is a reason. Cancel-safe.

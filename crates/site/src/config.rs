@@ -108,6 +108,8 @@ pub struct CaptureConfig {
     pub depth: u16,
     /// A capture ends after so long.
     pub time: Duration,
+    /// So long an answer, or the next piece of it, is waited for.
+    pub patience: Duration,
     /// Whether robots.txt binds us. An organisation may lift it for its own copy.
     pub robots: bool,
     /// Path prefixes that are left out, beside what is left out anyway.
@@ -126,6 +128,7 @@ impl Default for CaptureConfig {
             file: 100 << 20,
             depth: 64,
             time: Duration::from_secs(30 * 60),
+            patience: Duration::from_secs(20),
             robots: true,
             exclude: Vec::new(),
             marked_private: false,
@@ -269,13 +272,30 @@ fn capture(fields: &Fields<'_>) -> CaptureConfig {
         bytes: bytes("bytes").unwrap_or(default.bytes),
         file: bytes("file").unwrap_or(default.file),
         depth: depth.and_then(|it| it.try_into().ok()).unwrap_or(default.depth),
-        time: fields.duration("time").unwrap_or(default.time),
+        time: bounded(fields, "time", default.time, LONGEST_CAPTURE),
+        patience: bounded(fields, "patience", default.patience, LONGEST_PATIENCE),
         robots: fields.boolean("robots").unwrap_or(default.robots),
         exclude: fields.each("exclude", "a path prefix like \"/internal/\"", |text| {
             text.starts_with('/').then(|| text.to_owned())
         }),
         marked_private: fields.boolean("marked_private").unwrap_or(default.marked_private),
     }
+}
+
+/// What a capture put is safe from being swept for an hour; it must have ended by then.
+const LONGEST_CAPTURE: Duration = Duration::from_secs(45 * 60);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+fn bounded(fields: &Fields<'_>, key: &'static str, default: Duration, most: Duration) -> Duration {
+    let Some(span) = fields.duration(key) else {
+        return default;
+    };
+    if span.is_zero() || span > most {
+        let most = most.as_secs() / 60;
+        fields.problem(key, format_args!("should be more than nothing and at most {most}m"));
+        return default;
+    }
+    span
 }
 
 /// `"500MB"`, `"2GB"`, `"64kB"`: powers of 1024.

@@ -17,7 +17,7 @@ const PIECE: usize = 64 * 1024;
 ///
 /// # Errors
 /// A body is missing or damaged, or `to` cannot be written.
-pub fn warc(manifest: &Manifest, blobs: &Blobs, to: &mut dyn Write) -> io::Result<u64> {
+pub(crate) fn warc(manifest: &Manifest, blobs: &Blobs, to: &mut dyn Write) -> io::Result<u64> {
     let info = info(manifest);
     let mut record = Record {
         kind: "warcinfo",

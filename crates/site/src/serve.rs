@@ -338,3 +338,6 @@ fn assemble(plan: Plan, body: Body) -> Response {
     *response.headers_mut() = plan.headers;
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Timetable {
         for (index, timing) in targets.iter().enumerate() {
             let nanos = timing.interval.as_nanos();
             let spread = nanos * index as u128 / count;
-            let offset = nanos * u128::from(seed >> 32) >> 32;
+            let offset = (nanos * u128::from(seed >> 32)) >> 32;
             let phase = (spread + offset).checked_rem(nanos).unwrap_or(0);
             let phase = Duration::from_nanos(u64::try_from(phase).unwrap_or(0));
             queue.insert((now.after(phase), index, Kind::Slot));

@@ -1,5 +1,7 @@
 //! The part as the program runs it: targets, bursts, references, alerts, on loopback.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that fails may panic
+
 mod alerts;
 mod observing;
 

@@ -2,7 +2,7 @@
 
 # Services: alone, with their article, with "of"
 service-chat = Chat (Jabber)
-servicemail = Email
+service-mail = Email
 service-names = Name service (DNS)
 service-web = Website
 subject-chat = the chat

@@ -1,9 +1,9 @@
 //! What the record says about one organisation: statements, disturbances, the copy that is held.
 
 use super::{
-    ALL_STATEMENT_BYTES, BTreeMap, Cause, Condition, DISTURBANCES, Disturbance, Entry, Event, Fact, OutageId, Role,
-    STATEMENT_BYTES, STATEMENTS, Service, ServiceId, Standing, Statement, Timestamp, Topic,
-    VecDeque, Verdict,
+    ALL_STATEMENT_BYTES, BTreeMap, Cause, Condition, DISTURBANCES, Disturbance, Entry, Event, Fact,
+    OutageId, Role, STATEMENT_BYTES, STATEMENTS, Service, ServiceId, Standing, Statement,
+    Timestamp, Topic, VecDeque, Verdict,
 };
 
 /// What follows an end within this time still belongs to it (standing down, the last answer).

@@ -10,8 +10,8 @@ use crate::sentence::{Moment, capitalised};
 use crate::state::{Disturbance, Entry, Event};
 
 /// So many first and last entries stand on the page; between them the rest is counted.
-const FIRST: usize = 5;
-const LAST: usize = 15;
+const FIRST: usize = 4;
+const LAST: usize = 12;
 
 /// The course as the page shows it.
 pub(crate) struct Timeline {
@@ -88,7 +88,8 @@ fn line(ground: &Ground<'_>, entry: &Entry, omitted: usize) -> Line {
         text: text(words, entry),
         kind,
         kind_word,
-        omitted: (omitted > 0).then(|| words.with("timeline-omitted", &[("count", omitted.into())])),
+        omitted: (omitted > 0)
+            .then(|| words.with("timeline-omitted", &[("count", omitted.into())])),
     }
 }
 

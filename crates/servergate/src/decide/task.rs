@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use host::{Drain, Hint, Host, OutletReceiver, RunError};
-use model::{Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target};
-use store::{Batch, Key, LogName, Store, Table};
+use model::{
+    Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target,
+};
+use store::{Batch, Key, LogName, Position, Store, Table};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Decided, Decider, Told, Wanted};
@@ -17,6 +19,9 @@ use super::{Decided, Decider, Told, Wanted};
 pub(crate) fn record_log() -> LogName {
     LogName::new("record")
 }
+
+/// At most so many records are kept.
+const RECORDS: u64 = 100_000;
 
 /// Where the machines' durable parts lie, by organisation and service.
 const MACHINES: Table = Table::new("machine");
@@ -41,8 +46,10 @@ pub(crate) struct Inlets {
 pub(crate) struct Outcomes {
     /// To the parts.
     pub(crate) standings: watch::Sender<Standings>,
-    /// To `watch`: the number of the burst, and of which service.
-    pub(crate) bursts: mpsc::Sender<(u64, ServiceId)>,
+    /// To `watch`.
+    pub(crate) bursts: mpsc::Sender<::watch::Burst>,
+    /// What a burst for a service is sent to.
+    pub(crate) targets: BTreeMap<ServiceId, Target>,
     /// Every record once it is durable, for `bulletin`.
     pub(crate) records: mpsc::Sender<Record>,
     /// The last observation of every target, for `status`.
@@ -56,7 +63,12 @@ pub(crate) struct LastObservations(Arc<Mutex<BTreeMap<Target, Observation>>>);
 impl LastObservations {
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Observation> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     fn keep(&self, observation: &Observation) {
@@ -79,11 +91,16 @@ impl Task {
         let restored = |service: &ServiceId| saved_machine(&host.store, service);
         let decider = Decider::new(host.place.clone(), services, restored, now);
         outcomes.standings.send_replace(decider.standings());
-        Self { host, decider, outcomes }
+        Self {
+            host,
+            decider,
+            outcomes,
+        }
     }
 
     /// Decides until the drain begins.
     pub(crate) async fn run(mut self, mut inlets: Inlets, drain: Drain) -> Result<(), RunError> {
+        self.keep_the_record_within_bounds().await;
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.take_down(vec![Fact::Started { version }]).await?;
         loop {
@@ -124,6 +141,25 @@ impl Task {
         self.take_down(vec![Fact::Stopped]).await
     }
 
+    /// The record is bounded: the oldest go, a year and more of quiet days or of many outages.
+    async fn keep_the_record_within_bounds(&self) {
+        let Ok(last) = self.host.store.last(&record_log(), 1) else {
+            return;
+        };
+        let Some(last) = last.first() else { return };
+        let Some(below) = last.position.number().checked_sub(RECORDS) else {
+            return;
+        };
+        if let Err(error) = self
+            .host
+            .store
+            .trim(&record_log(), Position::from_number(below))
+            .await
+        {
+            tracing::warn!(%error, "the record was not trimmed");
+        }
+    }
+
     /// Does what is wanted, in order: what is to be durable is committed before the next thing
     /// that anybody can see.
     async fn carry_out(&mut self, wanted: Vec<Wanted>) -> Result<(), RunError> {
@@ -140,12 +176,18 @@ impl Task {
                     records.push(record);
                 }
                 Wanted::Publish(standings) => {
-                    self.commit(std::mem::take(&mut batch), &mut records).await?;
+                    self.commit(std::mem::take(&mut batch), &mut records)
+                        .await?;
                     self.outcomes.standings.send_replace(standings);
                 }
                 Wanted::Burst { number, service } => {
                     // A burst that does not fit is asked for again at its deadline.
-                    let _ = self.outcomes.bursts.try_send((number, service));
+                    if let Some(target) = self.outcomes.targets.get(&service).cloned() {
+                        let _ = self
+                            .outcomes
+                            .bursts
+                            .try_send(::watch::Burst { number, target });
+                    }
                 }
                 // No part of this version holds anything to hand back.
                 Wanted::Handback(..) => {}
@@ -158,7 +200,13 @@ impl Task {
     async fn take_down(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
         let Now { wall: at, .. } = self.host.clock.now();
         let place = &self.host.place;
-        let record = |fact| Wanted::Record(Record { at, place: place.clone(), fact });
+        let record = |fact| {
+            Wanted::Record(Record {
+                at,
+                place: place.clone(),
+                fact,
+            })
+        };
         let wanted = facts.into_iter().map(record).collect();
         self.carry_out(wanted).await
     }
@@ -196,7 +244,10 @@ fn drain_facts(first: Fact, more: &mut OutletReceiver<Fact>) -> Vec<Fact> {
 }
 
 fn machine_key(service: &ServiceId) -> Key {
-    Key::new(MACHINES, &[service.organisation.as_str(), &service.service.to_string()])
+    Key::new(
+        MACHINES,
+        &[service.organisation.as_str(), &service.service.to_string()],
+    )
 }
 
 fn saved_machine(store: &Store, service: &ServiceId) -> Restored {

@@ -34,7 +34,9 @@ fn one_organisation_goes_dark_and_the_other_is_left_alone() {
     world.run(180 + 30 + 15);
     assert_eq!(role(&world.standings(), "verein.test"), Role::Standby);
     let outages = outage::Outages::of(&world.records);
-    let [outage] = outages.all() else { panic!("one outage, not {:?}", outages.all()) };
+    let [outage] = outages.all() else {
+        panic!("one outage, not {:?}", outages.all())
+    };
     assert_eq!(outage.service, web("verein.test"));
     let recovery = outage.recovery_time().expect("it acted");
     assert!(recovery.as_secs() <= 22, "took over after {recovery:?}");
@@ -53,7 +55,12 @@ fn an_isolated_observer_moves_nothing_and_claims_nothing() {
         _ => false,
     });
     assert_eq!(claims.count(), 0);
-    assert!(world.shown.iter().all(|standings| role(standings, "verein.test") == Role::Standby));
+    assert!(
+        world
+            .shown
+            .iter()
+            .all(|standings| role(standings, "verein.test") == Role::Standby)
+    );
     // The primary goes dark while we are blind; we find out when we see again.
     world.cause(Fault::Dark(web("verein.test")));
     world.mend(&Fault::Cable("oslo"));
@@ -68,7 +75,10 @@ fn a_minority_of_places_is_said_and_moves_nothing() {
     world.cause(Fault::Path("bern", web("verein.test")));
     world.run(120);
     let standing = &world.standings()[&web("verein.test")];
-    assert_eq!((standing.role, standing.condition()), (Role::Standby, Some(Condition::BelowQuorum)));
+    assert_eq!(
+        (standing.role, standing.condition()),
+        (Role::Standby, Some(Condition::BelowQuorum))
+    );
 }
 
 #[test]
@@ -77,10 +87,21 @@ fn observe_moves_nothing_and_the_record_says_what_act_would_have_done() {
     world.run(30);
     world.cause(Fault::Dark(web("verein.test")));
     world.run(60);
-    assert!(world.shown.iter().all(|standings| role(standings, "verein.test") == Role::Standby));
-    let would = world.records.iter().any(
-        |record| matches!(&record.fact, Fact::Would { role: Role::Acting, .. }),
+    assert!(
+        world
+            .shown
+            .iter()
+            .all(|standings| role(standings, "verein.test") == Role::Standby)
     );
+    let would = world.records.iter().any(|record| {
+        matches!(
+            &record.fact,
+            Fact::Would {
+                role: Role::Acting,
+                ..
+            }
+        )
+    });
     assert!(would, "the record says nothing of what act would have done");
 }
 
@@ -115,7 +136,9 @@ fn play(mode: Mode, day: &[(u64, Fault, bool)]) -> World {
 fn hash(world: &World) -> u64 {
     let mut hasher = DefaultHasher::new();
     for record in &world.records {
-        serde_json::to_string(record).expect("a record is JSON").hash(&mut hasher);
+        serde_json::to_string(record)
+            .expect("a record is JSON")
+            .hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -125,9 +148,11 @@ fn standings_of<'r>(
     records: impl Iterator<Item = &'r model::Record>,
 ) -> Vec<(ServiceId, Role, Option<OutageId>)> {
     let standing = |record: &model::Record| match &record.fact {
-        Fact::Standing(standing) => {
-            Some((standing.service.clone(), standing.role, standing.outage.clone()))
-        }
+        Fact::Standing(standing) => Some((
+            standing.service.clone(),
+            standing.role,
+            standing.outage.clone(),
+        )),
         _ => None,
     };
     records.filter_map(standing).collect()

@@ -93,7 +93,12 @@ impl World {
             self.send_probes();
             self.land_probes();
             let now = at(self.second);
-            if self.decider.next_wakeup(now).is_some_and(|due| due <= now.mono) || timer_due(self) {
+            if self
+                .decider
+                .next_wakeup(now)
+                .is_some_and(|due| due <= now.mono)
+                || timer_due(self)
+            {
                 self.tell(Told::Tick);
             }
         }
@@ -115,9 +120,19 @@ impl World {
             }
         }
         for (place, service, purpose) in sends {
-            let takes = if self.finds(&place, &service).is_good() { 0 } else { TIMEOUT };
+            let takes = if self.finds(&place, &service).is_good() {
+                0
+            } else {
+                TIMEOUT
+            };
             let due = self.second + takes;
-            self.flights.push(Flight { due, place, service, purpose, sent: self.second });
+            self.flights.push(Flight {
+                due,
+                place,
+                service,
+                purpose,
+                sent: self.second,
+            });
         }
     }
 
@@ -136,9 +151,13 @@ impl World {
     fn observation(&self, flight: Flight) -> Observation {
         // What a probe found was settled by how long it took.
         let finding = if flight.due == flight.sent {
-            Finding::Good { identity: Some(Identity("spki:known".into())) }
+            Finding::Good {
+                identity: Some(Identity("spki:known".into())),
+            }
         } else {
-            Finding::Failed(Failure::Silent { phase: Phase::Connect })
+            Finding::Failed(Failure::Silent {
+                phase: Phase::Connect,
+            })
         };
         let sees = match (finding.is_good(), self.is_cut_off(&flight.place)) {
             (true, _) => Sees::NotAsked,
@@ -146,9 +165,21 @@ impl World {
             (false, false) => Sees::References,
         };
         let name = format!("https://{}/", flight.service.organisation).into();
-        let target = Target { service: flight.service, name };
+        let target = Target {
+            service: flight.service,
+            name,
+        };
         let sent = at(flight.sent).wall;
-        Observation::measured(flight.place, target, sent, flight.purpose, vec![], finding, sees, vec![])
+        Observation::measured(
+            flight.place,
+            target,
+            sent,
+            flight.purpose,
+            vec![],
+            finding,
+            sees,
+            vec![],
+        )
     }
 
     fn finds(&self, place: &PlaceId, service: &ServiceId) -> Finding {
@@ -157,14 +188,18 @@ impl World {
             |fault| matches!(fault, Fault::Path(from, to) if *from == place.as_str() && to == service),
         );
         if dark || path || self.is_cut_off(place) {
-            Finding::Failed(Failure::Silent { phase: Phase::Connect })
+            Finding::Failed(Failure::Silent {
+                phase: Phase::Connect,
+            })
         } else {
             Finding::Good { identity: None }
         }
     }
 
     fn is_cut_off(&self, place: &PlaceId) -> bool {
-        self.faults.iter().any(|fault| matches!(fault, Fault::Cable(cut) if *cut == place.as_str()))
+        self.faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::Cable(cut) if *cut == place.as_str()))
     }
 
     fn tell(&mut self, told: Told) {
@@ -190,11 +225,17 @@ impl World {
 fn timer_due(world: &World) -> bool {
     let before = at(world.second - 1);
     let now = at(world.second);
-    world.decider.next_wakeup(before).is_some_and(|due| due <= now.mono)
+    world
+        .decider
+        .next_wakeup(before)
+        .is_some_and(|due| due <= now.mono)
 }
 
 fn at(second: u64) -> Now {
-    let start = Now { wall: Timestamp::from_millis(1_779_268_443_000), ..Now::default() };
+    let start = Now {
+        wall: Timestamp::from_millis(1_779_268_443_000),
+        ..Now::default()
+    };
     start.after(Duration::from_secs(1_000_000 + second))
 }
 
@@ -202,7 +243,10 @@ fn decided(mode: Mode, services: &[ServiceId], places: &[PlaceId]) -> Vec<Decide
     let decide = |service: &ServiceId| Decided {
         service: service.clone(),
         detector: Some(DetectorConfig::new(places.to_vec())),
-        policy: Policy { mode, ..Policy::default() },
+        policy: Policy {
+            mode,
+            ..Policy::default()
+        },
     };
     services.iter().map(decide).collect()
 }

@@ -1,5 +1,8 @@
 //! The crawl: one request after the other, as polite as the primary wishes, until nothing is left.
 
+mod begin;
+mod sum;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +14,15 @@ use model::{Mono, Timestamp};
 use super::build::{Added, Builder, Previous};
 use super::digest::{self, Followed, Kept};
 use super::fetch::{self, Content, FetchError, Fetched, Fetcher, Known};
-use super::frontier::{self, Frontier, Limits, Origin, Task};
+use super::frontier::{Frontier, Limits, Origin, Task};
 use super::policy::{self, Form};
 use super::robots::Robots;
-use super::{CaptureError, Captured, Ending, Limit, Stop, Tally, start_of};
+use super::{CaptureError, Captured, Ending, Limit, Stop, Tally};
 use crate::config::{Primary, Source, WebConfig};
-use crate::guard::{Candidate, Portrait, Start};
 use crate::metrics::{Fate, SiteMetrics};
 use crate::wire::Kind;
 use crate::wire::address::{Address, Leads, Scope};
-use crate::wire::manifest::{Manifest, PageSpec};
+use crate::wire::manifest::Manifest;
 
 /// So many failures in a row mean that the primary is not well.
 const FAILURES: u32 = 5;
@@ -30,14 +32,8 @@ const WAITS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// The wait where the primary does not say how long.
 const WAIT: Duration = Duration::from_secs(10);
-/// A page that nothing leads to any more is still asked for, for so long.
-const UNLINKED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// More sitemaps than this are not read.
-const MOST_SITEMAPS: usize = 200;
 /// Addresses that are known but not pages yet, for each page that is allowed.
 const ADDRESSES_A_PAGE: usize = 4;
-/// What every site may have, beside what leads to it.
-const WELL_KNOWN: &[&str] = &["/favicon.ico", "/.well-known/security.txt"];
 
 /// The hosts, and the port, that belong to the site.
 pub(crate) fn scope(config: &WebConfig) -> Scope {
@@ -68,7 +64,7 @@ pub(crate) async fn crawl(
         host,
         metrics,
         scope: Arc::new(scope(config)),
-        fetcher: Fetcher::new(host.clone(), primary, tls, limits.file, limits.marked_private),
+        fetcher: Fetcher::new(host.clone(), primary, tls, limits),
         frontier: Frontier::new(Limits {
             depth: limits.depth,
             addresses: limits.pages.saturating_mul(ADDRESSES_A_PAGE),
@@ -135,16 +131,20 @@ impl Crawl<'_> {
         if let Some(ending) = self.begin().await? {
             return Ok(ending);
         }
-        while let Some(task) = self.frontier.next() {
+        loop {
+            // Before a task is taken: what was not taken stays as it was.
             if let Some(limit) = self.limit() {
                 return Ok(Ending::Limit(limit));
             }
+            let Some(task) = self.frontier.next() else {
+                break;
+            };
             if let Some(ending) = self.visit(&task).await? {
                 return Ok(ending);
             }
             self.report();
         }
-        self.probe_unknown().await?;
+        self.probe_unknown().await;
         Ok(Ending::Complete)
     }
 
@@ -158,104 +158,6 @@ impl Crawl<'_> {
         }
         let spent = self.host.clock.now().mono.since(self.began);
         (spent >= limits.time).then_some(Limit::Time)
-    }
-
-    /// Asks every host for its robots.txt and puts the first addresses into the queue.
-    async fn begin(&mut self) -> Step {
-        for host in self.config.hosts.clone() {
-            let robots = Address::new(&host, "/robots.txt");
-            self.offer(robots, Origin::Start, None);
-        }
-        // RFC 9309 §2.3.1.2: redirects of robots.txt are followed; they are put into the queue.
-        while let Some(task) = self.frontier.next() {
-            if let Some(ending) = self.visit(&task).await? {
-                return Ok(Some(ending));
-            }
-            // RFC 9309 §2.3.1.4: a robots.txt that fails forbids everything for now.
-            if self.config.capture.robots
-                && let Some(status) = self.failed.get(&task.address)
-            {
-                let status = status.map_or("no answer".to_owned(), |it| it.to_string());
-                return Ok(Some(Ending::Failing(format!("robots.txt: {status}"))));
-            }
-        }
-        self.holds_links = false;
-        for host in self.config.hosts.clone() {
-            self.read_robots(&host).await?;
-            self.offer(Address::new(&host, "/"), Origin::Start, None);
-            self.offer_sitemaps(&host);
-            for target in WELL_KNOWN {
-                self.offer(Address::new(&host, target), Origin::Link(Kind::Requisite), None);
-            }
-        }
-        self.offer_known();
-        Ok(None)
-    }
-
-    async fn read_robots(&mut self, host: &str) -> Result<(), CaptureError> {
-        let address = Address::new(host, "/robots.txt");
-        let page = self.landing(&address).filter(|page| page.status == 200);
-        let robots = match page.map(|page| page.body.0) {
-            Some(id) => Robots::read(&self.head_of(id).await?),
-            None => Robots::default(),
-        };
-        self.robots.insert(address.host, robots);
-        Ok(())
-    }
-
-    /// The page of this capture at which a reader of `address` ends.
-    fn landing(&self, address: &Address) -> Option<&PageSpec> {
-        let mut at = address.clone();
-        for _ in 0..super::HOPS {
-            let page = self.builder.page(&at)?;
-            let Some(next) = self.next_hop(&at) else {
-                return Some(page);
-            };
-            at = next;
-        }
-        None
-    }
-
-    /// Where the page at `at` redirects to, if it does and stays on the site.
-    fn next_hop(&self, at: &Address) -> Option<Address> {
-        let page = self.builder.page(at).filter(|page| (300..400).contains(&page.status))?;
-        let location = self.builder.header(page, "location")?;
-        match self.scope.resolve(&at.url()?, location) {
-            Leads::Inside(next) => Some(next),
-            Leads::Outside | Leads::Nowhere => None,
-        }
-    }
-
-    fn offer_sitemaps(&mut self, host: &str) {
-        let base = Address::new(host, "/");
-        let named: Vec<String> = match self.robots.get(host) {
-            Some(robots) if !robots.sitemaps.is_empty() => robots.sitemaps.clone(),
-            _ => vec!["/sitemap.xml".to_owned()],
-        };
-        let Some(url) = base.url() else { return };
-        for sitemap in named {
-            if let Leads::Inside(address) = self.scope.resolve(&url, &sitemap) {
-                self.offer_sitemap(address);
-            }
-        }
-    }
-
-    fn offer_sitemap(&mut self, address: Address) {
-        if self.sitemaps.len() < MOST_SITEMAPS && self.sitemaps.insert(address.clone()) {
-            self.offer(address, Origin::Start, None);
-        }
-    }
-
-    /// Good pages of the last generation are asked for again although nothing may lead there now.
-    fn offer_known(&mut self) {
-        let now = self.host.clock.now().wall;
-        let previous = Arc::clone(&self.previous);
-        for (address, page) in previous.addresses() {
-            let remembered = now.since(page.linked) < UNLINKED;
-            if page.status == 200 && remembered && self.scope.has(&address.host) {
-                self.offer(address.clone(), Origin::Known, None);
-            }
-        }
     }
 
     fn offer(&mut self, address: Address, origin: Origin, parent: Option<&Task>) {
@@ -323,7 +225,7 @@ impl Crawl<'_> {
                 self.metrics.page(Fate::Kept);
                 self.keep(task, status, &headers, body).await?;
             }
-            Ok(Fetched::Unchanged(_)) => {
+            Ok(Fetched::Unchanged) => {
                 self.well();
                 self.tally.reused += 1;
                 self.metrics.page(Fate::Reused);
@@ -549,81 +451,6 @@ impl Crawl<'_> {
                 total: Some(self.frontier.known() as u64),
             });
         }
-    }
-
-    /// What a path that nobody knows is answered with, asked once and then remembered.
-    async fn probe_unknown(&mut self) -> Result<(), CaptureError> {
-        if let Some(last) = self.previous.manifest().filter(|last| !last.unknown.is_empty()) {
-            self.unknown = last.unknown.clone();
-            return Ok(());
-        }
-        for host in self.config.hosts.clone() {
-            let probe = Address::new(&host, "/servergate-asks-for-a-page-that-is-not-there");
-            if self.robots.get(&probe.host).is_some_and(|robots| !robots.allows(&probe)) {
-                continue;
-            }
-            self.pace(&host).await;
-            self.tally.requests += 1;
-            self.metrics.requests.inc();
-            if let Ok(Fetched::Page { status, .. }) = self.fetcher.fetch(&probe, &Known::default()).await {
-                self.unknown.push((Arc::clone(&probe.host), status.as_u16()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills up from the last generation what was not asked for or failed, and sums up.
-    async fn finish(mut self, primary: Primary, ending: Ending) -> Result<Captured, CaptureError> {
-        self.tally.refused = self.frontier.refused().values().sum();
-        for (reason, count) in self.frontier.refused() {
-            self.metrics.refused(*reason, *count);
-        }
-        let previous = Arc::clone(&self.previous);
-        for (address, page) in previous.addresses() {
-            let untouched = ending != Ending::Complete && !self.frontier.was_taken(address);
-            let failed = self.failed.contains_key(address);
-            if (untouched || failed) && self.may_keep(address) {
-                self.builder.carry(address, &previous, page.captured, page.linked);
-            }
-        }
-        let failed_start = self.failed_start();
-        let mut manifest = self.builder.finish();
-        manifest.source = primary.to_string();
-        manifest.unknown = self.unknown;
-        let start = match failed_start {
-            Some(start) => start,
-            None => start_of(self.config, self.host, &mut manifest).await?,
-        };
-        let portrait = Portrait::of(&manifest);
-        let (asked_again, lost) = (self.asked_again, self.lost);
-        Ok(Captured {
-            candidate: Candidate { start, portrait, asked_again, lost },
-            manifest,
-            ending,
-            unchanged: false,
-            tally: self.tally,
-        })
-    }
-
-    /// What is left out by the configuration or by robots.txt now does not stay from before either.
-    fn may_keep(&self, address: &Address) -> bool {
-        let robots = self.robots.get(&address.host);
-        let forbidden = self.config.capture.robots && robots.is_some_and(|it| !it.allows(address));
-        let excluded = frontier::is_excluded(address, &self.config.capture.exclude);
-        self.scope.has(&address.host) && !excluded && !forbidden
-    }
-
-    /// A start page that failed just now is no good one, even though we have it from before.
-    fn failed_start(&self) -> Option<Start> {
-        let mut at = Address::new(self.config.hosts.first()?, "/");
-        for _ in 0..=super::HOPS {
-            if let Some(status) = self.failed.get(&at) {
-                return Some(status.map_or(Start::Absent, |status| Start::Status(status.as_u16())));
-            }
-            let next = self.next_hop(&at)?;
-            at = next;
-        }
-        None
     }
 }
 

@@ -21,7 +21,7 @@ use host::tls::ClientTls;
 use host::{Host, net};
 
 use super::policy::{self, Fate};
-use crate::config::Primary;
+use crate::config::{CaptureConfig, Primary};
 use crate::wire::address::Address;
 
 /// Who asks, in the primary's log.
@@ -33,11 +33,7 @@ pub(crate) const AGENT: &str = concat!(
 
 /// To connect and to shake hands, each.
 const CONNECT: Duration = Duration::from_secs(10);
-/// From the request to the head of the answer, and between two pieces of a body.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// A body may take so long, plus its length at the least rate.
-const BODY: Duration = Duration::from_secs(20);
-/// Bytes a second.
+/// Bytes a second that a body must bring after the first patience.
 const LEAST_RATE: u64 = 1024;
 /// However large it is, one body takes no longer.
 const LONGEST_BODY: Duration = Duration::from_secs(10 * 60);
@@ -63,7 +59,7 @@ pub(crate) enum Fetched {
         body: Content,
     },
     /// What we have is still right.
-    Unchanged(HeaderMap),
+    Unchanged,
     /// Not to be kept.
     Private,
     /// Leave me alone for a while.
@@ -114,6 +110,8 @@ pub(crate) struct Fetcher {
     open: HashMap<String, SendRequest<Empty<Bytes>>>,
     largest: u64,
     marked_private: bool,
+    /// From the request to the head of the answer, and between two pieces of a body.
+    patience: Duration,
 }
 
 impl Fetcher {
@@ -122,12 +120,17 @@ impl Fetcher {
         host: Host,
         primary: Primary,
         tls: Option<ClientTls>,
-        largest: u64,
-        marked_private: bool,
+        limits: &CaptureConfig,
     ) -> Self {
-        let tls = tls.map(|tls| tls.offering(&[b"http/1.1"]));
-        let open = HashMap::new();
-        Self { host, primary, tls, open, largest, marked_private }
+        Self {
+            host,
+            primary,
+            tls: tls.map(|tls| tls.offering(&[b"http/1.1"])),
+            open: HashMap::new(),
+            largest: limits.file,
+            marked_private: limits.marked_private,
+            patience: limits.patience,
+        }
     }
 
     /// Asks for `address`.
@@ -151,7 +154,7 @@ impl Fetcher {
             self.open.remove(&*address.host);
         }
         Ok(match fate {
-            Fate::Unchanged => Fetched::Unchanged(head.headers),
+            Fate::Unchanged => Fetched::Unchanged,
             Fate::Private => Fetched::Private,
             Fate::Wait(span) => Fetched::Wait(head.status, span),
             Fate::Page | Fate::Failed => Fetched::Failed(head.status),
@@ -187,7 +190,7 @@ impl Fetcher {
             sender.ready().await?;
             sender.send_request(request).await
         };
-        let response = tokio::time::timeout(PATIENCE, asking).await.map_err(|_| FetchError::Slow)??;
+        let response = tokio::time::timeout(self.patience, asking).await.map_err(|_| FetchError::Slow)??;
         self.open.insert(address.host.to_string(), sender);
         Ok(response)
     }
@@ -226,7 +229,7 @@ impl Fetcher {
         let began = self.host.clock.now().mono;
         let mut received: u64 = 0;
         loop {
-            let frame = tokio::time::timeout(PATIENCE, body.frame());
+            let frame = tokio::time::timeout(self.patience, body.frame());
             let Some(frame) = frame.await.map_err(|_| FetchError::Slow)? else {
                 break;
             };
@@ -246,13 +249,18 @@ impl Fetcher {
     }
 
     fn in_time(&self, began: Mono, received: u64) -> Result<(), FetchError> {
-        let allowed = BODY.saturating_add(Duration::from_secs(received / LEAST_RATE));
-        let allowed = allowed.min(LONGEST_BODY);
-        match self.host.clock.now().mono.since(began) > allowed {
+        let spent = self.host.clock.now().mono.since(began);
+        match spent > allowed_for(self.patience, received) {
             true => Err(FetchError::Slow),
             false => Ok(()),
         }
     }
+}
+
+/// How long it may have taken to receive so many bytes.
+fn allowed_for(patience: Duration, received: u64) -> Duration {
+    let at_least_rate = Duration::from_secs(received / LEAST_RATE);
+    patience.saturating_add(at_least_rate).min(LONGEST_BODY)
 }
 
 fn request(address: &Address, known: &Known) -> Result<Request<Empty<Bytes>>, http::Error> {
@@ -340,5 +348,35 @@ impl Sink {
         let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
         let id = finished.map_err(|_| FetchError::Slow)??;
         Ok(Content::Blob { id, length: self.length, head: self.memory })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dripping_body_is_given_up() {
+        let patience = Duration::from_secs(20);
+        let allowed = |received| allowed_for(patience, received).as_secs();
+        assert_eq!(allowed(0), 20);
+        assert_eq!(allowed(100 * 1024), 120);
+        assert_eq!(allowed(u64::MAX), LONGEST_BODY.as_secs());
+    }
+
+    #[test]
+    fn only_the_coding_that_was_asked_for_is_taken() {
+        let headers = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
+            }
+            headers
+        };
+        assert!(matches!(coding(&headers(&[])), Ok(Coding::Identity)));
+        assert!(matches!(coding(&headers(&["GZIP"])), Ok(Coding::Gzip)));
+        for wrong in [&["br"][..], &["gzip, gzip"], &["gzip", "gzip"]] {
+            assert!(matches!(coding(&headers(wrong)), Err(FetchError::Coding)), "{wrong:?}");
+        }
     }
 }

@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn after_a_failure_nobody_tries_then_one_does() {
         let breaker = Breaker::default();
-        let at = |millis| Mono::at(Duration::from_millis(10_000 + millis));
+        let at = |millis: u64| Mono::at(Duration::from_millis(10_000 + millis));
         assert!(breaker.admit(at(0)));
         breaker.open(at(0));
         assert!(!breaker.admit(at(0)));

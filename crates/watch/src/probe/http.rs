@@ -151,7 +151,12 @@ pub(super) async fn ask(
     let mut redirects = 0;
     loop {
         let (identity, answer) = visit(tools, asked, &hop, watch).await?;
-        let Answer::Elsewhere { status, location } = answer else {
+        let Answer::Elsewhere {
+            status,
+            location,
+            bytes,
+        } = answer
+        else {
             return Ok(identity);
         };
         redirects += 1;
@@ -161,14 +166,19 @@ pub(super) async fn ask(
         // A redirect to somebody else's host is a page that does not bear our mark.
         hop = hop
             .follow(&location, &asked.page.hosts)
-            .ok_or(Failure::MarkMissing { bytes: 0 })?;
+            .ok_or(Failure::MarkMissing { bytes })?;
     }
 }
 
 /// What one request led to, if to nothing wrong.
 enum Answer {
     Good,
-    Elsewhere { status: u16, location: String },
+    /// A redirect; its head, in bytes, is the whole of such a page.
+    Elsewhere {
+        status: u16,
+        location: String,
+        bytes: u64,
+    },
 }
 
 async fn visit(
@@ -256,9 +266,19 @@ async fn judge(response: Response<Incoming>, asked: Asked<'_>) -> Result<Answer,
         return Ok(Answer::Elsewhere {
             status: status.as_u16(),
             location,
+            bytes: head_bytes(response.headers()),
         });
     }
     read(response, asked.mark).await
+}
+
+/// The size of a head as it came: a status line, fields, an empty line.
+fn head_bytes(headers: &HeaderMap<HeaderValue>) -> u64 {
+    let field = |(name, value): (&header::HeaderName, &HeaderValue)| {
+        name.as_str().len() + ": ".len() + value.len() + "\r\n".len()
+    };
+    let fields: usize = headers.iter().map(field).sum();
+    ("HTTP/1.1 302 Found\r\n\r\n".len() + fields) as u64
 }
 
 fn location(status: StatusCode, headers: &HeaderMap<HeaderValue>) -> Option<String> {

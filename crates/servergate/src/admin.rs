@@ -1,0 +1,279 @@
+//! The admin socket's other end: what is asked of the running standby, and what it answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, anyhow, bail};
+use host::admin::AdminSocket;
+use host::tls::Certificates;
+use host::{Drain, Host, OutletReceiver, Progress, Tasks};
+use model::{
+    Answer, Fact, Operator, Order, OrderKind, OrganisationId, QuestionId, ServiceId, Standing,
+    Standings, Statement, Timestamp,
+};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::{Config, Organisation};
+use crate::decide::Told;
+use crate::decide::task::{Instruction, LastObservations};
+use crate::protocol::Request;
+use crate::{ready, record};
+
+mod site;
+
+/// Everything that answers need.
+pub(crate) struct Desk {
+    pub(crate) config: Config,
+    pub(crate) host: Host,
+    pub(crate) started: Timestamp,
+    pub(crate) standings: watch::Receiver<Standings>,
+    pub(crate) observed: LastObservations,
+    pub(crate) instructions: mpsc::Sender<Instruction>,
+    pub(crate) names: names::Handle,
+    pub(crate) sites: BTreeMap<OrganisationId, ::site::SiteHandle>,
+    pub(crate) progress: Progresses,
+    pub(crate) certificates: Option<Certificates>,
+}
+
+/// The last progress of every long work.
+#[derive(Clone, Default)]
+pub(crate) struct Progresses(Arc<Mutex<BTreeMap<(ServiceId, &'static str), Progress>>>);
+
+impl Progresses {
+    /// Keeps the last of each kind of what `receiver` brings.
+    pub(crate) fn follow(host: &Host, mut receiver: OutletReceiver<Progress>) -> Self {
+        let all = Self::default();
+        let kept = all.clone();
+        host.tasks.spawn("progress", async move {
+            while let Some(progress) = receiver.recv().await {
+                let key = (progress.service.clone(), progress.work);
+                kept.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(key, progress);
+            }
+        });
+        all
+    }
+
+    fn json(&self) -> Vec<Value> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |progress: &Progress| {
+            json!({
+                "service": progress.service.to_string(), "work": progress.work,
+                "done": progress.done, "total": progress.total,
+            })
+        };
+        all.values().map(line).collect()
+    }
+}
+
+impl Desk {
+    /// Answers until the drain begins.
+    pub(crate) async fn serve(self, socket: AdminSocket, tasks: Tasks, drain: Drain) {
+        let desk = Arc::new(self);
+        let answer = move |request| {
+            let desk = Arc::clone(&desk);
+            async move {
+                let reply = match serde_json::from_value(request) {
+                    Ok(request) => desk.answer(request).await,
+                    Err(error) => Err(anyhow!("not understood: {error}")),
+                };
+                reply.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }))
+            }
+        };
+        socket.serve(answer, tasks, drain).await;
+    }
+
+    async fn answer(&self, request: Request) -> Result<Value> {
+        match request {
+            Request::Status => Ok(self.status()),
+            Request::Ready => Ok(json!({ "lines": ready::of(self).await })),
+            Request::Order { service, kind, by } => self.order(&service, kind, by).await,
+            Request::Answer { question, yes, by } => self.answered(&question, yes, by).await,
+            Request::Say {
+                organisation,
+                text,
+                language,
+                speaker,
+                reason,
+            } => {
+                let organisation = self.organisation(organisation.as_deref())?;
+                self.say(organisation, text, language, speaker, reason)
+                    .await
+            }
+            Request::Records { from } => {
+                let store = self.host.store.clone();
+                tokio::task::spawn_blocking(move || record::reply(&store, from)).await?
+            }
+            Request::Site { organisation, what } => {
+                let organisation = self.organisation(organisation.as_deref())?;
+                site::answer(self, organisation, what).await
+            }
+            Request::Backup { to } => {
+                let report = self.host.store.backup(&to).await.context("the backup")?;
+                let store::BackupReport {
+                    items,
+                    blobs,
+                    bytes,
+                    ..
+                } = report;
+                let to = to.display();
+                let said =
+                    format!("{to} holds a copy: {items} items, {blobs} blobs, {bytes} bytes.");
+                Ok(json!({ "said": said }))
+            }
+        }
+    }
+
+    fn status(&self) -> Value {
+        let standings: Vec<Standing> = self.standings.borrow().values().cloned().collect();
+        let tasks = self.host.tasks.list();
+        let tasks: BTreeMap<_, _> = tasks.iter().map(|task| (task.name, task.running)).collect();
+        json!({
+            "place": self.host.place,
+            "mode": self.config.mode,
+            "started": self.started.to_string(),
+            "now": self.host.clock.now().wall.to_string(),
+            "standings": standings,
+            "observations": self.observed.all(),
+            "held": ready::held(self),
+            "progress": self.progress.json(),
+            "tasks": tasks,
+            "panicked": self.host.tasks.panicked(),
+        })
+    }
+
+    async fn order(&self, service: &str, kind: OrderKind, by: String) -> Result<Value> {
+        let service = self.service(service)?;
+        let order = Order {
+            service: service.clone(),
+            kind,
+            by: Operator(by),
+            at: self.now(),
+        };
+        self.instruct(Told::Order(order), &service).await
+    }
+
+    async fn answered(&self, question: &str, yes: bool, by: String) -> Result<Value> {
+        let open: Vec<_> = self
+            .standings
+            .borrow()
+            .values()
+            .filter_map(|s| s.question.clone())
+            .collect();
+        let named = open.iter().filter(|open| {
+            open.id.as_str() == question
+                || format!("{}:{}", open.service.organisation, open.id) == question
+        });
+        let named: Vec<_> = named.collect();
+        let question = match named.as_slice() {
+            [question] => (*question).clone(),
+            [] => {
+                bail!("no question `{question}` is open; `servergate status` shows those that are")
+            }
+            _ => bail!(
+                "several organisations have a question `{question}`; say `ORGANISATION:{question}`"
+            ),
+        };
+        let service = question.service.clone();
+        let answer = Answer {
+            question: QuestionId::new(question.id.as_str()),
+            service: service.clone(),
+            yes,
+            by: Operator(by),
+            at: self.now(),
+        };
+        self.instruct(Told::Answer(answer), &service).await
+    }
+
+    /// Tells the decision, and gives the standing that followed, once it is durable.
+    async fn instruct(&self, told: Told, service: &ServiceId) -> Result<Value> {
+        let (done, standings) = oneshot::channel();
+        let sent = self.instructions.send(Instruction { told, done }).await;
+        sent.map_err(|_| anyhow!("the standby is ending"))?;
+        let standings = standings
+            .await
+            .context("the order was not made durable; see the log")?;
+        Ok(json!({ "standing": standings.get(service) }))
+    }
+
+    async fn say(
+        &self,
+        organisation: &Organisation,
+        text: String,
+        language: Option<String>,
+        speaker: Option<String>,
+        reason: bool,
+    ) -> Result<Value> {
+        if let Some(language) = &language
+            && !["de", "en"].contains(&language.as_str())
+        {
+            bail!("`{language}` is not a language of the page; say de or en, or nothing");
+        }
+        let now = self.now();
+        let statement = Statement {
+            organisation: organisation.id.clone(),
+            id: format!("statement-{}", now.millis()),
+            text,
+            language,
+            by: speaker,
+            reason,
+        };
+        let (done, durable) = oneshot::channel();
+        let told = Told::Fact(Fact::Statement(statement));
+        let sent = self.instructions.send(Instruction { told, done }).await;
+        sent.map_err(|_| anyhow!("the standby is ending"))?;
+        durable
+            .await
+            .context("the statement was not made durable; see the log")?;
+        let page = organisation.bulletin.url.clone().unwrap_or_default();
+        Ok(json!({ "page": page, "at": now.to_string() }))
+    }
+
+    /// `web` or `verein.test/web`.
+    fn service(&self, text: &str) -> Result<ServiceId> {
+        let (organisation, service) = match text.split_once('/') {
+            Some((organisation, service)) => (Some(organisation), service),
+            None => (None, text),
+        };
+        let service = service.parse().map_err(|error| anyhow!("{error}"))?;
+        let organisation = self.organisation(organisation)?;
+        let id = ServiceId::new(organisation.id.clone(), service);
+        if !self.standings.borrow().contains_key(&id) {
+            bail!(
+                "{} has no {service} here; `servergate status` shows what there is",
+                organisation.id
+            );
+        }
+        Ok(id)
+    }
+
+    fn organisation(&self, named: Option<&str>) -> Result<&Organisation> {
+        let all = &self.config.organisations;
+        let Some(named) = named else {
+            return match all.as_slice() {
+                [only] => Ok(only),
+                _ => bail!(
+                    "this standby serves several organisations; say which: {}",
+                    list(all)
+                ),
+            };
+        };
+        let id = OrganisationId::new(named);
+        let found = all
+            .iter()
+            .find(|one| one.id == id || one.domains.iter().any(|d| d == named));
+        found.with_context(|| format!("no organisation `{named}` here; there is: {}", list(all)))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.host.clock.now().wall
+    }
+}
+
+fn list(organisations: &[Organisation]) -> String {
+    let names: Vec<_> = organisations.iter().map(|one| one.id.as_str()).collect();
+    names.join(", ")
+}

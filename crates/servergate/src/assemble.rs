@@ -1,0 +1,102 @@
+//! From the configuration to what each part is told.
+
+use std::collections::BTreeMap;
+
+use model::{Record, Service, ServiceId, Target};
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Organisation};
+
+/// What `names` is told.
+pub(crate) fn names(config: &Config) -> names::config::Config {
+    names::config::Config {
+        listen: config.listen.dns.clone(),
+        workers: std::thread::available_parallelism().map_or(1, usize::from),
+        organisations: config
+            .organisations
+            .iter()
+            .filter_map(|one| one.names.clone())
+            .collect(),
+    }
+}
+
+/// What `site` is told.
+pub(crate) fn site(config: &Config) -> Vec<site::config::WebConfig> {
+    config
+        .organisations
+        .iter()
+        .filter_map(|one| one.web.clone())
+        .collect()
+}
+
+/// What `bulletin` is told.
+pub(crate) fn bulletin(config: &Config, records: mpsc::Receiver<Record>) -> bulletin::Config {
+    let organisations = config
+        .organisations
+        .iter()
+        .map(|one| one.bulletin.clone())
+        .collect();
+    bulletin::Config {
+        organisations,
+        records,
+    }
+}
+
+/// What `watch` is told.
+pub(crate) fn watch(config: &Config, bursts: mpsc::Receiver<watch::Burst>) -> watch::Config {
+    let organisations = &config.organisations;
+    let steering = |one: &Organisation| [one.web_target(), one.names_target()];
+    let further = |one: &Organisation| one.watch.further(&one.id);
+    watch::Config {
+        references: config.standby.references.clone(),
+        targets: organisations
+            .iter()
+            .flat_map(steering)
+            .flatten()
+            .chain(organisations.iter().flat_map(further))
+            .collect(),
+        alert: config.alert.clone(),
+        ways: organisations.iter().filter_map(way).collect(),
+        page_urls: organisations
+            .iter()
+            .filter_map(|one| Some((one.id.clone(), one.bulletin.url.clone()?)))
+            .collect(),
+        ..watch::Config::new(bursts)
+    }
+}
+
+/// The target of every service that a burst may be asked for.
+pub(crate) fn burst_targets(config: &Config) -> BTreeMap<ServiceId, Target> {
+    let targets = config
+        .organisations
+        .iter()
+        .flat_map(|one| [one.web_target(), one.names_target()]);
+    let targets = targets.flatten().map(|config| config.target);
+    targets
+        .map(|target| (target.service.clone(), target))
+        .collect()
+}
+
+/// How visitors get to us, in words for the alert.
+fn way(organisation: &Organisation) -> Option<(ServiceId, watch::Way)> {
+    let service = ServiceId::new(organisation.id.clone(), Service::Web);
+    let steer = organisation.names.as_ref()?.steer.as_ref()?;
+    let seconds = organisation.recovery_time().as_secs();
+    let says = |how: &str| format!("{how}; at the most {seconds} s after the last good page.");
+    let way = match &steer.via {
+        names::config::Via::Secondary => watch::Way {
+            says: says("Names are steered by our name server"),
+            step: None,
+        },
+        names::config::Via::Zone { apex, .. } => watch::Way {
+            says: says(&format!("Names are steered in the zone {apex}")),
+            step: None,
+        },
+        names::config::Via::Manual => watch::Way {
+            says: "Names are changed by hand, with the delay that your provider's TTL sets."
+                .to_owned(),
+            step: Some(names::steer::manual(&steer.names, &steer.addresses).join("\n")),
+        },
+    };
+    Some((service, way))
+}

@@ -1,0 +1,269 @@
+//! The command line, as people type it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps an organisation reachable while its own servers are dark.
+#[derive(Debug, Parser)]
+#[command(name = "servergate", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where the configuration lies, and how the answer is to look.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", default_value = "servergate.toml")]
+    pub(crate) config: PathBuf,
+    /// Answer in JSON, for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Stand by: watch, and in mode act take over and stand down.
+    Run {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Rehearse a whole day on loopback; nothing needs to be installed.
+    Drill {
+        /// Keep the files and logs of the drill in this folder.
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// Keep the page's address up until Enter is pressed.
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Say whether the configuration is right; all mistakes at once.
+    Check {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say what would work if the primary went dark now.
+    Ready {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show standings, what is held, last observations, open questions.
+    Status {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Act for a service now, until `auto` or `failback`.
+    Failover(Ordered),
+    /// Give a service back to its primary now, until `auto` or `failover`.
+    Failback(Ordered),
+    /// Keep a service's role as it is, until `auto`.
+    Hold(Ordered),
+    /// Let verdicts decide about a service again.
+    Auto(Ordered),
+    /// Answer a question that `status` shows.
+    Answer {
+        /// The question.
+        question: String,
+        /// Yes or no.
+        answer: YesNo,
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// What the record tells of outages; also from a dead standby's data.
+    Outage {
+        #[command(subcommand)]
+        what: Outage,
+    },
+    /// Publish a statement of the organisation.
+    Say {
+        /// The words; `-` reads them from standard input.
+        text: String,
+        /// Whose words, where the standby serves several organisations.
+        #[arg(long, value_name = "ORGANISATION")]
+        organisation: Option<String>,
+        /// The language of the words: de or en.
+        #[arg(long)]
+        language: Option<String>,
+        /// In what capacity it is said, shown to the public: `press office`.
+        #[arg(long, value_name = "CAPACITY")]
+        speaker: Option<String>,
+        /// The words say the reason of the running outage.
+        #[arg(long)]
+        reason: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The copy of the website.
+    Site {
+        #[command(subcommand)]
+        what: Site,
+    },
+    /// Write a consistent copy of a running standby's data.
+    Backup {
+        /// An empty or new folder.
+        to: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Put a backup in place of the data of a standby that does not run.
+    Restore {
+        /// The folder that `backup` wrote.
+        from: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// An order for one service.
+#[derive(Args, Debug)]
+pub(crate) struct Ordered {
+    /// `web`, `names`, or with several organisations `verein.test/web`.
+    #[arg(value_name = "[ORGANISATION/]SERVICE")]
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) person: Person,
+}
+
+/// Who gives an order or an answer.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Person {
+    /// Who says so; the account's name if nothing is said.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesNo {
+    Yes,
+    No,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Outage {
+    /// One line an outage.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Times and figures of one outage.
+    Show {
+        /// Its name, a part of it, or `last`.
+        #[arg(default_value = "last")]
+        id: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show, and the evidence with its times, and every decision.
+    Explain {
+        /// Its name, a part of it, or `last`.
+        #[arg(default_value = "last")]
+        id: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Decide the recorded days again with today's configuration, and compare.
+    Replay {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Site {
+    /// The generations that are kept, and the candidates that were rejected and why.
+    Generations(SiteOf),
+    /// Fetch the site now.
+    Capture(SiteOf),
+    /// Serve this generation until `unpin`, also a rejected one.
+    Pin {
+        /// Its number.
+        number: u64,
+        #[command(flatten)]
+        of: SiteOf,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Serve this generation, also a rejected one, and renew it from there.
+    Accept {
+        /// Its number.
+        number: u64,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// Serve the newest good generation again.
+    Unpin(SiteOf),
+    /// Serve the generation before the current one and keep it.
+    Rollback {
+        #[command(flatten)]
+        of: SiteOf,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// What two generations differ in.
+    Diff {
+        /// The older one.
+        from: u64,
+        /// The newer one.
+        to: u64,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// Take a page, a folder or a host down on every standby, with 451 and a record.
+    Withhold {
+        /// Host and path, `verein.test/page`; everything below it too.
+        what: String,
+        /// The reason that is shown.
+        #[arg(long)]
+        reason: String,
+        /// Put it back.
+        #[arg(long)]
+        lift: bool,
+        #[command(flatten)]
+        of: SiteOf,
+        #[command(flatten)]
+        person: Person,
+    },
+    /// Write a generation as a WARC file.
+    Export {
+        /// The file.
+        to: PathBuf,
+        /// The generation; the current one if nothing is said.
+        #[arg(long)]
+        number: Option<u64>,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+}
+
+/// Whose site.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SiteOf {
+    /// Whose, where the standby serves several organisations.
+    #[arg(long, value_name = "ORGANISATION")]
+    pub(crate) organisation: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Site {
+    /// What every command about the copy has.
+    pub(crate) fn common(&self) -> &Common {
+        let (Self::Generations(of)
+        | Self::Capture(of)
+        | Self::Unpin(of)
+        | Self::Accept { of, .. }
+        | Self::Rollback { of, .. }
+        | Self::Pin { of, .. }
+        | Self::Diff { of, .. }
+        | Self::Withhold { of, .. }
+        | Self::Export { of, .. }) = self;
+        &of.common
+    }
+}

@@ -1,0 +1,59 @@
+//! `servergate failover|failback|hold|auto` and `answer`: what people decide.
+
+use anyhow::Result;
+use model::OrderKind;
+use serde_json::Value;
+
+use super::{person, show, status};
+use crate::cli::YesNo;
+use crate::config::Config;
+use crate::protocol::{self, Request};
+
+/// Gives an order and shows the standing that followed.
+pub(crate) async fn order(
+    config: &Config,
+    kind: OrderKind,
+    service: String,
+    by: Option<String>,
+    json: bool,
+) -> Result<()> {
+    let request = Request::Order {
+        service,
+        kind,
+        by: person(by),
+    };
+    print(&protocol::ask(&config.listen.admin, &request).await?, json)
+}
+
+/// Answers a question and shows the standing that followed.
+pub(crate) async fn answer(
+    config: &Config,
+    question: String,
+    answer: YesNo,
+    by: Option<String>,
+    json: bool,
+) -> Result<()> {
+    let request = Request::Answer {
+        question,
+        yes: answer == YesNo::Yes,
+        by: person(by),
+    };
+    print(&protocol::ask(&config.listen.admin, &request).await?, json)
+}
+
+fn print(reply: &Value, json: bool) -> Result<()> {
+    if json {
+        println!("{reply}");
+        return Ok(());
+    }
+    let standing: model::Standing = serde_json::from_value(reply["standing"].clone())?;
+    let held = standing.held_by.as_ref().map_or(String::new(), |(by, at)| {
+        format!(", as {} ordered at {at}", by.0)
+    });
+    println!("{}: {}{held}", standing.service, show::role(standing.role));
+    if let Some(would) = standing.would {
+        println!("mode is observe: nothing moves; in mode act it would be {would}");
+    }
+    status::print_question(&standing);
+    Ok(())
+}

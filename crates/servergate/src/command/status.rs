@@ -1,0 +1,116 @@
+//! `servergate status`: standings, questions, last observations, what is held.
+
+use anyhow::Result;
+use model::{Finding, Observation, Standing};
+use owo_colors::Style;
+use serde_json::Value;
+
+use super::show;
+use crate::config::Config;
+use crate::protocol::{self, Request};
+
+/// Shows what the running standby sees and does.
+pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
+    let reply = protocol::ask(&config.listen.admin, &Request::Status).await?;
+    if json {
+        println!("{reply}");
+        return Ok(());
+    }
+    let standings: Vec<Standing> = serde_json::from_value(reply["standings"].clone())?;
+    println!(
+        "{}, mode {}, up since {}",
+        text(&reply["place"]),
+        text(&reply["mode"]),
+        text(&reply["started"])
+    );
+    println!();
+    show::table(
+        &["SERVICE", "ROLE", "SINCE", "MEASURED", "CAUSE", "HELD"],
+        &rows(&standings),
+    );
+    for standing in &standings {
+        print_question(standing);
+    }
+    print_observations(&reply)?;
+    print_held(&reply);
+    Ok(())
+}
+
+fn rows(standings: &[Standing]) -> Vec<Vec<String>> {
+    let row = |standing: &Standing| {
+        let role = match standing.would {
+            Some(would) => format!("{} (would be {would})", show::role(standing.role)),
+            None => show::role(standing.role),
+        };
+        let held = standing
+            .held_by
+            .as_ref()
+            .map_or(String::new(), |(by, at)| format!("by {} since {at}", by.0));
+        vec![
+            standing.service.to_string(),
+            role,
+            standing.since.to_string(),
+            show::condition(standing.condition()),
+            standing
+                .cause()
+                .map_or(String::new(), |cause| cause.to_string()),
+            held,
+        ]
+    };
+    standings.iter().map(row).collect()
+}
+
+/// The question that waits, and how to answer it.
+pub(crate) fn print_question(standing: &Standing) {
+    if let Some(question) = &standing.question {
+        println!();
+        println!(
+            "{} {question}",
+            show::paint("?", Style::new().yellow().bold())
+        );
+        println!("  servergate answer {} yes|no", question.id);
+    }
+}
+
+fn print_observations(reply: &Value) -> Result<()> {
+    let observations: Vec<Observation> = serde_json::from_value(reply["observations"].clone())?;
+    if observations.is_empty() {
+        return Ok(());
+    }
+    let row = |observation: &Observation| {
+        let took: u64 = observation.phases.iter().map(|phase| phase.micros).sum();
+        let finding = match &observation.finding {
+            Finding::Good { .. } => show::paint("good", Style::new().green()),
+            Finding::Failed(failure) => show::paint(&failure.to_string(), Style::new().red()),
+        };
+        let millis = std::time::Duration::from_micros(took).as_secs_f64() * 1000.0;
+        let target = observation.target.name.to_string();
+        vec![
+            target,
+            observation.place.to_string(),
+            finding,
+            format!("{millis:.1} ms"),
+            observation.at.to_string(),
+        ]
+    };
+    let rows: Vec<_> = observations.iter().map(row).collect();
+    println!();
+    show::table(&["LAST OBSERVATION", "FROM", "FOUND", "TOOK", "AT"], &rows);
+    Ok(())
+}
+
+fn print_held(reply: &Value) {
+    let Some(held) = reply["held"].as_array().filter(|held| !held.is_empty()) else {
+        return;
+    };
+    println!();
+    let row = |line: &Value| vec![text(&line["organisation"]), text(&line["what"])];
+    let rows: Vec<_> = held.iter().map(row).collect();
+    show::table(&["HELD FOR", "WHAT"], &rows);
+}
+
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}

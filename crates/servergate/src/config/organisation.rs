@@ -1,0 +1,245 @@
+//! `[[organisation]]`: one table put together from what each part reads of it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use host::config::{Fields, duration};
+use model::{
+    DetectorConfig, Mode, OrganisationId, PlaceId, Policy, ReturnPolicy, Service, ServiceId,
+};
+
+use crate::decide::Decided;
+
+/// One organisation and all that is done for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Organisation {
+    pub(crate) id: OrganisationId,
+    pub(crate) domains: Vec<String>,
+    pub(crate) names: Option<names::config::Organisation>,
+    pub(crate) web: Option<site::config::WebConfig>,
+    pub(crate) watch: watch::OrganisationWatch,
+    pub(crate) bulletin: bulletin::config::Organisation,
+    returns: Returns,
+}
+
+/// When and how the web returns to its primary.
+#[derive(Clone, Copy, Debug)]
+struct Returns {
+    policy: ReturnPolicy,
+    clean: Duration,
+    stage: Duration,
+}
+
+impl Organisation {
+    /// Reads one organisation; mistakes are noted, `None` if it has no name to be known by.
+    pub(super) fn read(fields: &Fields<'_>, addresses: &[IpAddr]) -> Option<Self> {
+        let domains = fields.each("domains", "a domain like \"verein.test\"", domain);
+        if !fields.has("name") {
+            fields.missing("name", "\"Verein Beispiel\"");
+        }
+        if !fields.has("domains") {
+            fields.missing("domains", "[\"verein.test\"]");
+        }
+        // An organisation without a right domain is still read, so that all mistakes are found.
+        let id = OrganisationId::new(domains.first().cloned().unwrap_or_default());
+        let bulletin = bulletin::config::Organisation::read(id.clone(), fields);
+        let names = fields
+            .table("names")
+            .and_then(|table| names::config::read(&table, id.clone(), addresses));
+        let mut returns = Returns::default();
+        let web = fields.table("web").and_then(|table| {
+            returns = Returns::read(&table);
+            site::config::WebConfig::read(&table, id.clone())
+        });
+        let mut watch = watch::OrganisationWatch::read(fields.table("watch").as_ref());
+        // The authority that vouches for the primary does so for its probe too.
+        watch.ca = watch.ca.or_else(|| web.as_ref()?.ca.clone());
+        for part in ["mail", "chat"] {
+            if fields.has(part) {
+                fields.problem(
+                    part,
+                    "this version does not stand by for it yet; remove it for now",
+                );
+            }
+        }
+        (!domains.is_empty()).then_some(Self {
+            id,
+            domains,
+            names,
+            web,
+            watch,
+            bulletin,
+            returns,
+        })
+    }
+
+    /// All host names that this organisation answers for on the web listeners.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let web = self.web.iter().flat_map(|web| web.hosts.clone());
+        web.chain(self.bulletin.host.clone()).collect()
+    }
+
+    /// Whether any zone is served for it.
+    pub(super) fn serves_names(&self) -> bool {
+        use names::config::{Source, Via};
+        self.names.as_ref().is_some_and(|names| {
+            names.source != Source::None
+                || matches!(&names.steer, Some(steer) if matches!(steer.via, Via::Zone { .. }))
+        })
+    }
+
+    /// The services that are decided about, and how.
+    pub(super) fn decided(&self, mode: Mode, place: &PlaceId) -> Vec<Decided> {
+        let mut decided = Vec::new();
+        let mut add = |service, watched: bool, policy| {
+            let service = ServiceId::new(self.id.clone(), service);
+            let detector = watched.then(|| self.detector(place));
+            decided.push(Decided {
+                service,
+                detector,
+                policy,
+            });
+        };
+        if self.web.is_some() {
+            let Returns {
+                policy: returns,
+                clean,
+                stage,
+            } = self.returns;
+            let watched = self.web_target().is_some();
+            add(
+                Service::Web,
+                watched,
+                Policy {
+                    mode,
+                    returns,
+                    clean,
+                    stage,
+                    ..Policy::default()
+                },
+            );
+        }
+        if self.names.is_some() {
+            // Nothing is handed back for names: transfers go on when the primary answers.
+            let Returns { clean, .. } = self.returns;
+            let returns = ReturnPolicy::Auto(Duration::MAX);
+            let stage = Duration::ZERO;
+            let watched = self.names_target().is_some();
+            let policy = Policy {
+                mode,
+                returns,
+                clean,
+                stage,
+                proof: false,
+                ..Policy::default()
+            };
+            add(Service::Names, watched, policy);
+        }
+        decided
+    }
+
+    /// How this organisation's observations are judged: from this place, in its own rhythm.
+    fn detector(&self, place: &PlaceId) -> DetectorConfig {
+        let watch::OrganisationWatch {
+            interval,
+            timeout,
+            burst_spacing,
+            ..
+        } = self.watch;
+        DetectorConfig {
+            // The last probe of a burst begins two spacings after the first; as much again as its
+            // own time is left for its report.
+            burst_time: burst_spacing * 2 + timeout * 2,
+            stale: interval * 3 + timeout * 2,
+            ..DetectorConfig::new(vec![place.clone()])
+        }
+    }
+
+    /// What is probed for the website; nothing where the copy comes from a folder.
+    pub(crate) fn web_target(&self) -> Option<watch::TargetConfig> {
+        let web = self.web.as_ref()?;
+        let site::config::Source::Primary(primary) = &web.source else {
+            return None;
+        };
+        let primary = watch::WebPrimary {
+            tls: primary.secure,
+            address: primary.address,
+        };
+        self.watch
+            .web(&self.id, primary, &web.hosts, web.expect.as_deref())
+    }
+
+    /// What is probed for the names; nothing where we are the primary ourselves.
+    pub(crate) fn names_target(&self) -> Option<watch::TargetConfig> {
+        let names = self.names.as_ref()?;
+        let names::config::Source::Primary(address) = names.source else {
+            return None;
+        };
+        Some(
+            self.watch
+                .names(&self.id, address, &names.zones.first()?.to_string()),
+        )
+    }
+
+    /// From the last good page to the first one of ours, at the worst: a probe just before, its
+    /// interval and time-out, the burst, and the time resolvers keep the old answer.
+    pub(crate) fn recovery_time(&self) -> Duration {
+        let watch::OrganisationWatch {
+            interval,
+            timeout,
+            burst_spacing,
+            ..
+        } = self.watch;
+        interval + timeout + burst_spacing * 2 + timeout + STEERED_TTL
+    }
+}
+
+/// How long resolvers may keep an answer for a name that is steered.
+const STEERED_TTL: Duration = Duration::from_secs(5);
+
+impl Default for Returns {
+    fn default() -> Self {
+        let Policy {
+            returns: policy,
+            clean,
+            stage,
+            ..
+        } = Policy::default();
+        Self {
+            policy,
+            clean,
+            stage,
+        }
+    }
+}
+
+impl Returns {
+    fn read(fields: &Fields<'_>) -> Self {
+        let otherwise = Self::default();
+        let policy = fields.parse("return", "\"ask\" or \"auto-15m\"", |text| match text {
+            "ask" => Some(ReturnPolicy::Ask),
+            _ => Some(ReturnPolicy::Auto(duration(text.strip_prefix("auto-")?)?)),
+        });
+        Self {
+            policy: policy.unwrap_or(otherwise.policy),
+            clean: fields.duration("clean").unwrap_or(otherwise.clean),
+            stage: fields.duration("stage").unwrap_or(otherwise.stage),
+        }
+    }
+}
+
+/// A domain in lower case; IDNs in their ASCII form.
+fn domain(text: &str) -> Option<String> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let right = text.len() <= 253 && text.contains('.') && text.split('.').all(label);
+    right.then(|| text.to_ascii_lowercase())
+}

@@ -1,0 +1,109 @@
+//! What is said over the admin socket: one [`Request`] a line, one JSON object back.
+//!
+//! A refusal is a reply with `error`; everything else depends on the request.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, bail};
+use model::OrderKind;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a command asks of the running standby.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// Standings, questions, last observations, tasks.
+    Status,
+    /// What would work now.
+    Ready,
+    /// An order for a service.
+    Order {
+        service: String,
+        kind: OrderKind,
+        by: String,
+    },
+    /// An answer to a question.
+    Answer {
+        question: String,
+        yes: bool,
+        by: String,
+    },
+    /// A statement of the organisation.
+    Say {
+        organisation: Option<String>,
+        text: String,
+        language: Option<String>,
+        speaker: Option<String>,
+        reason: bool,
+    },
+    /// A page of the record.
+    Records { from: u64 },
+    /// Something about the copy of the website.
+    Site {
+        organisation: Option<String>,
+        what: SiteRequest,
+    },
+    /// A consistent copy of the data.
+    Backup { to: PathBuf },
+}
+
+/// What is asked about the copy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum SiteRequest {
+    Generations,
+    Capture,
+    Pin {
+        number: u64,
+        by: String,
+    },
+    Accept {
+        number: u64,
+    },
+    Unpin,
+    Rollback {
+        by: String,
+    },
+    Diff {
+        from: u64,
+        to: u64,
+    },
+    Withhold {
+        what: String,
+        reason: String,
+        lift: bool,
+        by: String,
+    },
+    Export {
+        number: Option<u64>,
+        to: PathBuf,
+    },
+}
+
+/// Asks the standby whose socket is at `path`; a refusal is an error in its words.
+pub(crate) async fn ask(path: &Path, request: &Request) -> Result<Value> {
+    let request = serde_json::to_value(request)?;
+    let reply = match host::admin::ask(path, &request).await {
+        Ok(reply) => reply,
+        Err(error) => bail!(explain(path, &error)),
+    };
+    match reply.get("error").and_then(Value::as_str) {
+        Some(error) => Err(anyhow!("{error}")),
+        None => Ok(reply),
+    }
+}
+
+fn explain(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            format!("no standby runs here ({path} does not answer); start it with `servergate run`")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("this account may not open {path}; ask as the account that runs the standby")
+        }
+        _ => format!("{path}: {error}"),
+    }
+}

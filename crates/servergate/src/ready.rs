@@ -1,0 +1,196 @@
+//! What would work if the primary went dark now: honest, green and silent about parts not wanted.
+
+use std::time::Duration;
+
+use model::{Condition, Mode, Service, ServiceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::admin::Desk;
+use crate::config::Organisation;
+
+mod names;
+mod web;
+
+/// How good or bad a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Light {
+    /// It would work.
+    Green,
+    /// It would work, with a weakness.
+    Yellow,
+    /// It would not work.
+    Red,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// How it stands.
+    pub(crate) light: Light,
+    /// Whose; empty for the standby itself.
+    pub(crate) organisation: String,
+    /// Of what it speaks: `names`, `web`, `watch`, `standby`.
+    pub(crate) part: String,
+    /// In words, with the mend where there is one.
+    pub(crate) says: String,
+}
+
+/// Lines of one organisation (or of the standby itself) being collected.
+pub(crate) struct Lines {
+    organisation: String,
+    all: Vec<Line>,
+}
+
+impl Lines {
+    fn new(organisation: &str) -> Self {
+        Self {
+            organisation: organisation.to_owned(),
+            all: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, light: Light, part: &str, says: impl Into<String>) {
+        let (organisation, part) = (self.organisation.clone(), part.to_owned());
+        self.all.push(Line {
+            light,
+            organisation,
+            part,
+            says: says.into(),
+        });
+    }
+}
+
+/// Looks at everything that an outage would need.
+pub(crate) async fn of(desk: &Desk) -> Vec<Line> {
+    let mut all = of_standby(desk).all;
+    for organisation in &desk.config.organisations {
+        let mut lines = Lines::new(organisation.id.as_str());
+        watched(desk, organisation, &mut lines);
+        web::look(desk, organisation, &mut lines);
+        names::look(desk, organisation, &mut lines).await;
+        all.extend(lines.all);
+    }
+    all
+}
+
+fn of_standby(desk: &Desk) -> Lines {
+    let mut lines = Lines::new("");
+    if desk.config.mode == Mode::Observe {
+        lines.add(
+            Light::Yellow,
+            "standby",
+            "mode is observe: everything is decided and nothing moves; write `mode = \"act\"` when you trust it",
+        );
+    }
+    if desk.config.standby.references.is_empty() {
+        lines.add(
+            Light::Red,
+            "standby",
+            "no references: we could not tell our own cut cable from a dark primary, so nothing \
+             would move; write `references = [\"9.9.9.9:53\", \"1.1.1.1:53\"]`",
+        );
+    }
+    if desk.config.standby.addresses.is_empty() {
+        lines.add(
+            Light::Red,
+            "standby",
+            "no addresses: names could not be led here; write `addresses`",
+        );
+    }
+    if desk.config.alert.is_none() {
+        lines.add(
+            Light::Yellow,
+            "standby",
+            "nobody is told of an outage; write `[alert]`",
+        );
+    }
+    let keys = desk
+        .config
+        .organisations
+        .iter()
+        .filter_map(|one| one.web.as_ref()?.certificate.as_ref());
+    let keys: Vec<_> = keys
+        .map(|certificate| certificate.key.display().to_string())
+        .collect();
+    if !keys.is_empty() {
+        let says = format!(
+            "in clear on this machine's disk: TLS keys ({}); zones, the site's copy and the record \
+             are public or about no person",
+            keys.join(", ")
+        );
+        lines.add(Light::Green, "standby", says);
+    }
+    lines
+}
+
+fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
+    let standings = desk.standings.borrow();
+    for service in [Service::Web, Service::Names] {
+        let Some(standing) = standings.get(&ServiceId::new(organisation.id.clone(), service))
+        else {
+            continue;
+        };
+        let target = match service {
+            Service::Names => organisation.names_target(),
+            _ => organisation.web_target(),
+        };
+        if target.is_none() {
+            continue;
+        }
+        match standing.condition() {
+            Some(Condition::Reachable) => lines.add(
+                Light::Green,
+                "watch",
+                format!("{service}: reachable from here"),
+            ),
+            None => lines.add(
+                Light::Yellow,
+                "watch",
+                format!("{service}: not observed yet"),
+            ),
+            Some(Condition::Blind) => lines.add(
+                Light::Red,
+                "watch",
+                format!("{service}: we cannot judge; our references are silent"),
+            ),
+            Some(_) => lines.add(
+                Light::Red,
+                "watch",
+                format!("{service}: is failing now; see `servergate status`"),
+            ),
+        }
+        if standing.held_by.is_some() {
+            lines.add(Light::Yellow, "watch", format!("{service}: an order holds its role; `servergate auto {service}` lets measurements decide"));
+        }
+    }
+}
+
+/// What is held for whom, for `status`.
+pub(crate) fn held(desk: &Desk) -> Vec<Value> {
+    let mut held = Vec::new();
+    for organisation in &desk.config.organisations {
+        for what in web::held(desk, organisation)
+            .into_iter()
+            .chain(names::held(desk, organisation))
+        {
+            held.push(json!({ "organisation": organisation.id, "what": what }));
+        }
+    }
+    held
+}
+
+/// `3 min`, `14 h`, `12 d`: for ages and runways.
+fn rough(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn now(desk: &Desk) -> Timestamp {
+    desk.host.clock.now().wall
+}

@@ -1,0 +1,61 @@
+//! The copy over loopback: bytes as they were, large and small.
+
+use super::*;
+
+#[tokio::test]
+async fn a_large_file_is_streamed_whole_and_in_parts() {
+    let open = Scene::new(None).open().await;
+    let film = film();
+    let heard = open.get("/film.bin").await;
+    assert_eq!(heard.status(), 200);
+    assert!(heard.has(&format!("content-length: {}", film.len())), "{}", heard.head);
+    assert!(heard.body == film, "byte for byte");
+    let part = "GET /film.bin HTTP/1.1\r\nHost: verein.test\r\nRange: bytes=9999999-15000001\r\nConnection: close\r\n\r\n";
+    let heard = open.say(part).await;
+    assert_eq!(heard.status(), 206);
+    assert!(heard.body == film[9_999_999..=15_000_001], "byte for byte");
+    open.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_gone_from_the_disk_is_no_lie() {
+    let open = Scene::new(None).open().await;
+    fs::remove_dir_all(open.scene.folder.path().join("store/blobs")).unwrap();
+    assert_eq!(open.get("/datei.txt").await.status(), 503);
+    assert_eq!(open.get("/film.bin").await.status(), 503);
+    open.scene.counted(r#"servergate_site_answers_total{from="Store"} 2"#);
+    open.end().await;
+}
+
+#[tokio::test]
+async fn a_small_page_is_read_from_the_disk_once() {
+    let open = Scene::new(None).open().await;
+    assert_eq!(open.get("/datei.txt").await.text(), "0123456789");
+    fs::remove_dir_all(open.scene.folder.path().join("store/blobs")).unwrap();
+    assert_eq!(open.get("/datei.txt").await.text(), "0123456789");
+    open.scene.counted(r#"servergate_site_answers_total{from="Copy"} 2"#);
+    open.end().await;
+}
+
+#[tokio::test]
+async fn large_files_at_once_are_bounded() {
+    let scene = Scene::new(None);
+    let request = || {
+        let request = http::Request::builder().uri("/film.bin").header("host", HOST);
+        request.body(Body::empty()).unwrap()
+    };
+    let mut held = Vec::new();
+    loop {
+        match scene.handler.handle(HOST, request()).await {
+            Outcome::Answer(response) => held.push(response),
+            Outcome::Unavailable { retry_after, .. } => {
+                assert_eq!(retry_after, SOON);
+                break;
+            }
+        }
+        assert!(held.len() < 1000, "without bound");
+    }
+    drop(held);
+    let outcome = scene.handler.handle(HOST, request()).await;
+    assert!(matches!(outcome, Outcome::Answer(_)), "places are given back");
+}
