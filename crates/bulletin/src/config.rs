@@ -17,8 +17,9 @@ use crate::sentence::unmarked;
 pub struct Config {
     /// Whose pages there are.
     pub organisations: Vec<Organisation>,
-    /// Every record appended to the log after the part was opened. May begin with records that
-    /// are in the log already; they change nothing a second time.
+    /// Wakes the page: every record appended to the log, sent after it was appended. Read
+    /// is the log, so it may be offered without waiting (`try_send`): what finds no room is seen
+    /// with the next record or standing.
     pub records: mpsc::Receiver<Record>,
 }
 

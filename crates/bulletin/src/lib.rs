@@ -59,8 +59,9 @@ impl Part for Bulletin {
 
     async fn open(config: Config, host: Host) -> Result<Self, OpenError> {
         let metrics = Metrics::register(&host.metrics);
-        let mut writer = Writer::new(config.organisations, host.clock.now().wall, metrics.clone());
-        writer.replay(&host.store)?;
+        let opened = host.clock.now().wall;
+        let mut writer = Writer::new(config.organisations, host.store, opened, metrics.clone());
+        writer.catch_up().map_err(OpenError::Store)?;
         writer.write_all();
         let desk = Arc::new(Desk::new(Arc::clone(&writer.shelf), metrics));
         for organisation in writer.organisations.values() {
@@ -90,18 +91,22 @@ impl Part for Bulletin {
         loop {
             // Every arm is cancel-safe: what was not taken stays in its channel.
             tokio::select! {
+                biased; // an end in order is no failure, even if the sender is gone already
                 () = drain.begun() => return Ok(()),
                 changed = standings.changed() => {
                     if changed.is_err() {
                         return Err(RunError::Ended("nobody publishes standings any more".to_owned()));
                     }
                     let snapshot = Arc::clone(&standings.borrow_and_update());
-                    writer.follow(&snapshot);
+                    let changed = writer.catch_up().map_err(RunError::Store)?;
+                    writer.follow(&snapshot, changed);
                 }
                 taken = records.recv_many(&mut batch, PAGE), if !records.is_closed() || !records.is_empty() => {
+                    // The log has them, in order, with those that found no room in the channel.
                     if taken > 0 {
-                        writer.take_in(&batch);
                         batch.clear();
+                        let changed = writer.catch_up().map_err(RunError::Store)?;
+                        writer.write(&changed);
                     }
                 }
             }
@@ -115,6 +120,9 @@ struct Writer {
     organisations: BTreeMap<OrganisationId, Arc<Organisation>>,
     words: BTreeMap<Language, Words>,
     state: State,
+    store: store::Store,
+    /// Up to here the log was taken in.
+    from: Position,
     standings: BTreeMap<OrganisationId, Vec<Standing>>,
     opened: Timestamp,
     shelf: Arc<ArcSwap<Shelf>>,
@@ -122,7 +130,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(organisations: Vec<Organisation>, opened: Timestamp, metrics: Metrics) -> Self {
+    fn new(
+        organisations: Vec<Organisation>,
+        store: store::Store,
+        opened: Timestamp,
+        metrics: Metrics,
+    ) -> Self {
         let words = Language::ALL
             .into_iter()
             .map(|language| (language, Words::of(language)))
@@ -135,6 +148,8 @@ impl Writer {
             state: State::of(organisations.keys().cloned()),
             organisations,
             words,
+            store,
+            from: Position::START,
             standings: BTreeMap::new(),
             opened,
             shelf: Arc::default(),
@@ -142,24 +157,25 @@ impl Writer {
         }
     }
 
-    /// Takes in the whole log, page by page. A record that this version cannot read is passed over
-    /// and counted: an old page is better than none.
-    fn replay(&mut self, store: &store::Store) -> Result<(), OpenError> {
-        let failed = |error: String| OpenError::Store(error.into());
-        let mut from = Position::START;
+    /// Takes in what the log has beyond what was taken in, page by page; says whose pages that
+    /// changes. A record that this version cannot read is passed over and counted: an old page is
+    /// better than none.
+    fn catch_up(&mut self) -> Result<BTreeSet<OrganisationId>, Arc<str>> {
+        let mut changed = BTreeSet::new();
         loop {
-            let page = store
-                .read(&RECORD_LOG, from, PAGE)
-                .map_err(|error| failed(error.to_string()))?;
+            let page = self
+                .store
+                .read(&RECORD_LOG, self.from, PAGE)
+                .map_err(|error| error.to_string())?;
             let Some(last) = page.last() else {
-                return Ok(());
+                return Ok(changed);
             };
-            from = last.position.next();
+            self.from = last.position.next();
             for entry in &page {
                 match serde_json::from_slice(&entry.bytes) {
                     Ok(RecordSpec::V1(record)) => {
                         self.metrics.records.inc();
-                        self.state.fold(&record);
+                        changed.extend(self.state.fold(&record));
                     }
                     Err(error) => {
                         self.metrics.unreadable_records.inc();
@@ -170,18 +186,9 @@ impl Writer {
         }
     }
 
-    /// Takes in new records, and writes the pages that they change.
-    fn take_in(&mut self, records: &[Record]) {
-        let mut changed = BTreeSet::new();
-        for record in records {
-            self.metrics.records.inc();
-            changed.extend(self.state.fold(record));
-        }
-        self.write(&changed);
-    }
-
-    /// Takes over a new snapshot of standings, and writes the pages that it changes.
-    fn follow(&mut self, snapshot: &Standings) {
+    /// Takes over a new snapshot of standings, and writes the pages that it changes and those that
+    /// are known to have changed.
+    fn follow(&mut self, snapshot: &Standings, mut changed: BTreeSet<OrganisationId>) {
         let mut standings: BTreeMap<OrganisationId, Vec<Standing>> = BTreeMap::new();
         for (service, standing) in snapshot.iter() {
             if self.organisations.contains_key(&service.organisation) {
@@ -191,12 +198,8 @@ impl Writer {
                     .push(standing.clone());
             }
         }
-        let changed: BTreeSet<_> = self
-            .organisations
-            .keys()
-            .filter(|id| standings.get(id) != self.standings.get(id))
-            .cloned()
-            .collect();
+        let differ = |id: &&OrganisationId| standings.get(id) != self.standings.get(id);
+        changed.extend(self.organisations.keys().filter(differ).cloned());
         self.standings = standings;
         self.write(&changed);
     }

@@ -1,7 +1,7 @@
 //! What the record says, as far as the page shows it: a pure fold over the records.
 //!
-//! `lib.rs` folds the log at start and every new record after that. Folding is idempotent (a
-//! record that comes twice changes nothing) and bounded (statements, outages, entries).
+//! `lib.rs` folds the log at start and every new record after that. Folding is bounded
+//! (statements, outages, entries), and a record that comes twice is no news.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -4,7 +4,7 @@ use bulletin::RECORD_LOG;
 use model::{Cause, OrganisationId, RecordSpec, Service};
 use store::{Batch, Options, Store};
 
-use crate::stage::{Stage, dark, good, organisation, outage_of, statement};
+use crate::stage::{Stage, append, dark, good, organisation, outage_of, statement};
 use crate::xml::parse;
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_long_log_is_taken_in_at_the_start_and_foreign_entries_are_passed_over
 }
 
 #[tokio::test]
-async fn a_record_in_the_log_and_in_the_channel_counts_once() {
+async fn a_record_that_changes_nothing_writes_nothing() {
     let mut log = outage_of(Service::Web, Cause::Silent, "09:14:03");
     log.push(statement("a", "09:40", "Einmal.", false));
     let stage = Stage::open(vec![organisation()], &log).await;
@@ -53,6 +53,26 @@ async fn a_record_in_the_log_and_in_the_channel_counts_once() {
     stage.feed(log).await;
     assert_eq!(stage.page("/de").await, before);
     assert_eq!(renderings(&stage), written, "nothing was written anew");
+    stage
+        .feed([statement("b", "09:50", "Zweimal.", false)])
+        .await;
+    assert_ne!(renderings(&stage), written);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_record_that_found_no_room_in_the_channel_is_read_from_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&folder.path().join("store"), Options::default()).expect("a store");
+    let stage = Stage::on(folder, store.clone(), vec![organisation()]).await;
+    stage.stand([good(Service::Web)]).await;
+    let record = statement("a", "09:40", "Nur im Protokoll.", false);
+    append(&store, &[record]).await;
+    assert!(!stage.page("/de").await.contains("Nur im Protokoll."));
+    stage
+        .stand([dark(Service::Web, Cause::Silent, "09:14")])
+        .await;
+    assert!(stage.page("/de").await.contains("Nur im Protokoll."));
     stage.close().await;
 }
 

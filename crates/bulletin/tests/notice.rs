@@ -44,13 +44,13 @@ async fn a_person_gets_a_short_honest_page_in_a_language_they_read() {
     for (accepted, title, line, link) in [
         (
             "en",
-            "This page cannot be had at the moment",
+            "This page is not available at the moment",
             "Website: not reachable",
             "https://status.verein.test/en",
         ),
         (
             "fr",
-            "Diese Seite ist gerade nicht zu haben",
+            "Diese Seite ist gerade nicht verfügbar",
             "Website: nicht erreichbar",
             "https://status.verein.test/de",
         ),
@@ -120,7 +120,7 @@ async fn head_has_no_body_and_a_stranger_gets_an_answer_too() {
     assert!(head.body.is_empty());
     let stranger = OrganisationId::new("stadt.test");
     let reply = ask(&stage, &stranger, Method::GET, "/", &html).await;
-    assert!(reply.text().contains("nicht zu haben"), "{}", reply.text());
+    assert!(reply.text().contains("nicht verfügbar"), "{}", reply.text());
     stage.close().await;
 }
 

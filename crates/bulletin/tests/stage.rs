@@ -210,6 +210,7 @@ pub(crate) struct Stage {
     pub(crate) metrics: host::metrics::Metrics,
     standings: watch::Sender<Standings>,
     records: mpsc::Sender<Record>,
+    store: Store,
     trigger: DrainTrigger,
     running: tokio::task::JoinHandle<Result<(), host::RunError>>,
     _folder: tempfile::TempDir,
@@ -220,11 +221,7 @@ impl Stage {
     pub(crate) async fn open(organisations: Vec<Organisation>, log: &[Record]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(&folder.path().join("store"), Options::default()).expect("a store");
-        for record in log {
-            let bytes = serde_json::to_vec(&RecordSpec::V1(record.clone())).expect("JSON");
-            let batch = Batch::new().append(&RECORD_LOG, bytes);
-            store.commit(batch).await.expect("a receipt");
-        }
+        append(&store, log).await;
         Self::on(folder, store, organisations).await
     }
 
@@ -240,7 +237,7 @@ impl Stage {
             place: PlaceId::new("oslo"),
             clock: Clock::simulated(at("06:00")),
             net: host::net::Net::Real,
-            store,
+            store: store.clone(),
             tasks: tasks.clone(),
             metrics: metrics.clone(),
             outlets: Outlets {
@@ -265,6 +262,7 @@ impl Stage {
             metrics,
             standings,
             records,
+            store,
             trigger,
             running,
             _folder: folder,
@@ -282,9 +280,10 @@ impl Stage {
         settle().await;
     }
 
-    /// Feeds new records and lets the bulletin follow.
+    /// Appends new records to the log, tells of them and lets the bulletin follow.
     pub(crate) async fn feed(&self, records: impl IntoIterator<Item = Record>) {
         for record in records {
+            append(&self.store, std::slice::from_ref(&record)).await;
             self.records.send(record).await.expect("the bulletin runs");
         }
         settle().await;
@@ -326,5 +325,17 @@ impl Stage {
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// As the deciding task does it.
+pub(crate) async fn append(store: &Store, records: &[Record]) {
+    let mut batch = Batch::new();
+    for record in records {
+        let bytes = serde_json::to_vec(&RecordSpec::V1(record.clone())).expect("JSON");
+        batch = batch.append(&RECORD_LOG, bytes);
+    }
+    if !batch.is_empty() {
+        store.commit(batch).await.expect("a receipt");
     }
 }

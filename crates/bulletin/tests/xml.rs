@@ -28,7 +28,7 @@ impl Element {
             .is_some_and(|classes| classes.split(' ').any(|known| known == class))
     }
 
-    pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &Self> {
         self.children.iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,
@@ -36,11 +36,7 @@ impl Element {
     }
 
     /// All elements below that `wanted` wants, in the order of the document.
-    pub(crate) fn all<'e>(
-        &'e self,
-        wanted: &dyn Fn(&Element) -> bool,
-        found: &mut Vec<&'e Element>,
-    ) {
+    pub(crate) fn all<'e>(&'e self, wanted: &dyn Fn(&Self) -> bool, found: &mut Vec<&'e Self>) {
         for element in self.elements() {
             if wanted(element) {
                 found.push(element);
@@ -49,13 +45,13 @@ impl Element {
         }
     }
 
-    pub(crate) fn named(&self, name: &str) -> Vec<&Element> {
+    pub(crate) fn named(&self, name: &str) -> Vec<&Self> {
         let mut found = Vec::new();
         self.all(&|element| element.name == name, &mut found);
         found
     }
 
-    pub(crate) fn classed(&self, class: &str) -> Vec<&Element> {
+    pub(crate) fn classed(&self, class: &str) -> Vec<&Self> {
         let mut found = Vec::new();
         self.all(&|element| element.has_class(class), &mut found);
         found

@@ -184,7 +184,10 @@ impl<'a> Fields<'a> {
 
     /// A whole number within bounds.
     pub fn integer(&self, key: &'static str, from: u64, to: u64) -> Option<u64> {
-        let want = format!("a whole number from {from} to {to}");
+        let want = match from == to {
+            true => from.to_string(),
+            false => format!("a whole number from {from} to {to}"),
+        };
         match self.value(key)?.get_ref() {
             DeValue::Integer(value) => {
                 let digits = value.as_str().replace('_', "");
@@ -333,7 +336,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table below this one.
-    pub fn table(&self, key: &'static str) -> Option<Fields<'a>> {
+    pub fn table(&self, key: &'static str) -> Option<Self> {
         let value = self.value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Fields::new(
@@ -347,7 +350,7 @@ impl<'a> Fields<'a> {
     }
 
     /// All tables of an array of tables; an absent key is an empty list.
-    pub fn tables(&self, key: &'static str) -> Vec<Fields<'a>> {
+    pub fn tables(&self, key: &'static str) -> Vec<Self> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };

@@ -11,7 +11,7 @@ mod set;
 pub use set::{Served, ZoneSet};
 
 use crate::steer::{Overlay, Steered};
-use crate::wire::{MAX_NAME, Query, Refusal, Reply, code, is_at_or_below, lower_into};
+use crate::wire::{MAX_NAME, Name, Query, Refusal, Reply, code, is_at_or_below, lower_into};
 use crate::wire::{Section, udp_limit};
 use crate::zone::{Found, Labels, Node, RecordSet, Zone};
 
@@ -116,8 +116,11 @@ pub fn answer(
         authoritative: true,
         trail: [0; LONGEST_CHAIN],
         trail_len: 0,
+        wildcards: Vec::new(),
+        proved: [None; 8],
     };
     let outcome = run.follow(query.name());
+    run.truncated |= run.prove_wildcards().is_err();
     let (authoritative, truncated) = (run.authoritative, run.truncated);
     reply.finish(authoritative, truncated);
     outcome
@@ -135,6 +138,11 @@ struct Run<'z, 'r, 'b> {
     /// Where in the message the owners of the aliases followed so far stand.
     trail: [usize; LONGEST_CHAIN],
     trail_len: usize,
+    /// Names that a wildcard answered for, each with the next closer name; proved at the end,
+    /// because the answer section comes first.
+    wildcards: Vec<(Name, Name)>,
+    /// Owners of the proofs that are in the answer already.
+    proved: [Option<&'z Name>; 8],
 }
 
 /// What one name led to.
@@ -197,9 +205,10 @@ impl<'z> Run<'z, '_, '_> {
                     return self.steer(name, Some(node), steered);
                 }
                 let cap = steered.map(|steered| steered.ttl);
+                let before = self.reply.answers();
                 let step = self.at_wildcard(name, node, owner.as_wire(), encloser, cap, next)?;
-                if self.dnssec && self.reply.answers() > 0 {
-                    self.prove_wildcard(name, next_closer)?;
+                if self.dnssec && self.reply.answers() > before {
+                    self.wildcards.push((Name::from_lower(name), Name::from_lower(next_closer)));
                 }
                 Ok(step)
             }

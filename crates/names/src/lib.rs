@@ -15,6 +15,7 @@ pub mod answer;
 pub mod config;
 mod delegation;
 mod desk;
+pub mod fuzz;
 mod keep;
 mod keeper;
 mod metrics;

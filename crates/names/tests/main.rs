@@ -3,7 +3,9 @@
 
 mod ask;
 mod ferret;
+mod guests;
 mod house;
 mod secondary;
+mod signed;
 mod timetable;
 mod transcripts;

@@ -126,7 +126,7 @@ const FEW: u64 = 3;
 /// The least likeness of start pages, in percent, where no mark is expected.
 const LIKE: u8 = 10;
 /// The same, where the mark is there.
-const LIKE_WITH_MARK: u8 = 2;
+const LIKE_WITH_MARK: u8 = 5;
 
 /// Judges a capture against the last good generation.
 ///

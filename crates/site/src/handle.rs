@@ -214,15 +214,13 @@ impl SiteHandle {
         Ok((self.0.shelf.entries()?, self.0.shelf.current()?))
     }
 
-    /// Captures now, as the standing allows, and says what came of it.
+    /// Captures now, or after the capture that runs, as the standing allows, and says what came
+    /// of it.
     ///
     /// # Errors
-    /// A capture runs already, or the part does not run.
+    /// Somebody else waits for one already, or the part does not run.
     pub async fn capture_now(&self) -> Result<CaptureOutcome, HandleError> {
         let (reply, answer) = oneshot::channel();
-        if self.news().capturing {
-            return Err(HandleError::Busy("one is running"));
-        }
         let asked = self.0.requests.try_send(Request { reply });
         asked.map_err(|_| HandleError::Busy("one is waiting, or the part does not run"))?;
         answer.await.map_err(|_| HandleError::Busy("the program ends"))

@@ -77,6 +77,7 @@ impl Part for Site {
                 primary,
                 copy: Arc::clone(handle.copy()),
                 withhold: handle.withheld().clone(),
+                lead_to_https: lead_to_https(&config),
                 blocked_by: config.blocked_by.clone(),
                 bodies: bodies.clone(),
                 counters: counters.clone(),
@@ -133,6 +134,12 @@ async fn turn_handlers(
             return;
         }
     }
+}
+
+/// A primary that is asked by HTTPS leads there, and we can once we have a certificate.
+fn lead_to_https(config: &WebConfig) -> bool {
+    let secure = matches!(&config.source, Source::Primary(primary) if primary.secure);
+    secure && config.certificate.is_some()
 }
 
 /// Where the primary is and how it is trusted.

@@ -8,7 +8,7 @@ use http::header::{ACCEPT_ENCODING, HeaderValue};
 
 /// A coding that the copy keeps bodies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Coding {
+pub(crate) enum Coding {
     /// None.
     Identity,
     /// RFC 1952.
@@ -19,7 +19,7 @@ pub enum Coding {
 
 impl Coding {
     /// As it stands in Content-Encoding; nothing for identity.
-    pub fn header(self) -> Option<HeaderValue> {
+    pub(crate) fn header(self) -> Option<HeaderValue> {
         match self {
             Self::Identity => None,
             Self::Gzip => Some(HeaderValue::from_static("gzip")),
@@ -49,11 +49,11 @@ impl fmt::Display for Coding {
 
 /// Which codings a body lies there in, besides identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Available {
+pub(crate) struct Available {
     /// With gzip.
-    pub gzip: bool,
+    pub(crate) gzip: bool,
     /// With Brotli.
-    pub brotli: bool,
+    pub(crate) brotli: bool,
 }
 
 /// A weight in thousandths.
@@ -70,7 +70,7 @@ struct Wishes {
 
 /// The coding to send. A guest that refuses all that there is gets identity: RFC 9110 §12.5.3
 /// allows it, and an answer helps more than a 406.
-pub fn choose(headers: &HeaderMap, available: Available) -> Coding {
+pub(crate) fn choose(headers: &HeaderMap, available: Available) -> Coding {
     if !available.gzip && !available.brotli {
         return Coding::Identity;
     }
@@ -85,7 +85,11 @@ pub fn choose(headers: &HeaderMap, available: Available) -> Coding {
     }
     // Of equal weights the smaller body wins; identity only counts as wished for if it is named.
     let candidates = [
-        (available.brotli, wishes.brotli.or(wishes.any), Coding::Brotli),
+        (
+            available.brotli,
+            wishes.brotli.or(wishes.any),
+            Coding::Brotli,
+        ),
         (available.gzip, wishes.gzip.or(wishes.any), Coding::Gzip),
         (true, wishes.identity, Coding::Identity),
     ];
@@ -104,7 +108,7 @@ impl Wishes {
         for element in line.split(|byte| *byte == b',') {
             let mut parts = element.split(|byte| *byte == b';');
             let name = parts.next().unwrap_or_default().trim_ascii();
-            let Some(weight) = parts.try_fold(1000, |weight, part| parameter(weight, part)) else {
+            let Some(weight) = parts.try_fold(1000, parameter) else {
                 continue;
             };
             let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -124,7 +128,10 @@ impl Wishes {
 /// Other parameters than `q` are passed over; a weight that is none spoils its element.
 fn parameter(weight: Weight, part: &[u8]) -> Option<Weight> {
     let part = part.trim_ascii();
-    let Some(value) = part.strip_prefix(b"q=").or_else(|| part.strip_prefix(b"Q=")) else {
+    let Some(value) = part
+        .strip_prefix(b"q=")
+        .or_else(|| part.strip_prefix(b"Q="))
+    else {
         return Some(weight);
     };
     thousandths(value)
@@ -204,7 +211,11 @@ mod tests {
         ] {
             assert_eq!(ask(line, BOTH), both, "{line} with both");
             assert_eq!(ask(line, GZIP), gzip, "{line} with gzip");
-            assert_eq!(ask(line, Available::default()), "identity", "{line} with neither");
+            assert_eq!(
+                ask(line, Available::default()),
+                "identity",
+                "{line} with neither"
+            );
         }
     }
 

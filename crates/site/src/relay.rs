@@ -207,7 +207,11 @@ impl Inner {
 
     fn request(&self, head: &Parts, body: Body) -> Result<http::Request<Body>, Trouble> {
         let authority = authority(head).ok_or(Failure::Broken)?;
-        let guest = head.extensions.get::<Guest>().copied().ok_or(Failure::Broken)?;
+        let guest = head
+            .extensions
+            .get::<Guest>()
+            .copied()
+            .ok_or(Failure::Broken)?;
         let empty = body.is_end_stream();
         let mut request = http::Request::new(body);
         *request.method_mut() = head.method.clone();
@@ -217,7 +221,9 @@ impl Inner {
         *request.headers_mut() = fields::request(&head.headers, authority, guest);
         if empty && head.headers.contains_key(header::CONTENT_LENGTH) {
             // RFC 9110 §8.6: a method that has content says so when there is none.
-            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+            request
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(0));
         }
         Ok(request)
     }
@@ -282,7 +288,7 @@ fn checked(exchanged: Exchanged) -> Result<Exchanged, Trouble> {
 }
 
 /// The authority that the guest asked for; the listener has made sure that there is just one.
-fn authority(head: &Parts) -> Option<HeaderValue> {
+pub(crate) fn authority(head: &Parts) -> Option<HeaderValue> {
     match head.uri.authority() {
         Some(authority) => HeaderValue::try_from(authority.as_str()).ok(),
         None => head.headers.get(header::HOST).cloned(),

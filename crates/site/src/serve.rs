@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use host::tls::ClientTls;
-use host::web::{Body, Handler, Handling, Outcome, Request, Response, UploadError};
+use host::web::{Body, Guest, Handler, Handling, Outcome, Request, Response, UploadError};
 use host::{Clock, Hint, Host, Outlets};
 use http::header::HeaderValue;
 use http::request::Parts;
@@ -57,6 +57,9 @@ pub struct SiteSources {
     pub copy: Arc<Copy>,
     /// What is withheld.
     pub withhold: Withhold,
+    /// Whether guests who come to the copy by plain HTTP are led to HTTPS. For a primary that is
+    /// asked by HTTPS, once there is a certificate: it does so itself, nearly always.
+    pub lead_to_https: bool,
     /// Who demanded it, as a URL for `Link: rel="blocked-by"`, if that is to be said.
     pub blocked_by: Option<String>,
     /// The bytes of bodies, shared by all organisations.
@@ -74,6 +77,7 @@ struct Desk {
     relay: Option<Relay>,
     copy: Arc<Copy>,
     withhold: Withhold,
+    lead_to_https: bool,
     blocked_by: Option<HeaderValue>,
     bodies: Bodies,
     counters: ServeCounters,
@@ -87,12 +91,15 @@ struct Desk {
 impl SiteHandler {
     /// A handler that follows no standing yet: the primary first, as for a standby.
     pub fn new(sources: SiteSources, host: &Host) -> Self {
-        let relay = sources.primary.map(|(primary, tls)| Relay::new(primary, &tls, host));
+        let relay = sources
+            .primary
+            .map(|(primary, tls)| Relay::new(primary, &tls, host));
         Self(Arc::new(Desk {
             service: ServiceId::new(sources.organisation, Service::Web),
             relay,
             copy: sources.copy,
             withhold: sources.withhold,
+            lead_to_https: sources.lead_to_https,
             blocked_by: sources.blocked_by.as_deref().and_then(notice::blocked_by),
             bodies: sources.bodies,
             counters: sources.counters,
@@ -133,7 +140,7 @@ impl Handler for SiteHandler {
             // The hot path of an outage: no task switch, no disk, a future of two words.
             _ => match desk.at_hand(host, &head, From::Copy) {
                 Some(outcome) => Box::pin(std::future::ready(outcome)),
-                None => Box::pin(async move { desk.from_copy(host, &head, From::Copy).await }),
+                None => Box::pin(async move { desk.copied(host, &head, From::Copy).await }),
             },
         }
     }
@@ -141,7 +148,9 @@ impl Handler for SiteHandler {
 
 /// Path and query as they came.
 fn target(head: &Parts) -> &str {
-    head.uri.path_and_query().map_or("/", |target| target.as_str())
+    head.uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -149,13 +158,7 @@ fn is_safe(method: &Method) -> bool {
 }
 
 impl Desk {
-    async fn primary_first(
-        &self,
-        relay: &Relay,
-        host: &str,
-        head: Parts,
-        body: Body,
-    ) -> Outcome {
+    async fn primary_first(&self, relay: &Relay, host: &str, head: Parts, body: Body) -> Outcome {
         let stands_in = is_safe(&head.method) && self.has(host, &head);
         let urgency = match stands_in {
             true => Urgency::CopyStandsIn,
@@ -167,8 +170,8 @@ impl Desk {
                 self.answered(From::Primary, response)
             }
             // The answer of a primary that fails is dropped before its first byte of content.
-            Passed::Answer(_) | Passed::Failed => self.from_copy(host, &head, From::Fallback).await,
-            Passed::Busy if stands_in => self.from_copy(host, &head, From::Fallback).await,
+            Passed::Answer(_) | Passed::Failed => self.copied(host, &head, From::Fallback).await,
+            Passed::Busy if stands_in => self.copied(host, &head, From::Fallback).await,
             Passed::Busy => self.unavailable(From::Busy, SOON),
             Passed::Fault(response) => Outcome::Answer(response),
         }
@@ -176,11 +179,14 @@ impl Desk {
 
     async fn copy_first(&self, relay: &Relay, host: &str, head: Parts, body: Body) -> Outcome {
         if is_safe(&head.method) && self.has(host, &head) {
-            return self.from_copy(host, &head, From::Copy).await;
+            return self.copied(host, &head, From::Copy).await;
         }
-        match self.pass(relay, host, &head, body, Urgency::NothingStandsIn).await {
+        match self
+            .pass(relay, host, &head, body, Urgency::NothingStandsIn)
+            .await
+        {
             Passed::Answer(response) => self.answered(From::Primary, response),
-            Passed::Failed => self.from_copy(host, &head, From::Fallback).await,
+            Passed::Failed => self.copied(host, &head, From::Fallback).await,
             Passed::Busy => self.unavailable(From::Busy, SOON),
             Passed::Fault(response) => Outcome::Answer(response),
         }
@@ -265,6 +271,9 @@ impl Desk {
         if !is_safe(&head.method) {
             return None;
         }
+        if self.leads(head) {
+            return Some(self.answered(From::Https, notice::to_https(host, target(head))));
+        }
         let generation = self.copy.current()?;
         let plan = self.plan(&generation, host, head)?;
         let body = match &plan.send {
@@ -274,12 +283,15 @@ impl Desk {
         Some(self.answered(from, assemble(plan, body.into())))
     }
 
-    async fn from_copy(&self, host: &str, head: &Parts, from: From) -> Outcome {
+    async fn copied(&self, host: &str, head: &Parts, from: From) -> Outcome {
         if head.method == Method::OPTIONS {
             return self.answered(from, notice::options());
         }
         if !is_safe(&head.method) {
             return self.unavailable(From::Method, LATER);
+        }
+        if self.leads(head) {
+            return self.answered(From::Https, notice::to_https(host, target(head)));
         }
         let Some(generation) = self.copy.current() else {
             return self.unavailable(From::NotInCopy, LATER);
@@ -299,6 +311,16 @@ impl Desk {
             },
         };
         self.answered(from, assemble(plan, body))
+    }
+
+    /// Only from the usual port: where HTTPS is served is not known for any other.
+    fn leads(&self, head: &Parts) -> bool {
+        self.lead_to_https
+            && head
+                .extensions
+                .get::<Guest>()
+                .is_some_and(|guest| !guest.secure)
+            && relay::authority(head).is_some_and(|it| !it.as_bytes().contains(&b':'))
     }
 
     fn plan(&self, generation: &Generation, host: &str, head: &Parts) -> Option<Plan> {

@@ -1,5 +1,4 @@
 //! The capture and the serving of a site, over real sockets on this machine.
 
 mod capture;
-mod capture_hostile;
 mod origin;

@@ -1,11 +1,11 @@
 # Die kurze Seite mit dem Status 503, die Seite mit 404, und der Feed.
 
-notice-title = Diese Seite ist gerade nicht zu haben
-notice-text = Die eigenen Server von { $name } antworten derzeit nicht, oder sie können gerade nicht gefragt werden. In der Kopie, die hier bereitliegt, ist diese Seite nicht enthalten. Das heißt nicht, dass es sie nicht mehr gibt.
+notice-title = Diese Seite ist gerade nicht verfügbar
+notice-text = Die eigenen Server von { $name } antworten derzeit nicht, oder sie können gerade nicht gefragt werden. Eine Kopie dieser Seite liegt hier gerade nicht bereit. Das heißt nicht, dass es die Seite nicht mehr gibt.
 notice-later = Bitte versuchen Sie es in einigen Minuten noch einmal.
 notice-link = Zum aktuellen Stand bei { $name }
 notice-standing = { $service }: { $word }
-notice-short = Diese Seite ist gerade nicht zu haben; bitte versuchen Sie es später noch einmal.
+notice-short = Diese Seite ist gerade nicht verfügbar; bitte versuchen Sie es später noch einmal.
 missing-title = Diese Seite gibt es hier nicht
 missing-text = Unter dieser Adresse steht nichts. Den aktuellen Stand finden Sie auf der Übersicht.
 missing-link = Zur Übersicht

@@ -78,8 +78,8 @@ standing-since = seit dem { $since }
 standing-since-good = unverändert seit dem { $since }
 note-held = Durch Entscheidung eines Menschen, seit dem { $since }.
 note-question = Ein Mensch ist gefragt, wie es weitergeht.
-note-would-acting = Im Ernstfall würde der Ersatzserver jetzt übernehmen.
-note-would-returning = Im Ernstfall würde der Ersatzserver jetzt zurückgeben.
+note-would-acting = Dürfte er eingreifen, würde der Ersatzserver jetzt übernehmen.
+note-would-returning = Dürfte er eingreifen, würde der Ersatzserver jetzt zurückgeben.
 
 # Abschnitte
 title-services = Stand der Dienste

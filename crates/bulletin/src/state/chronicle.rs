@@ -57,7 +57,7 @@ pub struct Chronicle {
     copy: Option<CopyHeld>,
     changed: Option<Timestamp>,
     verdicts: BTreeMap<Service, Seen>,
-    roles: BTreeMap<Service, Role>,
+    roles: BTreeMap<Service, (Role, Timestamp)>,
 }
 
 /// What a verdict said, as far as the course needs it.
@@ -211,6 +211,14 @@ impl Chronicle {
             since: verdict.since,
             at: verdict.at,
         };
+        // Old news that come again are no news.
+        if self
+            .verdicts
+            .get(&service)
+            .is_some_and(|known| known.at > seen.at)
+        {
+            return false;
+        }
         self.verdicts.insert(service, seen);
         let Some(running) = self.running_mut() else {
             return false;
@@ -227,15 +235,17 @@ impl Chronicle {
 
     fn standing(&mut self, at: Timestamp, standing: &Standing) -> bool {
         let service = standing.service.service;
-        let before = self
-            .roles
-            .insert(service, standing.role)
-            .unwrap_or(Role::Standby);
         // The verdict that brought the standing names the cause, also where it came alone.
         let told = standing
             .verdict
             .as_ref()
             .is_some_and(|verdict| self.verdict(verdict));
+        let known = self.roles.get(&service).copied();
+        let (before, since) = known.unwrap_or((Role::Standby, standing.since));
+        if since > standing.since {
+            return told;
+        }
+        self.roles.insert(service, (standing.role, standing.since));
         if before == standing.role {
             return told;
         }

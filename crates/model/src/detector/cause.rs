@@ -84,8 +84,14 @@ fn of_address(failure: &Failure, observation: &Observation) -> Cause {
     if alive(own) {
         return Cause::Service;
     }
+    // Routers limit how often they say so: one of several probes may have been told.
+    let told = |companion: &crate::Companion| {
+        own(companion.kind) && companion.reply == Reply::Unreachable
+    };
+    let unreachable =
+        *failure == Failure::Unreachable || observation.companions.iter().any(told);
     match failure {
-        Failure::Unreachable if alive(neighbour) && alive(router) => Cause::Host,
+        _ if unreachable && alive(neighbour) && alive(router) => Cause::Host,
         _ if asked(neighbour) && asked(router) && !alive(neighbour) && !alive(router) => {
             Cause::Network
         }

@@ -8,13 +8,13 @@ use domain::dnssec::common::nsec3_hash;
 use domain::rdata::nsec3::{Nsec3Salt, OwnerHash};
 
 use super::{Cut, Run};
-use crate::wire::{Section, parent};
-use crate::zone::{Denial, WildcardName};
+use crate::wire::{Name, Section, parent};
+use crate::zone::{Denial, RecordSet, WildcardName};
 
 /// RFC 9276 §3.2: above this, hashing would be a gift to whoever floods us.
 const MOST_ITERATIONS: u16 = 500;
 
-impl Run<'_, '_, '_> {
+impl<'z> Run<'z, '_, '_> {
     /// The name exists and has no such type.
     pub(super) fn prove_no_data(&mut self, name: &[u8]) -> Result<(), Cut> {
         match self.zone.denial() {
@@ -45,13 +45,16 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// A wildcard answered: the name itself does not exist (RFC 4035 §3.1.3.3).
-    pub(super) fn prove_wildcard(&mut self, name: &[u8], next_closer: &[u8]) -> Result<(), Cut> {
-        match self.zone.denial() {
-            Denial::Unsigned => Ok(()),
-            Denial::Nsec => self.nsec(&[name]),
-            Denial::Nsec3 { .. } => self.nsec3(&[next_closer]),
+    /// Wildcards answered: the names themselves do not exist (RFC 4035 §3.1.3.3).
+    pub(super) fn prove_wildcards(&mut self) -> Result<(), Cut> {
+        for (name, next_closer) in std::mem::take(&mut self.wildcards) {
+            match self.zone.denial() {
+                Denial::Unsigned => {}
+                Denial::Nsec => self.nsec(&[name.as_wire()])?,
+                Denial::Nsec3 { .. } => self.nsec3(&[next_closer.as_wire()])?,
+            }
         }
+        Ok(())
     }
 
     /// A wildcard stands for the name and has no such type.
@@ -91,38 +94,25 @@ impl Run<'_, '_, '_> {
         }
     }
 
-    /// The NSEC at or over each name, each set once.
+    /// The NSEC at or over each name.
     fn nsec(&mut self, names: &[&[u8]]) -> Result<(), Cut> {
         let zone = self.zone;
-        let found = names.iter().map(|name| zone.nsec_at_or_before(name));
-        let mut done: [Option<&crate::wire::Name>; 3] = [None; 3];
-        for (slot, found) in found.enumerate() {
-            let Some((owner, set)) = found else { continue };
-            if done.contains(&Some(owner)) {
-                continue;
+        for name in names {
+            if let Some((owner, set)) = zone.nsec_at_or_before(name) {
+                self.prove(owner, set)?;
             }
-            if let Some(place) = done.get_mut(slot) {
-                *place = Some(owner);
-            }
-            self.set(Section::Authority, owner.as_wire(), set, set.ttl)?;
         }
         Ok(())
     }
 
-    /// The NSEC3 at or over each name, each set once.
+    /// The NSEC3 at or over each name.
     fn nsec3(&mut self, names: &[&[u8]]) -> Result<(), Cut> {
         let zone = self.zone;
-        let mut done: [Option<&crate::wire::Name>; 3] = [None; 3];
-        for (slot, name) in names.iter().enumerate() {
+        for name in names {
             let found = self.hash(name).and_then(|hash| zone.nsec3_at_or_before(&hash));
-            let Some((_, owner, set)) = found else { continue };
-            if done.contains(&Some(owner)) {
-                continue;
+            if let Some((_, owner, set)) = found {
+                self.prove(owner, set)?;
             }
-            if let Some(place) = done.get_mut(slot) {
-                *place = Some(owner);
-            }
-            self.set(Section::Authority, owner.as_wire(), set, set.ttl)?;
         }
         Ok(())
     }
@@ -132,8 +122,19 @@ impl Run<'_, '_, '_> {
         let zone = self.zone;
         let found = self.hash(name).and_then(|hash| zone.nsec3_at_or_before(&hash));
         let Some((true, owner, set)) = found else { return Ok(false) };
-        self.set(Section::Authority, owner.as_wire(), set, set.ttl)?;
+        self.prove(owner, set)?;
         Ok(true)
+    }
+
+    /// One record of the chain, once in an answer.
+    fn prove(&mut self, owner: &'z Name, set: &RecordSet) -> Result<(), Cut> {
+        if self.proved.contains(&Some(owner)) {
+            return Ok(());
+        }
+        if let Some(free) = self.proved.iter_mut().find(|place| place.is_none()) {
+            *free = Some(owner);
+        }
+        self.set(Section::Authority, owner.as_wire(), set, set.ttl)
     }
 
     fn hash(&self, name: &[u8]) -> Option<[u8; 20]> {

@@ -84,7 +84,8 @@ impl Zone {
         let mut encloser = name.suffix(self.apex_labels);
         for labels in self.apex_labels..=total {
             let suffix = name.suffix(labels);
-            let Some(node) = self.node(suffix) else {
+            // RFC 5155 §7.2.8: a name that only carries a hash does not exist.
+            let Some(node) = self.node(suffix).filter(|node| !self.is_hash(node)) else {
                 return self.missing(encloser, suffix);
             };
             if labels > self.apex_labels && node.get(code::NS).is_some() {
@@ -100,6 +101,10 @@ impl Zone {
         }
         // Only for a name that is not in this zone.
         Found::Missing { encloser, next_closer: name.suffix(total) }
+    }
+
+    fn is_hash(&self, node: &Node) -> bool {
+        !self.nsec3.is_empty() && node.sets.len() == 1 && node.get(code::NSEC3).is_some()
     }
 
     fn missing<'n>(&self, encloser: &'n [u8], next_closer: &'n [u8]) -> Found<'_, 'n> {

@@ -243,7 +243,7 @@ impl Crawl<'_> {
                 return Ok(self.fail(task, Some(status), &status.to_string()));
             }
             Err(FetchError::Local(error)) => return Err(error.into()),
-            Err(error @ (FetchError::TooLarge | FetchError::Coding)) => {
+            Err(error @ (FetchError::TooLarge | FetchError::Headers | FetchError::Coding)) => {
                 // The primary is well; it is this one file that we cannot have.
                 self.well();
                 self.wasted = self.wasted.saturating_add(match error {

@@ -39,6 +39,8 @@ const LEAST_RATE: u64 = 1024;
 const LONGEST_BODY: Duration = Duration::from_secs(10 * 60);
 /// Larger bodies go to disk piece by piece; links are looked for in so much of them.
 pub(crate) const IN_MEMORY: usize = 4 * 1024 * 1024;
+/// A page with more bytes of headers is not kept: they are held in memory for every page.
+const MOST_HEADERS: usize = 16 * 1024;
 /// A piece of coded body that is decoded at once: it can become a thousand times as much.
 const CODED_PIECE: usize = 4 * 1024;
 
@@ -95,6 +97,8 @@ pub(crate) enum FetchError {
     Slow,
     #[error("larger than allowed")]
     TooLarge,
+    #[error("headers larger than allowed")]
+    Headers,
     #[error("a coding that was not asked for, or a broken one")]
     Coding,
     /// Our own fault: the disk.
@@ -142,6 +146,11 @@ impl Fetcher {
         let response = self.ask(address, known).await?;
         let (head, body) = response.into_parts();
         let fate = policy::fate(head.status, &head.headers, self.marked_private);
+        let header_bytes = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        if header_bytes.sum::<usize>() > MOST_HEADERS {
+            self.open.remove(&*address.host);
+            return Err(FetchError::Headers);
+        }
         if fate == Fate::Page {
             let body = self.read(body, &head.headers).await.inspect_err(|_| {
                 // What is left of the answer would be taken for the next one.
@@ -209,7 +218,7 @@ impl Fetcher {
     {
         let (sender, connection) = http1::Builder::new()
             .title_case_headers(true)
-            .max_buf_size(256 * 1024)
+            .max_buf_size(64 * 1024)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;

@@ -267,7 +267,6 @@ fn pattern(address: &Address) -> Pattern {
         .map(|query| query.split('&').map(|pair| pair.split('=').next().unwrap_or(pair)).collect())
         .unwrap_or_default();
     keys.sort_unstable();
-    keys.dedup();
     let mut hasher = DefaultHasher::new();
     address.host.hash(&mut hasher);
     let mut in_number = false;

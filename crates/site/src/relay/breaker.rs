@@ -31,7 +31,9 @@ impl Breaker {
         // One of those who come now is the attempt; the others see the new moment.
         let next = nanos(now.after(ATTEMPT));
         let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.until.compare_exchange(until, next, success, failure).is_ok()
+        self.until
+            .compare_exchange(until, next, success, failure)
+            .is_ok()
     }
 
     /// The primary failed.
@@ -66,7 +68,10 @@ mod tests {
         assert!(breaker.admit(at(2_000)));
         assert!(!breaker.admit(at(2_000)), "one at a time");
         assert!(!breaker.admit(at(4_999)));
-        assert!(breaker.admit(at(5_000)), "an attempt that says nothing is not waited for");
+        assert!(
+            breaker.admit(at(5_000)),
+            "an attempt that says nothing is not waited for"
+        );
         breaker.close();
         assert!(breaker.admit(at(5_001)));
         assert!(breaker.admit(at(5_001)));

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use host::web::Guest;
-use http::header::{self, HeaderName, HeaderValue};
 use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
 
 /// Our name in Via. A request that bears it has been here.
 const NAME: &str = "servergate";
@@ -52,7 +52,9 @@ pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
         words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(NAME))
     };
     let lines = headers.get_all(header::VIA).iter();
-    lines.filter_map(|line| line.to_str().ok()).any(|line| line.split(',').any(ours))
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .any(|line| line.split(',').any(ours))
 }
 
 /// The fields of the request as the primary gets it. `authority` is what the guest asked for.
@@ -81,7 +83,10 @@ pub(super) fn request(asked: &HeaderMap, authority: HeaderValue, guest: Guest) -
     };
     let fields = [
         ("forwarded", HeaderValue::try_from(forwarded).ok()),
-        ("x-forwarded-for", HeaderValue::try_from(address.to_string()).ok()),
+        (
+            "x-forwarded-for",
+            HeaderValue::try_from(address.to_string()).ok(),
+        ),
         ("x-forwarded-proto", Some(HeaderValue::from_static(scheme))),
         ("x-forwarded-host", Some(authority.clone())),
         ("host", Some(authority)),
@@ -117,7 +122,13 @@ fn is_hop(name: &HeaderName, named: &[HeaderName]) -> bool {
 /// What `Connection` names is meant for this hop as well. Fields without which the answer would
 /// be another one cannot be taken away like that.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    const KEPT: &[&str] = &["host", "content-length", "cache-control", "authorization", "cookie"];
+    const KEPT: &[&str] = &[
+        "host",
+        "content-length",
+        "cache-control",
+        "authorization",
+        "cookie",
+    ];
     let mut named = Vec::new();
     for line in headers.get_all(header::CONNECTION) {
         for element in line.as_bytes().split(|byte| *byte == b',') {
@@ -199,7 +210,11 @@ mod tests {
         let forwarded = "for=\"[2001:db8::9]\";host=\"verein.test:8080\";proto=http";
         assert_eq!(passed.get("forwarded").unwrap(), forwarded);
         let host = HeaderValue::from_static("verein.test");
-        let mapped = request(&HeaderMap::new(), host, guest("[::ffff:192.0.2.1]:5", false));
+        let mapped = request(
+            &HeaderMap::new(),
+            host,
+            guest("[::ffff:192.0.2.1]:5", false),
+        );
         assert_eq!(mapped.get("x-forwarded-for").unwrap(), "192.0.2.1");
     }
 
@@ -213,7 +228,11 @@ mod tests {
             ("alt-svc", "h3=\":443\""),
             ("transfer-encoding", "chunked"),
         ]);
-        let expected = ["content-type: text/html", "set-cookie: a=b", "via: 1.1 servergate"];
+        let expected = [
+            "content-type: text/html",
+            "set-cookie: a=b",
+            "via: 1.1 servergate",
+        ];
         assert_eq!(text(&answer(answered)), expected);
     }
 
@@ -229,6 +248,9 @@ mod tests {
         ] {
             assert_eq!(is_loop(&map(&[("via", via)])), looped, "{via}");
         }
-        assert!(is_loop(&map(&[("via", "1.0 a"), ("via", "1.1 servergate")])));
+        assert!(is_loop(&map(&[
+            ("via", "1.0 a"),
+            ("via", "1.1 servergate")
+        ])));
     }
 }

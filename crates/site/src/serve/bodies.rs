@@ -86,11 +86,7 @@ impl Bodies {
     }
 
     /// The bytes, from memory or from the disk.
-    pub(super) async fn get(
-        &self,
-        stored: Stored,
-        part: Range<u64>,
-    ) -> Result<Body, BodyTrouble> {
+    pub(super) async fn get(&self, stored: Stored, part: Range<u64>) -> Result<Body, BodyTrouble> {
         let (id, length) = stored;
         if length > SMALL {
             return self.stream(id, part).await;

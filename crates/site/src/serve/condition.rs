@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
 use http::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE,
 };
-use http::HeaderMap;
 use model::Timestamp;
 
 use crate::negotiate::Coding;
@@ -85,16 +85,23 @@ impl Validators<'_> {
             if !any(headers, IF_MATCH, |tag| tag == b"*" || self.is_same(tag)) {
                 return Verdict::Failed;
             }
-        } else if let (Some(since), Some(modified)) =
-            (headers.get(IF_UNMODIFIED_SINCE).and_then(date), self.modified())
-            && modified > since
+        } else if let (Some(since), Some(modified)) = (
+            headers.get(IF_UNMODIFIED_SINCE).and_then(date),
+            self.modified(),
+        ) && modified > since
         {
             return Verdict::Failed;
         }
         if headers.contains_key(IF_NONE_MATCH) {
             // §13.1.2: with it, If-Modified-Since is ignored.
-            let known = any(headers, IF_NONE_MATCH, |tag| tag == b"*" || self.is_known(tag));
-            return if known { Verdict::NotModified } else { Verdict::Send };
+            let known = any(headers, IF_NONE_MATCH, |tag| {
+                tag == b"*" || self.is_known(tag)
+            });
+            return if known {
+                Verdict::NotModified
+            } else {
+                Verdict::Send
+            };
         }
         let since = headers.get(IF_MODIFIED_SINCE);
         match (since, self.last_modified) {
@@ -189,7 +196,10 @@ mod tests {
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &'static str)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         };
         lines.iter().map(line).collect()
     }
@@ -208,7 +218,10 @@ mod tests {
             (&[("if-none-match", "\"b\", \"c\"")], Send),
             (&[("if-none-match", "*")], NotModified),
             (&[("if-none-match", "a")], Send),
-            (&[("if-none-match", "\"b\""), ("if-modified-since", LATER)], Send),
+            (
+                &[("if-none-match", "\"b\""), ("if-modified-since", LATER)],
+                Send,
+            ),
             (&[("if-modified-since", MODIFIED)], NotModified),
             (&[("if-modified-since", LATER)], NotModified),
             (&[("if-modified-since", EARLIER)], Send),
@@ -217,7 +230,10 @@ mod tests {
             (&[("if-match", "\"a-gzip\"")], Send),
             (&[("if-match", "\"a\"")], Failed),
             (&[("if-match", "W/\"a-gzip\"")], Failed),
-            (&[("if-match", "\"a-gzip\""), ("if-unmodified-since", EARLIER)], Send),
+            (
+                &[("if-match", "\"a-gzip\""), ("if-unmodified-since", EARLIER)],
+                Send,
+            ),
             (&[("if-unmodified-since", EARLIER)], Failed),
             (&[("if-unmodified-since", MODIFIED)], Send),
             (&[("if-match", "*"), ("if-none-match", "*")], NotModified),
@@ -246,9 +262,14 @@ mod tests {
             ("soon", false),
         ] {
             let ask = headers(&[("if-range", value)]);
-            assert_eq!(with("\"a\"", Coding::Identity, |it| it.allows_range(&ask)), counts, "{value}");
+            assert_eq!(
+                with("\"a\"", Coding::Identity, |it| it.allows_range(&ask)),
+                counts,
+                "{value}"
+            );
         }
-        assert!(with("\"a\"", Coding::Identity, |it| it.allows_range(&HeaderMap::new())));
+        assert!(with("\"a\"", Coding::Identity, |it| it
+            .allows_range(&HeaderMap::new())));
         let weak = headers(&[("if-range", "W/\"a\"")]);
         assert!(!with("W/\"a\"", Coding::Identity, |it| it.allows_range(&weak)));
     }

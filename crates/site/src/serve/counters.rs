@@ -14,6 +14,8 @@ pub(crate) enum From {
     Copy,
     /// The copy, because the primary failed just now.
     Fallback,
+    /// 307 to HTTPS.
+    Https,
     /// 451.
     Withheld,
     /// 508.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use host::web::{Body, Response};
-use http::header::{self, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderValue};
 
 use crate::withhold::Entry;
 
@@ -46,6 +46,18 @@ pub(super) fn options() -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let allowed = HeaderValue::from_static("GET, HEAD, OPTIONS");
     response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
+/// The same page by HTTPS. Temporary, and kept by nobody: the primary may decide otherwise.
+pub(super) fn to_https(host: &str, target: &str) -> Response {
+    let mut response = plain(
+        StatusCode::TEMPORARY_REDIRECT,
+        "This site is served by HTTPS.\n",
+    );
+    if let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
     response
 }
 

@@ -66,7 +66,8 @@ pub(super) fn plan(
         Verdict::Failed => return plan.bodiless(StatusCode::PRECONDITION_FAILED),
         Verdict::Send => {}
     }
-    plan.headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    plan.headers
+        .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     let part = match asked.get(header::RANGE) {
         // §14.2: only for GET.
         Some(value) if method == Method::GET && validators.allows_range(asked) => {
@@ -88,7 +89,8 @@ pub(super) fn plan(
         }
         Asked::Beyond => {
             plan.content_range(&format!("bytes */{}", stored.1));
-            plan.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
+            plan.headers
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(0));
             return plan.bodiless(StatusCode::RANGE_NOT_SATISFIABLE);
         }
     }
@@ -137,7 +139,8 @@ impl Plan {
         }
         let bodiless = page.status == 204 || page.status == 304 || page.status < 200;
         if !bodiless {
-            self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(stored.1));
+            self.headers
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(stored.1));
         }
     }
 
@@ -150,7 +153,8 @@ impl Plan {
     fn body(&mut self, method: &Method, stored: Stored, part: Range<u64>) {
         let length = part.end.saturating_sub(part.start);
         if self.headers.contains_key(header::CONTENT_LENGTH) {
-            self.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            self.headers
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             if method != Method::HEAD {
                 self.send = Some((stored, part));
             }

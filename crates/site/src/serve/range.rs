@@ -69,7 +69,9 @@ fn number(digits: &[u8]) -> Number {
             return Number::Malformed;
         }
         // Beyond every body, which is all that has to be known of it.
-        number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+        number = number
+            .saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'));
     }
     Number::Some(number)
 }

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 /// What the primary sends after the head.
 #[derive(Clone, Debug)]
-pub enum Sends {
+pub(crate) enum Sends {
     /// These bytes.
     Bytes(Bytes),
     /// Bytes without end.
@@ -40,13 +40,13 @@ pub enum Sends {
 
 /// One answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub sends: Sends,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) sends: Sends,
 }
 
-pub fn page(content_type: &str, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn page(content_type: &str, body: impl Into<Bytes>) -> Answer {
     Answer {
         status: 200,
         headers: vec![("content-type", content_type.to_owned())],
@@ -54,25 +54,25 @@ pub fn page(content_type: &str, body: impl Into<Bytes>) -> Answer {
     }
 }
 
-pub fn html(body: impl Into<Bytes>) -> Answer {
+pub(crate) fn html(body: impl Into<Bytes>) -> Answer {
     page("text/html; charset=utf-8", body)
 }
 
-pub fn status(status: u16, body: &'static str) -> Answer {
+pub(crate) fn status(status: u16, body: &'static str) -> Answer {
     Answer { status, ..html(body) }
 }
 
-pub fn redirect(to: &str) -> Answer {
+pub(crate) fn redirect(to: &str) -> Answer {
     status(302, "").with("location", to)
 }
 
 impl Answer {
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
     }
 
-    pub fn sends(mut self, sends: Sends) -> Self {
+    pub(crate) fn sends(mut self, sends: Sends) -> Self {
         self.sends = sends;
         self
     }
@@ -106,23 +106,23 @@ impl Body for Sends {
 
 /// A request as the primary saw it.
 #[derive(Clone, Debug)]
-pub struct Seen {
-    pub host: String,
-    pub target: String,
-    pub headers: HeaderMap,
+pub(crate) struct Seen {
+    pub(crate) host: String,
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
 }
 
 type Answering = Arc<dyn Fn(&Seen) -> Answer + Send + Sync>;
 
 /// A primary. What it answers can be changed while it runs.
-pub struct Origin {
-    pub address: SocketAddr,
+pub(crate) struct Origin {
+    pub(crate) address: SocketAddr,
     answering: Arc<Mutex<Answering>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Origin {
-    pub async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let answering: Arc<Mutex<Answering>> = Arc::new(Mutex::new(Arc::new(answer)));
@@ -148,17 +148,17 @@ impl Origin {
     }
 
     /// A primary with these pages at `verein.test`; everything else is 404.
-    pub async fn of(pages: Vec<(&'static str, Answer)>) -> Self {
+    pub(crate) async fn of(pages: Vec<(&'static str, Answer)>) -> Self {
         let origin = Self::start(|_| status(404, "none")).await;
         origin.now_of(pages);
         origin
     }
 
-    pub fn now(&self, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+    pub(crate) fn now(&self, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
         *self.answering.lock().unwrap() = Arc::new(answer);
     }
 
-    pub fn now_of(&self, pages: Vec<(&'static str, Answer)>) {
+    pub(crate) fn now_of(&self, pages: Vec<(&'static str, Answer)>) {
         let pages: BTreeMap<_, _> = pages.into_iter().collect();
         self.now(move |seen| {
             let found = pages.get(seen.target.as_str()).cloned();
@@ -167,12 +167,8 @@ impl Origin {
     }
 
     /// What was asked since the last call.
-    pub fn asked(&self) -> Vec<Seen> {
+    pub(crate) fn asked(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.seen.lock().unwrap())
-    }
-
-    pub fn asked_targets(&self) -> Vec<String> {
-        self.asked().into_iter().map(|seen| seen.target).collect()
     }
 }
 
@@ -191,7 +187,7 @@ fn respond(answer: Answer) -> Response<Sends> {
 }
 
 /// The configuration for `verein.test` at this primary, as fast as it can be.
-pub fn config(address: SocketAddr) -> WebConfig {
+pub(crate) fn config(address: SocketAddr) -> WebConfig {
     WebConfig {
         organisation: OrganisationId::new("verein.test"),
         hosts: vec!["verein.test".into()],
@@ -208,19 +204,18 @@ pub fn config(address: SocketAddr) -> WebConfig {
 }
 
 /// A running part.
-pub struct Standby {
-    pub handle: SiteHandle,
-    pub store: Store,
-    pub standings: watch::Sender<Standings>,
-    pub records: OutletReceiver<Fact>,
-    pub routes: Routes,
+pub(crate) struct Standby {
+    pub(crate) handle: SiteHandle,
+    pub(crate) store: Store,
+    pub(crate) standings: watch::Sender<Standings>,
+    pub(crate) records: OutletReceiver<Fact>,
     drain: DrainTrigger,
     running: tokio::task::JoinHandle<()>,
 }
 
 impl Standby {
     /// Opens the part in `dir` and lets it run.
-    pub async fn start(dir: &Path, config: WebConfig) -> Self {
+    pub(crate) async fn start(dir: &Path, config: WebConfig) -> Self {
         let store = Store::open(dir, Options::default()).unwrap();
         let (records, receiver) = outlet(64);
         let outlets = Outlets {
@@ -230,7 +225,6 @@ impl Standby {
             observations: outlet(8).0,
         };
         let tasks = Tasks::default();
-        let routes = Routes::default();
         let host = Host {
             place: PlaceId::new("oslo"),
             clock: Clock::system(),
@@ -239,61 +233,55 @@ impl Standby {
             tasks: tasks.clone(),
             metrics: Metrics::default(),
             outlets,
-            routes: routes.clone(),
+            routes: Routes::default(),
         };
         let site = Site::open(vec![config], host).await.unwrap();
         let handle = site.handles().into_values().next().unwrap();
         let (standings, watched) = watch::channel(Standings::default());
         let (drain, drained) = Drain::new();
         let running = tasks.spawn("site", async move { site.run(watched, drained).await.unwrap() });
-        Self { handle, store, standings, records: receiver, routes, drain, running }
+        Self { handle, store, standings, records: receiver, drain, running }
     }
 
-    /// Waits for the capture that a new standby begins by itself, and says what came of it.
-    pub async fn first(&self) -> CaptureOutcome {
-        // The first is due at once, and so is ours: whichever runs first, ours is answered.
-        loop {
-            if let Ok(outcome) = self.handle.capture_now().await {
-                return outcome;
-            }
-            tokio::task::yield_now().await;
-        }
+    /// The first capture is due at once by itself; this one comes after it, or is it.
+    pub(crate) async fn first(&self) -> CaptureOutcome {
+        self.again().await
     }
 
     /// Captures once more.
-    pub async fn again(&self) -> CaptureOutcome {
+    pub(crate) async fn again(&self) -> CaptureOutcome {
         self.handle.capture_now().await.unwrap()
     }
 
     /// The body of a page of the copy.
-    pub fn body(&self, target: &str) -> Option<Vec<u8>> {
+    pub(crate) fn body(&self, target: &str) -> Option<Vec<u8>> {
         let generation = self.handle.copy().current()?;
         let page = generation.page("verein.test", target)?;
         Some(self.store.blobs().open(&page.body.0).unwrap().read_all().unwrap())
     }
 
     /// The status of a page of the copy.
-    pub fn status(&self, target: &str) -> Option<u16> {
+    pub(crate) fn status(&self, target: &str) -> Option<u16> {
         let generation = self.handle.copy().current()?;
         Some(generation.page("verein.test", target)?.status)
     }
 
     /// The number of the generation that is served.
-    pub fn number(&self) -> Option<u64> {
+    pub(crate) fn number(&self) -> Option<u64> {
         self.handle.copy().current().map(|generation| generation.number)
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.drain.begin();
         self.running.await.unwrap();
         self.store.close();
     }
 }
 
-pub const START: &str = "<title>Verein Beispiel</title><p>Wir sind ein Verein aus Oslo und treffen \
+pub(crate) const START: &str = "<title>Verein Beispiel</title><p>Wir sind ein Verein aus Oslo und treffen \
     uns jeden Dienstag zum Singen im alten Rathaus</p>";
 
 /// The start page with `more` on it.
-pub fn start(more: &str) -> Answer {
+pub(crate) fn start(more: &str) -> Answer {
     html(format!("{START}{more}"))
 }

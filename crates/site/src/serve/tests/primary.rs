@@ -45,10 +45,11 @@ impl Server {
                 spawner.spawn("primary guest", async move {
                     match tls {
                         None => talk(stream, seen).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => talk(stream, seen).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                talk(stream, seen).await;
+                            }
+                        }
                     }
                 });
             }
@@ -98,8 +99,18 @@ async fn answer(request: http::Request<Incoming>, seen: Arc<Seen>) -> Answer {
         seen.hangs.notify_one();
         std::future::pending::<()>().await;
     }
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let said = format!("{} {}\n{}\n{}", head.method, head.uri, lines.join("\n"), body.len());
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+        .unwrap_or_default();
+    let said = format!(
+        "{} {}\n{}\n{}",
+        head.method,
+        head.uri,
+        lines.join("\n"),
+        body.len()
+    );
     seen.requests.lock().unwrap().push(said.clone());
     let response = http::Response::builder()
         .header("set-cookie", "a=b")

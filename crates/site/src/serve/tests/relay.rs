@@ -33,7 +33,10 @@ async fn a_living_primary_answers_itself_and_learns_who_asks() {
                    X-Forwarded-For: 1.2.3.4\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n";
     let heard = open.say(request).await;
     assert_eq!(heard.status(), 200, "{heard:?}");
-    assert!(heard.has("etag: \"live\"") && heard.has("set-cookie: a=b"), "{heard:?}");
+    assert!(
+        heard.has("etag: \"live\"") && heard.has("set-cookie: a=b"),
+        "{heard:?}"
+    );
     assert!(heard.has("via: 1.1 servergate"), "{heard:?}");
     assert!(!heard.head.contains("alt-svc"), "{heard:?}");
     assert_eq!(
@@ -43,12 +46,26 @@ async fn a_living_primary_answers_itself_and_learns_who_asks() {
          host: Verein.test:8080\nvia: 1.1 servergate\nx-forwarded-for: 127.0.0.1\n\
          x-forwarded-host: Verein.test:8080\nx-forwarded-proto: http\n0"
     );
-    let head = open.say("HEAD / HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n").await;
+    let head = open
+        .say("HEAD / HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n")
+        .await;
     assert_eq!(head.status(), 200);
-    assert!(head.head.contains("content-length: ") && head.body.is_empty(), "{head:?}");
-    assert_eq!(open.get("/nie").await.status(), 404, "an honest 404 stays one");
-    assert_eq!(server.seen.connections.load(Ordering::Relaxed), 1, "the connection is kept");
-    open.scene.counted(r#"servergate_site_answers_total{from="Primary"} 3"#);
+    assert!(
+        head.head.contains("content-length: ") && head.body.is_empty(),
+        "{head:?}"
+    );
+    assert_eq!(
+        open.get("/nie").await.status(),
+        404,
+        "an honest 404 stays one"
+    );
+    assert_eq!(
+        server.seen.connections.load(Ordering::Relaxed),
+        1,
+        "the connection is kept"
+    );
+    open.scene
+        .counted(r#"servergate_site_answers_total{from="Primary"} 3"#);
     let mut scene = open.end().await;
     assert!(scene.hints.try_recv().is_err(), "nothing failed");
 }
@@ -60,7 +77,10 @@ async fn uploads_go_through_whatever_their_framing_and_are_bounded() {
         format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n{fields}\r\n\r\n{body}")
     };
     let whole = post("Content-Length: 5\r\nExpect: 100-continue", "hello");
-    assert!(open.say(whole).await.text().contains("HTTP/1.1 200"), "100, then 200");
+    assert!(
+        open.say(whole).await.text().contains("HTTP/1.1 200"),
+        "100, then 200"
+    );
     let chunked = post("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n");
     assert_eq!(open.say(chunked).await.status(), 200);
     assert_eq!(open.say(post("Content-Length: 0", "")).await.status(), 200);
@@ -74,15 +94,23 @@ async fn uploads_go_through_whatever_their_framing_and_are_bounded() {
     let heard = open.say(post("Transfer-Encoding: chunked", &chunk)).await;
     assert_eq!(heard.status(), 413, "{}", heard.head);
     let mut scene = open.end().await;
-    assert!(scene.hints.try_recv().is_err(), "the primary did nothing wrong");
+    assert!(
+        scene.hints.try_recv().is_err(),
+        "the primary did nothing wrong"
+    );
+}
+
+fn smuggled(fields: &str) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n\r\n\
+         0\r\n\r\nGET /geheim HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+    )
 }
 
 #[tokio::test]
-async fn two_framings_in_one_request_never_reach_the_primary() {
+async fn ambiguous_framing_never_reaches_the_primary() {
     let (open, server) = with_primary().await;
     for fields in [
-        "Content-Length: 4\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked\r\nContent-Length: 4",
         "Transfer-Encoding: chunked, identity",
         "Transfer-Encoding: xchunked",
         "Content-Length: 4, 5",
@@ -90,15 +118,39 @@ async fn two_framings_in_one_request_never_reach_the_primary() {
         "Content-Length: 4\r\nContent-Length: 5",
         "Transfer-Encoding : chunked",
     ] {
-        let smuggled = format!(
-            "POST / HTTP/1.1\r\nHost: {HOST}\r\n{fields}\r\n\r\n\
-             0\r\n\r\nGET /geheim HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
-        );
-        let heard = open.say(smuggled).await;
+        let heard = open.say(smuggled(fields)).await;
         assert_eq!(heard.status(), 400, "{fields}: {heard:?}");
-        assert!(!heard.text().contains("HTTP/1.1"), "{fields}: one answer only");
+        assert!(
+            !heard.text().contains("HTTP/1.1"),
+            "{fields}: one answer only"
+        );
     }
     assert_eq!(server.requests(), Vec::<String>::new());
+    open.end().await;
+}
+
+#[tokio::test]
+async fn two_framings_are_one_request_and_the_end_of_the_connection() {
+    // RFC 9112 §6.3: the coding overrides the length, the primary gets one framing, and what
+    // follows is not read.
+    let (open, server) = with_primary().await;
+    for fields in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+    ] {
+        let heard = open.say(smuggled(fields)).await;
+        assert!(
+            heard.status() == 200 && heard.has("connection: close"),
+            "{fields}: {heard:?}"
+        );
+        let passed = server.seen.requests.lock().unwrap().split_off(0);
+        assert_eq!(passed.len(), 1, "{passed:?}");
+        assert!(!passed[0].contains("content-length"), "{passed:?}");
+        assert!(
+            passed[0].contains("transfer-encoding: chunked"),
+            "{passed:?}"
+        );
+    }
     open.end().await;
 }
 
@@ -113,13 +165,20 @@ async fn a_dead_primary_is_stood_in_for_and_one_hint_is_given() {
     let never = open.get("/nie").await;
     assert_eq!(never.status(), 503);
     assert!(never.head.contains("retry-after: 60"), "{never:?}");
-    let post = "POST / HTTP/1.1\r\nHost: verein.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+    let post =
+        "POST / HTTP/1.1\r\nHost: verein.test\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
     assert_eq!(open.say(post).await.status(), 503);
-    open.scene.counted(r#"servergate_site_relay_failures_total{reason="Connect"} 1"#);
-    open.scene.counted(r#"servergate_site_relay_failures_total{reason="Spared"} 4"#);
-    open.scene.counted(r#"servergate_site_answers_total{from="Fallback"} 3"#);
+    open.scene
+        .counted(r#"servergate_site_relay_failures_total{reason="Connect"} 1"#);
+    open.scene
+        .counted(r#"servergate_site_relay_failures_total{reason="Spared"} 4"#);
+    open.scene
+        .counted(r#"servergate_site_answers_total{from="Fallback"} 3"#);
     let mut scene = open.end().await;
-    assert_eq!(scene.hints.try_recv().unwrap().service.to_string(), "verein.test/web");
+    assert_eq!(
+        scene.hints.try_recv().unwrap().service.to_string(),
+        "verein.test/web"
+    );
     assert!(scene.hints.try_recv().is_err());
 }
 
@@ -127,7 +186,10 @@ async fn a_dead_primary_is_stood_in_for_and_one_hint_is_given() {
 async fn an_error_of_the_primary_is_replaced_where_the_copy_knows_better() {
     let (open, _server) = with_primary().await;
     let known = open.get("/suche?q=a&b=%20").await;
-    assert!(known.status() == 200 && known.is_copy() && known.text() == "found\n", "{known:?}");
+    assert!(
+        known.status() == 200 && known.is_copy() && known.text() == "found\n",
+        "{known:?}"
+    );
     let unknown = open.get("/kaputt").await;
     assert_eq!(unknown.status(), 502, "an honest error stays one");
     let post = "POST /fehlt HTTP/1.1\r\nHost: verein.test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -176,7 +238,8 @@ async fn a_primary_that_hangs_is_given_up_after_a_while() {
     };
     let (heard, ()) = tokio::join!(asking, waiting);
     assert_eq!(heard.status(), 503, "{heard:?}");
-    open.scene.counted(r#"servergate_site_relay_failures_total{reason="Late"} 1"#);
+    open.scene
+        .counted(r#"servergate_site_relay_failures_total{reason="Late"} 1"#);
     open.end().await;
 }
 
@@ -199,6 +262,7 @@ async fn an_address_that_leads_back_to_us_is_found_out() {
         primary: Some((primary, Authority::new().client(folder.path()))),
         copy: Arc::new(copy_of(&scene.host.store)),
         withhold: scene.withhold.clone(),
+        lead_to_https: false,
         blocked_by: None,
         bodies: Bodies::new(scene.host.store.blobs().clone()),
         counters: scene.handler.0.counters.clone(),
@@ -213,7 +277,8 @@ async fn an_address_that_leads_back_to_us_is_found_out() {
     assert_eq!(open.get("/nie").await.status(), 508);
     let known = open.get("/datei.txt").await;
     assert!(known.status() == 200 && known.is_copy(), "{known:?}");
-    open.scene.counted(r#"servergate_site_answers_total{from="Loop"} 2"#);
+    open.scene
+        .counted(r#"servergate_site_answers_total{from="Loop"} 2"#);
     open.end().await;
 }
 
@@ -241,13 +306,21 @@ async fn the_primary_must_prove_the_name_it_is_asked_under() {
 #[tokio::test]
 async fn while_we_act_only_the_challenge_is_asked_of_the_primary() {
     let (open, server) = with_primary().await;
-    open.scene.stand(Role::Acting, false, Some(Effect::TakeOver));
+    open.scene
+        .stand(Role::Acting, false, Some(Effect::TakeOver));
     assert!(open.get("/").await.is_copy());
     assert_eq!(open.get("/nie").await.status(), 503);
     assert_eq!(server.requests(), Vec::<String>::new());
-    assert_eq!(open.get("/.well-known/acme-challenge/abc").await.status(), 200);
+    assert_eq!(
+        open.get("/.well-known/acme-challenge/abc").await.status(),
+        200
+    );
     assert_eq!(server.requests().len(), 1);
-    for (role, relay) in [(Role::Returning, true), (Role::Acting, true), (Role::Standby, true)] {
+    for (role, relay) in [
+        (Role::Returning, true),
+        (Role::Acting, true),
+        (Role::Standby, true),
+    ] {
         open.scene.stand(role, relay, None);
         assert!(open.get("/").await.has("etag: \"live\""), "{role}");
     }
@@ -270,10 +343,17 @@ async fn what_is_withheld_is_withheld_before_a_living_primary_too() {
     let (open, server) = with_primary().await;
     let scene = &open.scene;
     let outlets = &scene.host.outlets;
-    scene.withhold.withhold(HOST, "order", "tester", start(), outlets).await.unwrap();
+    scene
+        .withhold
+        .withhold(HOST, "order", "tester", start(), outlets)
+        .await
+        .unwrap();
     let heard = open.get("/datei.txt").await;
     assert_eq!(heard.status(), 451);
-    assert!(heard.has("link: <https://gericht.test/>; rel=\"blocked-by\""), "{heard:?}");
+    assert!(
+        heard.has("link: <https://gericht.test/>; rel=\"blocked-by\""),
+        "{heard:?}"
+    );
     assert_eq!(server.requests(), Vec::<String>::new());
     open.end().await;
 }

@@ -69,10 +69,18 @@ async fn obey(scene: &Scene, order: &str) {
             let reason = "Beschluss <1 & 2>";
             let outlets = &scene.host.outlets;
             let now = scene.host.clock.now().wall;
-            scene.withhold.withhold(what, reason, "tester", now, outlets).await.unwrap();
+            scene
+                .withhold
+                .withhold(what, reason, "tester", now, outlets)
+                .await
+                .unwrap();
         }
         "lift" => {
-            scene.withhold.lift(what, "tester", &scene.host.outlets).await.unwrap();
+            scene
+                .withhold
+                .lift(what, "tester", &scene.host.outlets)
+                .await
+                .unwrap();
         }
         span => {
             let span = host::config::duration(span.strip_prefix('+').unwrap()).unwrap();
@@ -109,8 +117,8 @@ async fn ask(scene: &Scene, lines: &[&str]) -> String {
     lines.sort();
     let mut said = format!("{}\n{}\n", head.status, lines.join("\n"));
     if !body.is_empty() {
-        let shown: String = String::from_utf8_lossy(&body).chars().take(60).collect();
-        said.push_str(&format!("\n{}\n", shown.lines().next().unwrap_or("")));
+        let line = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        said.push_str(&format!("\n{}\n", line.escape_ascii()));
     }
     said
 }
