@@ -16,7 +16,7 @@ use crate::view::{Ground, is_tag};
 /// At most so many entries; the newest stay.
 const ENTRIES: usize = 50;
 /// At most so many bytes of statements in one feed.
-const BYTES: usize = 256 * 1024;
+const BYTES: usize = 64 * 1024;
 
 /// RFC 4151 §2.1: a day on which the name was the organisation's. The year in which the format of
 /// these ids was fixed; it must never change, or every reader sees every entry anew.

@@ -23,7 +23,7 @@ pub const DISTURBANCES: usize = 20;
 /// At most so many entries are kept of one disturbance: its first ones and its last ones.
 pub const ENTRIES: usize = 100;
 /// At most so many bytes of all statements of one organisation are kept; the oldest go first.
-pub const ALL_STATEMENT_BYTES: usize = 512 * 1024;
+pub const ALL_STATEMENT_BYTES: usize = 128 * 1024;
 /// At most so many bytes of one statement are shown; the log keeps the rest.
 pub const STATEMENT_BYTES: usize = 16 * 1024;
 

@@ -21,3 +21,6 @@ use model::Timestamp;
 pub(crate) fn tsig_time(wall: Timestamp) -> Time48 {
     Time48::from_u64(u64::try_from(wall.millis().div_euclid(1000)).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

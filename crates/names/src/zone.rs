@@ -235,6 +235,14 @@ impl Zone {
         self.nodes.get(name)
     }
 
+    /// Every name that exists, empty ones included, sorted.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<Name> {
+        let mut names: Vec<_> = self.nodes.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn apex_node(&self) -> Option<&Node> {
         self.node(self.apex.as_wire())
     }

@@ -5,6 +5,7 @@ mod ask;
 mod ferret;
 mod guests;
 mod house;
+mod primaries;
 mod secondary;
 mod signed;
 mod timetable;

@@ -2,6 +2,7 @@
 //!
 //! Everything is opened before anything serves, and what was opened first ends last.
 
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -274,6 +275,7 @@ fn log() {
     let targets = parsed.unwrap_or_default().with_default(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(true);
     // A second `run` in one process (the simulation) keeps the first one's log.
     let _ = tracing_subscriber::registry()

@@ -336,10 +336,10 @@ async fn words_of(
     reading.await?
 }
 
-/// After a failed capture the next one waits: a minute, then twice as long each time, at most an
-/// hour, and never less than the refresh says.
+/// After a failed capture the next one waits five seconds, then twice as long each time, at most
+/// as long as the refresh says: a standby without a copy is none, and the primary may only have
+/// been starting.
 pub(crate) fn pause_after(failures: u32, refresh: Duration) -> Duration {
-    let minutes = 1u64.checked_shl(failures.saturating_sub(1).min(6)).unwrap_or(60);
-    let pause = Duration::from_secs(60 * minutes.min(60));
-    if failures == 0 { refresh } else { pause.min(refresh.max(Duration::from_secs(60))) }
+    let doublings = failures.saturating_sub(1).min(16);
+    if failures == 0 { refresh } else { (Duration::from_secs(5) * (1 << doublings)).min(refresh) }
 }

@@ -165,11 +165,13 @@ impl Follower {
             desk.metrics.verified(organisation, entry.verified);
             return Ok(CaptureOutcome::Unchanged { entry });
         }
+        let turn = desk.turning.lock().await;
         let added = desk.shelf.add(captured.manifest, State::Kept).await?;
         if added.served {
             self.handle.show(&added.manifest).await;
             desk.metrics.verified(organisation, now);
         }
+        drop(turn);
         desk.shelf.thin(desk.config.generations, now).await?;
         Ok(CaptureOutcome::New { entry: added.entry, served: added.served })
     }

@@ -125,6 +125,9 @@ pub(crate) struct Desk {
     withhold: Withhold,
     requests: mpsc::Sender<Request>,
     news: Mutex<News>,
+    /// Held from the commit that makes a generation the current one until it is served, so that
+    /// what is served last is what the store says.
+    pub(crate) turning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +154,7 @@ pub(crate) async fn open(
         withhold,
         requests,
         news: Mutex::default(),
+        turning: tokio::sync::Mutex::default(),
         config,
     }));
     handle.serve_what_there_is().await?;
@@ -197,7 +201,7 @@ impl SiteHandle {
             },
             age_seconds: serving.as_ref().map(|entry| now.since(entry.verified).as_secs()),
             stale_after_seconds: desk.config.stale_after().as_secs(),
-            last_rejected: entries.iter().filter(rejected).next_back().cloned(),
+            last_rejected: entries.iter().rfind(rejected).cloned(),
             serving,
             pinned: desk.shelf.current()?.and_then(|current| current.pinned),
             last_attempt: news.last_attempt.clone(),
@@ -231,8 +235,12 @@ impl SiteHandle {
     /// # Errors
     /// It is not there, or could not be written.
     pub async fn pin(&self, number: u64, by: &str) -> Result<Entry, HandleError> {
-        let pin = Pin { by: by.to_owned(), at: self.0.host.clock.now().wall };
-        self.turn_to(number, Some(pin)).await
+        let _turn = self.0.turning.lock().await;
+        self.turn_to(number, Some(self.pin_by(by))).await
+    }
+
+    fn pin_by(&self, by: &str) -> Pin {
+        Pin { by: by.to_owned(), at: self.0.host.clock.now().wall }
     }
 
     /// Serves this generation, also one that was rejected, and goes on renewing from there.
@@ -240,6 +248,7 @@ impl SiteHandle {
     /// # Errors
     /// It is not there, or could not be written.
     pub async fn accept(&self, number: u64) -> Result<Entry, HandleError> {
+        let _turn = self.0.turning.lock().await;
         self.turn_to(number, None).await
     }
 
@@ -249,9 +258,10 @@ impl SiteHandle {
     /// # Errors
     /// There is none, or it could not be written.
     pub async fn rollback(&self, by: &str) -> Result<Entry, HandleError> {
+        let _turn = self.0.turning.lock().await;
         let left = self.0.shelf.current()?.map(|current| current.number);
         let older = self.0.shelf.older()?;
-        let entry = self.pin(older, by).await?;
+        let entry = self.turn_to(older, Some(self.pin_by(by))).await?;
         if let Some(left) = left {
             self.0.shelf.reject(left, format!("rolled back by {by}")).await?;
         }
@@ -263,10 +273,12 @@ impl SiteHandle {
     /// # Errors
     /// It could not be written.
     pub async fn unpin(&self) -> Result<Option<Entry>, HandleError> {
+        let _turn = self.0.turning.lock().await;
         let Some(number) = self.0.shelf.unpin().await? else {
             return Ok(None);
         };
-        self.serve(number).await?;
+        let manifest = self.0.shelf.load(number).await?;
+        self.show(&manifest).await;
         Ok(self.0.shelf.entry(number)?)
     }
 
@@ -330,13 +342,8 @@ impl SiteHandle {
         Ok(entry)
     }
 
-    async fn serve(&self, number: u64) -> Result<(), HandleError> {
-        let manifest = self.0.shelf.load(number).await?;
-        self.show(&manifest).await;
-        Ok(())
-    }
-
-    /// Serves `manifest`, which is the current one in the store, and records it.
+    /// Serves `manifest`, which is the current one in the store, and records it. The caller holds
+    /// `turning` since the commit.
     pub(crate) async fn show(&self, manifest: &Manifest) {
         self.0.copy.switch(Some(Arc::new(Generation::from_manifest(manifest))));
         let fact = GenerationFact {

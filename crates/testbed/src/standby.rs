@@ -1,13 +1,18 @@
 //! The program itself, run on a host of the laboratory as an operator would run it.
 
+mod status;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
-use crate::lab::{Finished, Host, Process};
+use crate::lab::{Finished, Host, Process, until_asked};
 use crate::peer::wait_listening;
+
+pub use status::Status;
 
 /// Set by xtask: the release binary.
 const BINARY: &str = "SERVERGATE_BIN";
@@ -76,6 +81,49 @@ impl Standby {
     pub fn command(&self, words: &[&str]) -> Result<Finished> {
         let end = ["-c", utf8(&self.configuration)?];
         self.host.run(utf8(&binary()?)?, &[words, &end].concat())
+    }
+
+    /// Runs a command with `--json` and reads its answer, whatever its exit code says.
+    pub fn json(&self, words: &[&str]) -> Result<Value> {
+        let finished = self.command(&[words, &["--json"]].concat())?;
+        serde_json::from_str(&finished.stdout).with_context(|| {
+            let (out, err) = (finished.stdout.trim(), finished.stderr.trim());
+            format!("`servergate {}` answered {out:?}, and said: {err}", words.join(" "))
+        })
+    }
+
+    /// What `servergate status` shows.
+    pub fn status(&self) -> Result<Status> {
+        self.json(&["status"]).map(Status::new)
+    }
+
+    /// Asks for the status again and again until `wanted` says yes; the error holds the last one.
+    pub fn wait_status(
+        &mut self,
+        what: &str,
+        within: Duration,
+        wanted: impl Fn(&Status) -> bool,
+    ) -> Result<Status> {
+        let mut last = String::from("no answer");
+        let found = until_asked(what, within, || {
+            if let Some(process) = &mut self.process {
+                process.require_running()?;
+            }
+            match self.status() {
+                Ok(status) if wanted(&status) => return Ok(Some(status)),
+                Ok(status) => last = status.text(),
+                // It may not listen yet.
+                Err(error) => last = format!("{error:#}"),
+            }
+            Ok(None)
+        });
+        found.with_context(|| format!("the last status: {last}"))
+    }
+
+    /// The process number, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// The configuration file.

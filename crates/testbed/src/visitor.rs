@@ -1,6 +1,8 @@
 //! A person with a browser: asks a page anew each time (name, connection, page) and keeps the
 //! log. Dark time is computed from visitors' logs, never from the standby's opinion.
 
+mod many;
+
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 
 use crate::lab::Host;
+
+pub use many::Page;
 
 /// A visitor at a host. Cloning gives a second person at the same desk.
 #[derive(Clone, Debug)]
@@ -82,13 +86,19 @@ impl Visit {
         }
     }
 
+    /// The body (empty when nobody answered).
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        match &self.outcome {
+            Outcome::Answer { body, .. } => body,
+            Outcome::Nothing { .. } => &[],
+        }
+    }
+
     /// The body as text (empty when nobody answered).
     #[must_use]
     pub fn text(&self) -> String {
-        match &self.outcome {
-            Outcome::Answer { body, .. } => String::from_utf8_lossy(body).into_owned(),
-            Outcome::Nothing { .. } => String::new(),
-        }
+        String::from_utf8_lossy(self.body()).into_owned()
     }
 
     /// The value of a header of the answer.
@@ -189,6 +199,12 @@ impl Visitor {
         })
     }
 
+    /// Since the visitor's first day.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
     /// Sits down and asks the pages in turn, one every `interval`, until told to stop.
     /// Bodies are not kept.
     #[must_use]
@@ -267,6 +283,26 @@ impl Log {
         dark + since.map_or(Duration::ZERO, |begin| last.saturating_sub(begin))
     }
 
+    /// From the end of the last page that `before` served to the end of the first one after it
+    /// that `after` served; nothing if there was no such change of hands.
+    #[must_use]
+    pub fn handover(&self, before: &str, after: &str) -> Option<Handover> {
+        let served_by = |visit: &&Visit, who| visit.is_served() && visit.from() == Some(who);
+        let known = self.visits.iter().position(|visit| served_by(&visit, before))?;
+        let come = |visit: &Visit| served_by(&visit, after);
+        let first = known + self.visits.iter().skip(known).position(come)?;
+        let (old, new) = self.visits.split_at(first);
+        let last = old.iter().rev().find(|visit| served_by(visit, before))?;
+        let begin = last.at + last.took;
+        let end = new.first().map(|visit| visit.at + visit.took)?;
+        let lost = |visit: &&Visit| visit.at >= last.at && !visit.is_served();
+        Some(Handover {
+            took: end.saturating_sub(begin),
+            at: end,
+            lost: old.iter().filter(lost).count(),
+        })
+    }
+
     /// The log as text, one line a visit.
     #[must_use]
     pub fn text(&self) -> String {
@@ -275,6 +311,17 @@ impl Log {
             text
         })
     }
+}
+
+/// Another server's pages instead of those that came before, as one visitor saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// From the last page of the one to the first page of the other.
+    pub took: Duration,
+    /// When that first page was there, counted from the visitor's first day.
+    pub at: Duration,
+    /// How many visits between the two were not served.
+    pub lost: usize,
 }
 
 #[cfg(test)]
@@ -320,6 +367,26 @@ mod tests {
             visits: vec![visit(0, Some(200)), visit(5, None), visit(9, None)],
         };
         assert_eq!(log.dark(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_handover_runs_from_page_to_page() {
+        let mut visits: Vec<Visit> = [Some(200), Some(200), None, None, Some(200)]
+            .into_iter()
+            .zip([0, 10, 20, 30, 40])
+            .map(|(status, at)| visit(at, status))
+            .collect();
+        let names = ["old", "old", "", "", "new"];
+        for (visit, name) in visits.iter_mut().zip(names) {
+            if let Outcome::Answer { from, .. } = &mut visit.outcome {
+                name.clone_into(from);
+            }
+        }
+        let handover = Log { visits }.handover("old", "new").unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!((handover.took, handover.lost), (seconds(30), 2));
+        assert_eq!(handover.at, seconds(41));
+        assert_eq!(Log::default().handover("old", "new"), None);
     }
 
     #[test]

@@ -119,21 +119,18 @@ impl Organisation {
                 },
             );
         }
-        if self.names.is_some() {
+        // Names of which we are the primary ourselves have nobody to stand by for.
+        if self.names_target().is_some() {
             // Nothing is handed back for names: transfers go on when the primary answers.
-            let Returns { clean, .. } = self.returns;
-            let returns = ReturnPolicy::Auto(Duration::MAX);
-            let stage = Duration::ZERO;
-            let watched = self.names_target().is_some();
             let policy = Policy {
                 mode,
-                returns,
-                clean,
-                stage,
+                returns: ReturnPolicy::Auto(Duration::MAX),
+                clean: self.returns.clean,
+                stage: Duration::ZERO,
                 proof: false,
                 ..Policy::default()
             };
-            add(Service::Names, watched, policy);
+            add(Service::Names, true, policy);
         }
         decided
     }

@@ -196,17 +196,27 @@ pub(crate) fn same(a: &Manifest, b: &Manifest) -> bool {
     a.pages.len() == b.pages.len() && a.unknown == b.unknown && pages(a) == pages(b)
 }
 
-fn pages(manifest: &Manifest) -> HashSet<(&str, &str, u16, BlobId, Vec<(&str, &str)>)> {
-    let serving = |page| {
+/// What a reader of a page notices.
+#[derive(PartialEq, Eq, Hash)]
+struct Served<'a> {
+    host: &'a str,
+    target: &'a str,
+    status: u16,
+    body: BlobId,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+fn pages(manifest: &Manifest) -> HashSet<Served<'_>> {
+    let served = |page| {
         let headers = manifest.headers(page);
-        headers.filter(|(name, _)| !MOMENT.contains(name)).collect::<Vec<_>>()
+        let PageSpec { target, status, body, .. } = page;
+        Served {
+            host: manifest.host(page),
+            target,
+            status: *status,
+            body: body.0,
+            headers: headers.filter(|(name, _)| !MOMENT.contains(name)).collect(),
+        }
     };
-    manifest
-        .pages
-        .iter()
-        .map(|page| {
-            let host = manifest.host(page);
-            (host, &*page.target, page.status, page.body.0, serving(page))
-        })
-        .collect()
+    manifest.pages.iter().map(served).collect()
 }

@@ -243,7 +243,12 @@ impl Crawl<'_> {
                 return Ok(self.fail(task, Some(status), &status.to_string()));
             }
             Err(FetchError::Local(error)) => return Err(error.into()),
-            Err(error @ (FetchError::TooLarge | FetchError::Headers | FetchError::Coding)) => {
+            Err(
+                error @ (FetchError::TooLarge
+                | FetchError::Headers
+                | FetchError::Coding
+                | FetchError::Request(_)),
+            ) => {
                 // The primary is well; it is this one file that we cannot have.
                 self.well();
                 self.wasted = self.wasted.saturating_add(match error {

@@ -1,6 +1,10 @@
 //! Capturing a sane site: whole, faithful, polite, and never worse than before.
 
 mod hostile;
+mod killed;
+mod tls;
+
+use std::io::{Read, Write};
 
 use model::{Epoch, Fact, Mode, Role, Service, ServiceId, Standing, StateName, Timestamp};
 use site::CaptureOutcome;
@@ -369,5 +373,71 @@ async fn a_folder_is_a_site_too() {
     drop(root);
     assert!(matches!(standby.again().await, CaptureOutcome::Failed { .. }));
     assert_eq!(standby.body("/neu.html").unwrap(), b"neu");
+    standby.stop().await;
+}
+
+#[tokio::test]
+async fn a_generation_is_exported_as_warc() {
+    let mut pages = site();
+    let text = "Verein ".repeat(300);
+    pages.push(("/gepackt", html(packed(text.as_bytes())).with("content-encoding", "gzip")));
+    pages.push(("/feed", html("<a href=/gepackt>g</a>")));
+    let origin = Origin::of(pages).await;
+    let dir = tempfile::tempdir().unwrap();
+    let standby = Standby::start(dir.path(), config(origin.address)).await;
+    standby.first().await;
+    let path = dir.path().join("copy.warc.gz");
+    let number = standby.number().unwrap();
+    let file = std::fs::File::create(&path).unwrap();
+    let written = standby.handle.export(number, file).await.unwrap();
+    let mut records = String::new();
+    let bytes = std::fs::read(&path).unwrap();
+    let mut unpacked = Vec::new();
+    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+    records.push_str(&String::from_utf8_lossy(&unpacked));
+    assert_eq!(records.matches("WARC-Type: response").count() as u64, written);
+    assert_eq!(records.matches("WARC-Type: warcinfo").count(), 1);
+    for part in [
+        "WARC-Target-URI: https://verein.test/seite?a=1&b=2\r\n",
+        "HTTP/1.1 302 Found\r\n",
+        "Location: /neu\r\n",
+        "X-Archive-Orig-Content-Encoding: gzip\r\n",
+        &text,
+    ] {
+        assert!(records.contains(part), "{part}");
+    }
+    assert!(!records.contains("Set-Cookie"));
+    standby.stop().await;
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn several_hosts_are_one_site_and_robots_may_move() {
+    let origin = Origin::start(|seen| match (seen.host.as_str(), seen.target.as_str()) {
+        ("verein.test", "/robots.txt") => redirect("https://www.verein.test/robots.txt"),
+        ("verein.test", target) => redirect(&format!("https://www.verein.test{target}")),
+        ("www.verein.test", "/robots.txt") => page("text/plain", "User-agent: *\nDisallow: /zu\n"),
+        ("www.verein.test", "/") => start("<a href=https://verein.test/zu>z</a><a href=/x>x</a>"),
+        ("www.verein.test", "/x") => html("x"),
+        _ => status(404, "none"),
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(origin.address);
+    config.hosts.push("www.verein.test".into());
+    let standby = Standby::start(dir.path(), config).await;
+    let outcome = standby.first().await;
+    let generation = standby.handle.copy().current().unwrap();
+    let status = |host: &str, target: &str| Some(generation.page(host, target)?.status);
+    assert_eq!(status("verein.test", "/"), Some(302), "{outcome:?}");
+    assert_eq!(status("www.verein.test", "/"), Some(200));
+    assert_eq!(status("www.verein.test", "/x"), Some(200));
+    // Forbidden at the one host by rules that stand at the other.
+    assert!(origin.asked().iter().all(|seen| seen.target != "/zu"));
     standby.stop().await;
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 const PAUSE: Duration = Duration::from_millis(5);
+/// Between two looks that cost something, such as a command that is started for each.
+const REST: Duration = Duration::from_millis(100);
 
 /// Waits until `probe` is true, at most `within`; the error says what was waited for.
 pub fn until(what: &str, within: Duration, mut probe: impl FnMut() -> bool) -> Result<()> {
@@ -17,6 +19,24 @@ pub fn until(what: &str, within: Duration, mut probe: impl FnMut() -> bool) -> R
 pub fn until_some<T>(
     what: &str,
     within: Duration,
+    probe: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    look_again(what, within, PAUSE, probe)
+}
+
+/// Like [`until_some`], and looks ten times a second only: for looks that cost something.
+pub fn until_asked<T>(
+    what: &str,
+    within: Duration,
+    probe: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    look_again(what, within, REST, probe)
+}
+
+fn look_again<T>(
+    what: &str,
+    within: Duration,
+    pause: Duration,
     mut probe: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let deadline = Instant::now() + within;
@@ -30,7 +50,7 @@ pub fn until_some<T>(
                 within.as_secs_f32()
             ));
         }
-        sleep(PAUSE);
+        sleep(pause);
     }
 }
 

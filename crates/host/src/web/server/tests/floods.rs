@@ -146,7 +146,7 @@ async fn too_many_requests_at_once_are_told_to_come_back() {
 async fn speak_h2(scene: &Scene, frames: impl Iterator<Item = Vec<u8>>) -> usize {
     let stream = scene.connect().await;
     let (mut from, mut to) = stream.into_split();
-    let reader = tokio::spawn(async move {
+    let reader = scene.host.tasks.spawn("reader", async move {
         let mut rest = Vec::new();
         let _ = from.read_to_end(&mut rest).await;
     });

@@ -1,0 +1,42 @@
+//! Whom the alert command told what.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::standby::Standby;
+
+/// The alert command: appends what it is told to a file.
+pub(super) const SCRIPT: &str = r#"#!/bin/sh
+{ echo "=== $SERVERGATE_ALERT: $SERVERGATE_SERVICES"; cat; echo; } >> "${0%/*}/alerts"
+"#;
+
+/// One call of the alert command.
+#[derive(Clone, Debug)]
+pub(in crate::day) struct Alert {
+    /// `dark`, `recovered`, `question`, `blind`.
+    pub(in crate::day) kind: String,
+    /// Of which services: `web, names`.
+    pub(in crate::day) services: String,
+    /// What was on its standard input.
+    pub(in crate::day) text: String,
+}
+
+/// All calls so far, in order.
+pub(in crate::day) fn alerts(standby: &Standby) -> Result<Vec<Alert>> {
+    let path = standby.host().dir().join("alerts");
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.with_context(|| format!("read {}", path.display()))?,
+    };
+    let alert = |call: &str| {
+        let (first, text) = call.split_once('\n').unwrap_or((call, ""));
+        let (kind, services) = first.split_once(": ").unwrap_or((first.trim_end_matches(':'), ""));
+        Alert {
+            kind: kind.to_owned(),
+            services: services.to_owned(),
+            text: text.trim().to_owned(),
+        }
+    };
+    Ok(text.split("=== ").skip(1).map(alert).collect())
+}
