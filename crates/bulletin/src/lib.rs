@@ -8,13 +8,14 @@
 //! The boot list makes a [`Config`] and runs [`Bulletin`] as a part. It writes everything when
 //! standings or records change and serves bytes that lie ready.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use host::web::{Handler, Notice};
 use host::{Drain, Host, OpenError, Part, RunError};
-use model::{OrganisationId, Record, RecordSpec, Standing, Standings, Timestamp};
+use model::{OrganisationId, Record, RecordSpec, Role, Service, Standing, Standings, Timestamp};
 use store::{LogName, Position};
 use tokio::sync::{mpsc, watch};
 
@@ -218,10 +219,11 @@ impl Writer {
         for organisation in changed.iter().filter_map(|id| self.organisations.get(id)) {
             let standings = self.standings.get(&organisation.id);
             let standings = standings.map_or(&[][..], Vec::as_slice);
+            let standings = without_a_copy(&self.state, &organisation.id, standings);
             let stand = shelf::write(
                 organisation,
                 &self.words,
-                standings,
+                &standings,
                 &self.state,
                 self.opened,
             );
@@ -238,4 +240,27 @@ impl Writer {
         }
         self.shelf.store(Arc::new(shelf));
     }
+}
+
+/// A standby that acts for a website of which it holds no copy helps nobody to read it: to the
+/// public the website is as dark as it was measured.
+fn without_a_copy<'s>(
+    state: &State,
+    organisation: &OrganisationId,
+    standings: &'s [Standing],
+) -> Cow<'s, [Standing]> {
+    let held = state
+        .chronicle(organisation)
+        .is_some_and(|one| one.copy().is_some());
+    let empty_handed = |standing: &Standing| {
+        !held && standing.service.service == Service::Web && standing.role == Role::Acting
+    };
+    if !standings.iter().any(empty_handed) {
+        return Cow::Borrowed(standings);
+    }
+    let mut shown = standings.to_vec();
+    for standing in shown.iter_mut().filter(|standing| empty_handed(standing)) {
+        standing.role = Role::Standby;
+    }
+    Cow::Owned(shown)
 }

@@ -279,3 +279,13 @@ async fn we_are_blind_ourselves() {
     write(&stage, "blind").await;
     stage.close().await;
 }
+
+#[tokio::test]
+async fn a_standby_without_a_copy_does_not_say_that_there_is_one() {
+    let outage = outage_of(Service::Web, Cause::Silent, "09:14:03");
+    let stage = Stage::open(vec![organisation()], &outage).await;
+    stage.stand([acting(Service::Web)]).await;
+    let headline = parse(&stage.page("/de").await).named("h1")[0].text();
+    assert!(!headline.contains("Kopie"), "{headline}");
+    stage.close().await;
+}

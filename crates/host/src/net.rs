@@ -1,5 +1,6 @@
 //! Sockets: real ones, or simulated ones where a simulation stands in for the network.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::Pin;
@@ -31,7 +32,6 @@ pub enum Stream {
 }
 
 /// A TCP listener.
-#[derive(Debug)]
 pub enum Listener {
     /// A real one.
     Real(tokio::net::TcpListener),
@@ -65,6 +65,12 @@ impl Net {
                 turmoil::net::TcpListener::bind(at).await?,
             )),
         }
+    }
+
+    /// Whether there are sockets for anything but TCP. A simulated network has none, and whoever
+    /// asks by UDP or ICMP does without.
+    pub fn has_datagrams(self) -> bool {
+        matches!(self, Self::Real)
     }
 }
 
@@ -132,6 +138,14 @@ impl Listener {
             #[cfg(feature = "simulation")]
             Self::Simulated(listener) => listener.local_addr(),
         }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener")
+            .field(&self.local_addr().ok())
+            .finish()
     }
 }
 

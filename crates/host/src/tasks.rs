@@ -16,6 +16,8 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     running: Mutex<BTreeMap<&'static str, u64>>,
     panicked: AtomicU64,
+    /// Whether work that blocks runs on the runtime itself.
+    simulated: bool,
 }
 
 /// One line of the list of tasks.
@@ -52,6 +54,15 @@ impl Drop for Listed {
 }
 
 impl Tasks {
+    /// The tasks of a simulation: no threads, so that everything comes in the same order each
+    /// time.
+    pub fn simulated() -> Self {
+        Self(Arc::new(Inner {
+            simulated: true,
+            ..Inner::default()
+        }))
+    }
+
     /// Runs `work` as a task called `name`. A panic ends the task, never the process.
     #[allow(clippy::disallowed_methods)] // the one place that spawns
     pub fn spawn<F>(&self, name: &'static str, work: F) -> JoinHandle<F::Output>
@@ -59,18 +70,40 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let listed = self.listed(name);
+        tokio::spawn(async move {
+            let _listed = listed;
+            work.await
+        })
+    }
+
+    /// Runs `work`, which reads the disk or computes for long, as a task called `name` beside the
+    /// runtime. A panic ends the task, never the process.
+    #[allow(clippy::disallowed_methods)] // see `spawn`
+    pub fn blocking<W, T>(&self, name: &'static str, work: W) -> JoinHandle<T>
+    where
+        W: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let listed = self.listed(name);
+        let work = move || {
+            let _listed = listed;
+            work()
+        };
+        if self.0.simulated {
+            return tokio::spawn(async move { work() });
+        }
+        tokio::task::spawn_blocking(work)
+    }
+
+    fn listed(&self, name: &'static str) -> Listed {
         let mut running = self
             .0
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *running.entry(name).or_default() += 1;
-        drop(running);
-        let listed = Listed(self.clone(), name);
-        tokio::spawn(async move {
-            let _listed = listed;
-            work.await
-        })
+        Listed(self.clone(), name)
     }
 
     /// What runs now, by name.

@@ -7,6 +7,7 @@
 mod denial;
 mod glue;
 mod set;
+mod steered;
 
 pub use set::{Served, ZoneSet};
 
@@ -55,7 +56,14 @@ const LONGEST_CHAIN: usize = 16;
 /// Answers a message whose refusal is already known. Nothing is written for [`Outcome::Dropped`].
 pub fn refuse(refusal: Refusal, message: &[u8], out: &mut Vec<u8>) -> Outcome {
     out.clear();
-    let Refusal::Code { rcode, question_end, edns } = refusal else { return Outcome::Dropped };
+    let Refusal::Code {
+        rcode,
+        question_end,
+        edns,
+    } = refusal
+    else {
+        return Outcome::Dropped;
+    };
     let mut reply = Reply::refuse(out, message, question_end, edns);
     reply.set_rcode(rcode);
     reply.finish(false, false);
@@ -197,23 +205,45 @@ impl<'z> Run<'z, '_, '_> {
             }
             Found::Dname { owner, node } => self.redirect(name, owner, node, next),
             Found::Node(node) => match steered {
-                Some(Steered { addresses: Some(_), .. }) => self.steer(name, Some(node), steered),
+                Some(Steered {
+                    addresses: Some(_), ..
+                }) => self.steer(name, Some(node), steered),
                 _ => self.at_node(name, node, steered.map(|steered| steered.ttl), next),
             },
-            Found::Wildcard { node, owner, encloser, next_closer } => {
-                if matches!(steered, Some(Steered { addresses: Some(_), .. })) {
+            Found::Wildcard {
+                node,
+                encloser,
+                next_closer,
+            } => {
+                if matches!(
+                    steered,
+                    Some(Steered {
+                        addresses: Some(_),
+                        ..
+                    })
+                ) {
                     return self.steer(name, Some(node), steered);
                 }
                 let cap = steered.map(|steered| steered.ttl);
                 let before = self.reply.answers();
-                let step = self.at_wildcard(name, node, owner.as_wire(), encloser, cap, next)?;
+                let step = self.at_wildcard(name, node, encloser, cap, next)?;
                 if self.dnssec && self.reply.answers() > before {
-                    self.wildcards.push((Name::from_lower(name), Name::from_lower(next_closer)));
+                    self.wildcards
+                        .push((Name::from_lower(name), Name::from_lower(next_closer)));
                 }
                 Ok(step)
             }
-            Found::Missing { encloser, next_closer } => {
-                if matches!(steered, Some(Steered { addresses: Some(_), .. })) {
+            Found::Missing {
+                encloser,
+                next_closer,
+            } => {
+                if matches!(
+                    steered,
+                    Some(Steered {
+                        addresses: Some(_),
+                        ..
+                    })
+                ) {
                     return self.steer(name, None, steered);
                 }
                 self.reply.set_rcode(code::NXDOMAIN);
@@ -248,7 +278,6 @@ impl<'z> Run<'z, '_, '_> {
         &mut self,
         name: &[u8],
         node: &'z Node,
-        wildcard: &[u8],
         encloser: &[u8],
         cap: Option<u32>,
         next: &mut [u8; MAX_NAME],
@@ -258,7 +287,7 @@ impl<'z> Run<'z, '_, '_> {
         }
         self.soa(cap)?;
         if self.dnssec {
-            self.prove_wildcard_no_data(name, wildcard, encloser)?;
+            self.prove_wildcard_no_data(name, encloser)?;
         }
         Ok(Step::Done(Outcome::NoData))
     }
@@ -291,7 +320,9 @@ impl<'z> Run<'z, '_, '_> {
             self.servers(name, set);
             return Ok(Some(Step::Done(Outcome::Answered)));
         }
-        let Some(alias) = node.get(code::CNAME) else { return Ok(None) };
+        let Some(alias) = node.get(code::CNAME) else {
+            return Ok(None);
+        };
         self.leave_trail();
         self.set(Section::Answer, name, alias, capped(alias, cap))?;
         let target = alias.data().next().unwrap_or(&[0]);
@@ -351,48 +382,6 @@ impl<'z> Run<'z, '_, '_> {
         }
     }
 
-    /// A steered name while we act: our addresses stand for both families, an alias and service
-    /// bindings are hidden, everything else stays as it is in the zone.
-    fn steer(
-        &mut self,
-        name: &[u8],
-        node: Option<&'z Node>,
-        steered: Option<&Steered>,
-    ) -> Result<Step, Cut> {
-        let Some(Steered { ttl, addresses: Some(addresses) }) = steered else {
-            return Ok(Step::Done(Outcome::Answered));
-        };
-        let before = self.reply.answers();
-        let v4 = matches!(self.qtype, code::A | code::ANY);
-        let v6 = matches!(self.qtype, code::AAAA | code::ANY);
-        for octets in addresses.v4.iter().filter(|_| v4).map(std::net::Ipv4Addr::octets) {
-            self.record(name, code::A, *ttl, &octets)?;
-        }
-        for octets in addresses.v6.iter().filter(|_| v6).map(std::net::Ipv6Addr::octets) {
-            self.record(name, code::AAAA, *ttl, &octets)?;
-        }
-        let hidden = matches!(
-            self.qtype,
-            code::A | code::AAAA | code::ANY | code::CNAME | code::HTTPS | code::SVCB
-        );
-        let aliased = node.is_some_and(|node| node.get(code::CNAME).is_some());
-        if !hidden
-            && !aliased
-            && let Some(set) = node.and_then(|node| node.get(self.qtype))
-        {
-            self.set(Section::Answer, name, set, set.ttl)?;
-        }
-        if self.reply.answers() > before {
-            return Ok(Step::Done(Outcome::Answered));
-        }
-        self.soa(Some(*ttl))?;
-        Ok(Step::Done(Outcome::NoData))
-    }
-
-    fn record(&mut self, name: &[u8], rtype: u16, ttl: u32, data: &[u8]) -> Result<(), Cut> {
-        self.reply.push(Section::Answer, name, rtype, ttl, data).map_err(|_| Cut)
-    }
-
     /// The SOA of a denial (RFC 2308 §3); for a steerable name it is not kept longer than the
     /// name's own records.
     fn soa(&mut self, cap: Option<u32>) -> Result<(), Cut> {
@@ -425,7 +414,11 @@ impl<'z> Run<'z, '_, '_> {
     ) -> Result<(), Cut> {
         let mark = self.reply.mark();
         for data in set.data() {
-            if self.reply.push(section, owner, set.rtype, ttl, data).is_err() {
+            if self
+                .reply
+                .push(section, owner, set.rtype, ttl, data)
+                .is_err()
+            {
                 self.reply.rewind(mark);
                 return Err(Cut);
             }
@@ -445,7 +438,9 @@ impl<'z> Run<'z, '_, '_> {
         ttl: u32,
     ) -> Result<(), Cut> {
         for data in set.signatures() {
-            self.reply.push(section, owner, code::RRSIG, ttl, data).map_err(|_| Cut)?;
+            self.reply
+                .push(section, owner, code::RRSIG, ttl, data)
+                .map_err(|_| Cut)?;
         }
         Ok(())
     }

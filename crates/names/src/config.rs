@@ -116,9 +116,14 @@ pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Opti
     }
     let notify = fields.sockets("notify");
     if !notify.is_empty() && key.is_none() && !fields.has("tsig") {
-        fields.problem("notify", "whoever is told may transfer, so a key is needed; add `tsig`");
+        fields.problem(
+            "notify",
+            "whoever is told may transfer, so a key is needed; add `tsig`",
+        );
     }
-    let steer = fields.table("steer").and_then(|table| read_steer(&table, &zones, standby));
+    let steer = fields
+        .table("steer")
+        .and_then(|table| read_steer(&table, &zones, standby));
     Some(Organisation {
         id,
         zones,
@@ -146,7 +151,11 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
         Zone,
         Manual,
     }
-    let choices = [("secondary", Word::Secondary), ("zone", Word::Zone), ("manual", Word::Manual)];
+    let choices = [
+        ("secondary", Word::Secondary),
+        ("zone", Word::Zone),
+        ("manual", Word::Manual),
+    ];
     if !fields.has("via") {
         fields.missing("via", "\"secondary\"");
     }
@@ -157,18 +166,30 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
     }
     let address = "an IP address like \"192.0.2.7\"";
     let ours: Vec<IpAddr> = fields.each("addresses", address, |text| text.parse().ok());
-    let ours: Addresses = if ours.is_empty() { standby.iter().copied().collect() } else { ours.into_iter().collect() };
+    let ours: Addresses = if ours.is_empty() {
+        standby.iter().copied().collect()
+    } else {
+        ours.into_iter().collect()
+    };
     let primary: Vec<IpAddr> = fields.each("primary", address, |text| text.parse().ok());
-    let apex = fields.parse("zone", "a domain name like \"gate.verein.test\"", |text| text.parse::<Name>().ok());
+    let apex = fields.parse("zone", "a domain name like \"gate.verein.test\"", |text| {
+        text.parse::<Name>().ok()
+    });
     let servers = names(fields, "ns");
     let word = word?;
     if ours.is_empty() {
-        fields.problem("addresses", "there is nothing to lead to; set it, or `standby.addresses`");
+        fields.problem(
+            "addresses",
+            "there is nothing to lead to; set it, or `standby.addresses`",
+        );
     }
     let via = match word {
         Word::Secondary => {
             for name in &steered {
-                if !zones.iter().any(|zone| is_at_or_below(name.as_wire(), zone.as_wire())) {
+                if !zones
+                    .iter()
+                    .any(|zone| is_at_or_below(name.as_wire(), zone.as_wire()))
+                {
                     fields.problem("names", format_args!("{name} lies in none of `zones`"));
                 }
             }
@@ -196,7 +217,12 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
             Via::Zone { apex, servers }
         }
     };
-    Some(Steer { via, names: steered, addresses: ours, primary: primary.into_iter().collect() })
+    Some(Steer {
+        via,
+        names: steered,
+        addresses: ours,
+        primary: primary.into_iter().collect(),
+    })
 }
 
 fn read_key(fields: &Fields<'_>) -> Option<Arc<Key>> {
@@ -210,7 +236,9 @@ fn read_key(fields: &Fields<'_>) -> Option<Arc<Key>> {
             fields.missing(key, example);
         }
     }
-    let name = fields.parse("name", "a key name like \"servergate\"", |text| text.parse::<Name>().ok());
+    let name = fields.parse("name", "a key name like \"servergate\"", |text| {
+        text.parse::<Name>().ok()
+    });
     let algorithm = match fields.has("algorithm") {
         true => fields.choice("algorithm", &algorithms)?,
         false => Algorithm::Sha256,
@@ -240,7 +268,10 @@ pub fn key(name: &Name, algorithm: Algorithm, secret: &str) -> Result<Key, Strin
         .map_err(|_| "the secret should be one line of base64".to_owned())?;
     // RFC 8945 §5: shorter than half the hash is guessed too easily.
     if bytes.len() < algorithm.native_len() / 2 {
-        return Err(format!("the secret has {} bytes, which is too short", bytes.len()));
+        return Err(format!(
+            "the secret has {} bytes, which is too short",
+            bytes.len()
+        ));
     }
     let name = WireName::from_octets(name.as_wire())
         .ok()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::MessageBuilder;
 use domain::base::{Message, Name as WireName};
-use domain::rdata::{A, Aaaa, Ns};
+use domain::rdata::{A, Aaaa, AllRecordData, Ns};
 use host::net::{Net, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -34,24 +34,38 @@ pub async fn delegation(
     port: u16,
     zone: &Name,
 ) -> io::Result<Vec<(Name, Vec<IpAddr>)>> {
-    let mut found = Vec::new();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the parent zone has no name server");
+    let mut found = None;
+    let mut last = io::Error::new(
+        io::ErrorKind::NotFound,
+        "the parent zone has no name server",
+    );
     for server in parent_servers(net, resolver, zone).await? {
-        match ask(net, SocketAddr::new(server, port), zone.as_wire(), Rtype::NS, false).await {
-            Ok(answer) => {
-                found = names(&answer);
+        match ask(
+            net,
+            SocketAddr::new(server, port),
+            zone.as_wire(),
+            Rtype::NS,
+            false,
+        )
+        .await
+        {
+            Ok(answer) if !names(&answer).is_empty() => {
+                found = Some(answer);
                 break;
             }
+            Ok(_) => {}
             Err(error) => last = error,
         }
     }
-    if found.is_empty() {
-        return Err(last);
-    }
-    let mut servers = Vec::with_capacity(found.len());
-    for name in found.into_iter().take(MOST_SERVERS) {
-        let addresses = addresses(net, resolver, &name).await?;
-        servers.push((name, addresses));
+    let answer = found.ok_or(last)?;
+    let mut servers = Vec::new();
+    for name in names(&answer).into_iter().take(MOST_SERVERS) {
+        // What the parent hands out is what the world follows; the rest is looked up.
+        let mut found = glue(&answer, &name);
+        if found.is_empty() {
+            found = addresses(net, resolver, &name).await?;
+        }
+        servers.push((name, found));
     }
     Ok(servers)
 }
@@ -88,10 +102,28 @@ async fn addresses(net: Net, resolver: SocketAddr, name: &Name) -> io::Result<Ve
     Ok(found)
 }
 
+/// The addresses that come along with a referral.
+fn glue(answer: &Message<Vec<u8>>, name: &Name) -> Vec<IpAddr> {
+    let Ok(section) = answer.additional() else {
+        return Vec::new();
+    };
+    let records = section.limit_to::<AllRecordData<_, _>>().flatten();
+    let own = records.filter(|record| crate::zone::lower_name(record.owner()) == name.as_wire());
+    let addresses = own.filter_map(|record| match record.data() {
+        AllRecordData::A(a) => Some(IpAddr::V4(a.addr())),
+        AllRecordData::Aaaa(aaaa) => Some(IpAddr::V6(aaaa.addr())),
+        _ => None,
+    });
+    addresses.collect()
+}
+
 /// The NS records of an answer or of a referral.
 fn names(answer: &Message<Vec<u8>>) -> Vec<Name> {
     let sections = [answer.answer(), answer.authority()];
-    let records = sections.into_iter().flatten().flat_map(|section| section.limit_to::<Ns<_>>());
+    let records = sections
+        .into_iter()
+        .flatten()
+        .flat_map(|section| section.limit_to::<Ns<_>>());
     let names = records.flatten().filter_map(|record| {
         let wire = crate::zone::lower_name(record.data().nsdname());
         Name::from_wire(&wire).ok()
@@ -113,7 +145,9 @@ async fn ask(
     builder.header_mut().set_rd(recurse);
     let id = builder.header().id();
     let mut builder = builder.question();
-    builder.push((name, rtype, Class::IN)).map_err(|_| wrong("not a question"))?;
+    builder
+        .push((name, rtype, Class::IN))
+        .map_err(|_| wrong("not a question"))?;
     let mut framed = Vec::new();
     push_frame(&mut framed, &builder.finish());
     let exchange = async {

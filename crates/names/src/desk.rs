@@ -46,7 +46,11 @@ pub(crate) fn rights(organisation: &Organisation, door: Option<mpsc::Sender<Knoc
         Source::Primary(address) => Some(SocketAddr::ip(address).to_canonical()),
         Source::None | Source::File(_) => None,
     };
-    Rights { primary, key: organisation.key.clone(), door }
+    Rights {
+        primary,
+        key: organisation.key.clone(),
+        door,
+    }
 }
 
 /// A transfer that was asked for with the right key.
@@ -128,7 +132,9 @@ impl Desk {
             return Handled::Nothing;
         };
         let rights = self.directory.get(query.name()).or_else(|| {
-            zones.apex_above(query.name()).and_then(|apex| self.directory.get(apex))
+            zones
+                .apex_above(query.name())
+                .and_then(|apex| self.directory.get(apex))
         });
         let key = rights.and_then(|rights| rights.key.as_ref());
         let transaction = match verify(key, &mut message, now) {
@@ -138,7 +144,11 @@ impl Desk {
                 self.counters.refused(Refused::Signature);
                 let original = Message::from_octets(bytes.to_vec());
                 let written = original.is_ok_and(|message| error_answer(*error, &message, out));
-                return if written { Handled::Answer } else { Handled::Nothing };
+                return if written {
+                    Handled::Answer
+                } else {
+                    Handled::Nothing
+                };
             }
         };
         let transfer = matches!(query.qtype, code::AXFR | code::IXFR);
@@ -149,7 +159,12 @@ impl Desk {
         } else if transfer && ours && transport == Transport::Tcp {
             let serial = query.serial.filter(|_| query.qtype == code::IXFR);
             let apex = Name::from_lower(query.name());
-            return Handled::Transfer(Box::new(Asked { apex, serial, request: message, transaction }));
+            return Handled::Transfer(Box::new(Asked {
+                apex,
+                serial,
+                request: message,
+                transaction,
+            }));
         } else {
             let mut query = query.clone();
             if query.qtype == code::IXFR && ours {
@@ -165,7 +180,11 @@ impl Desk {
             Transport::Udp => udp_limit(query.edns),
             Transport::Tcp => usize::from(u16::MAX),
         };
-        if sign_answer(&transaction, out, limit, now) { Handled::Answer } else { Handled::Nothing }
+        if sign_answer(&transaction, out, limit, now) {
+            Handled::Answer
+        } else {
+            Handled::Nothing
+        }
     }
 
     /// RFC 1996 §3.10: only the primary of a zone is listened to. It costs a question at most, so
@@ -181,8 +200,13 @@ impl Desk {
         let Some(rights) = self.directory.get(query.name()) else {
             return refused(code::NOTAUTH);
         };
-        let door = rights.door.as_ref().filter(|_| rights.primary == Some(peer.to_canonical()));
-        let Some(door) = door else { return refused(code::REFUSED) };
+        let door = rights
+            .door
+            .as_ref()
+            .filter(|_| rights.primary == Some(peer.to_canonical()));
+        let Some(door) = door else {
+            return refused(code::REFUSED);
+        };
         self.counters.notified.inc();
         // A full door means that the keeper will look anyway.
         let _ = door.try_send(Knock::Notified(query.serial));

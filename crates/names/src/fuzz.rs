@@ -56,10 +56,17 @@ fn zones() -> &'static ZoneSet {
     static ZONES: OnceLock<ZoneSet> = OnceLock::new();
     ZONES.get_or_init(|| {
         let mut set = ZoneSet::default();
-        for (apex, text) in [("verein.test", PLAIN), ("signed.test", SIGNED), ("hashed.test", HASHED)] {
+        for (apex, text) in [
+            ("verein.test", PLAIN),
+            ("signed.test", SIGNED),
+            ("hashed.test", HASHED),
+        ] {
             let apex: Name = apex.parse().expect("a name");
             let zone: Zone = read_file(&apex, text.as_bytes()).expect("a zone");
-            let ours = Addresses { v4: vec![[192, 0, 2, 7].into()], v6: Vec::new() };
+            let ours = Addresses {
+                v4: vec![[192, 0, 2, 7].into()],
+                v6: Vec::new(),
+            };
             let steered = ["steer.verein.test".parse().expect("a name")];
             let overlay = (apex.to_string() == "verein.test")
                 .then(|| Arc::new(Overlay::new(steered, Some(&ours))));
@@ -102,7 +109,11 @@ pub fn dns_wire(data: &[u8]) {
 }
 
 fn check(question: &[u8], bytes: &[u8], limit: usize) {
-    assert!(bytes.len() <= limit, "{} bytes where {limit} are allowed", bytes.len());
+    assert!(
+        bytes.len() <= limit,
+        "{} bytes where {limit} are allowed",
+        bytes.len()
+    );
     assert_eq!(bytes.get(..2), question.get(..2), "the id");
     let answer = Message::from_octets(bytes).expect("an answer has a header");
     let header = answer.header();
@@ -114,7 +125,9 @@ fn check(question: &[u8], bytes: &[u8], limit: usize) {
     for section in [sections.1, sections.2, sections.3] {
         for record in section {
             let record = record.expect("a record");
-            record.into_record::<AllRecordData<_, _>>().expect("its data");
+            record
+                .into_record::<AllRecordData<_, _>>()
+                .expect("its data");
         }
     }
 }

@@ -82,8 +82,14 @@ impl Place {
         store: &Store,
         apex: &Name,
     ) -> Result<(Self, Option<(Version, Saved)>), KeepFault> {
-        let mut place = Self { store: store.clone(), apex: apex.clone(), pointer: None };
-        let Some(value) = store.get(&place.key())? else { return Ok((place, None)) };
+        let mut place = Self {
+            store: store.clone(),
+            apex: apex.clone(),
+            pointer: None,
+        };
+        let Some(value) = store.get(&place.key())? else {
+            return Ok((place, None));
+        };
         let Ok(PointerSpec::V1(pointer)) = serde_json::from_slice(&value.value) else {
             return Err(KeepFault::Newer(apex.clone()));
         };
@@ -100,14 +106,24 @@ impl Place {
             zone = zone.apply(&diff).map_err(|_| damaged())?;
             history.push(Arc::new(diff));
         }
-        let saved = Saved { refreshed_at: pointer.refreshed_at, dark: pointer.dark };
-        let version = Version { zone: Arc::new(zone), history: history.into() };
+        let saved = Saved {
+            refreshed_at: pointer.refreshed_at,
+            dark: pointer.dark,
+        };
+        let version = Version {
+            zone: Arc::new(zone),
+            history: history.into(),
+        };
         Ok((place, Some((version, saved))))
     }
 
     /// A place in which nothing is taken to lie.
     pub(crate) fn empty(store: &Store, apex: &Name) -> Self {
-        Self { store: store.clone(), apex: apex.clone(), pointer: None }
+        Self {
+            store: store.clone(),
+            apex: apex.clone(),
+            pointer: None,
+        }
     }
 
     /// Keeps a whole version.
@@ -123,7 +139,9 @@ impl Place {
             bytes.extend_from_slice(kept.to_records().as_bytes());
             blobs.put(&bytes)
         };
-        let base = tokio::task::spawn_blocking(put).await.map_err(|_| KeepFault::Thread)??;
+        let base = tokio::task::spawn_blocking(put)
+            .await
+            .map_err(|_| KeepFault::Thread)??;
         let key = self.key();
         let mut batch = Batch::new().link(base, key.clone());
         let next_diff = self.pointer.as_ref().map_or(0, |before| before.next_diff);
@@ -136,9 +154,18 @@ impl Place {
             }
         }
         let Saved { refreshed_at, dark } = saved;
-        let pointer = Pointer { base, first_diff: next_diff, next_diff, refreshed_at, dark };
+        let pointer = Pointer {
+            base,
+            first_diff: next_diff,
+            next_diff,
+            refreshed_at,
+            dark,
+        };
         self.commit(batch, pointer).await?;
-        Ok(Version { zone, history: Arc::from([]) })
+        Ok(Version {
+            zone,
+            history: Arc::from([]),
+        })
     }
 
     /// Keeps the next version as its differences from the one before.
@@ -149,9 +176,17 @@ impl Place {
         diffs: Vec<Arc<Diff>>,
         saved: Saved,
     ) -> Result<Version, KeepFault> {
-        let history: Vec<_> = before.history.iter().cloned().chain(diffs.iter().cloned()).collect();
+        let history: Vec<_> = before
+            .history
+            .iter()
+            .cloned()
+            .chain(diffs.iter().cloned())
+            .collect();
         let changed: usize = history.iter().map(|diff| diff.len()).sum();
-        let size: usize = diffs.iter().map(|diff| diff.removed.size() + diff.added.size()).sum();
+        let size: usize = diffs
+            .iter()
+            .map(|diff| diff.removed.size() + diff.added.size())
+            .sum();
         let Some(pointer) = self.pointer.clone() else {
             return self.keep_whole(zone, saved).await;
         };
@@ -166,15 +201,37 @@ impl Place {
             next_diff += 1;
         }
         let Saved { refreshed_at, dark } = saved;
-        self.commit(batch, Pointer { next_diff, refreshed_at, dark, ..pointer }).await?;
-        Ok(Version { zone, history: history.into() })
+        self.commit(
+            batch,
+            Pointer {
+                next_diff,
+                refreshed_at,
+                dark,
+                ..pointer
+            },
+        )
+        .await?;
+        Ok(Version {
+            zone,
+            history: history.into(),
+        })
     }
 
     /// Keeps when the primary last confirmed the version.
     pub(crate) async fn keep_saved(&mut self, saved: Saved) -> Result<(), KeepFault> {
-        let Some(pointer) = self.pointer.clone() else { return Ok(()) };
+        let Some(pointer) = self.pointer.clone() else {
+            return Ok(());
+        };
         let Saved { refreshed_at, dark } = saved;
-        self.commit(Batch::new(), Pointer { refreshed_at, dark, ..pointer }).await
+        self.commit(
+            Batch::new(),
+            Pointer {
+                refreshed_at,
+                dark,
+                ..pointer
+            },
+        )
+        .await
     }
 
     async fn commit(&mut self, batch: Batch, pointer: Pointer) -> Result<(), KeepFault> {
@@ -190,7 +247,9 @@ impl Place {
     }
 
     fn diff_key(&self, number: u64) -> Key {
-        Key::new(ZONES, &["diff"]).with_bytes(self.apex.as_wire()).with_number(number)
+        Key::new(ZONES, &["diff"])
+            .with_bytes(self.apex.as_wire())
+            .with_number(number)
     }
 }
 
@@ -211,5 +270,8 @@ fn read_diff(bytes: &[u8]) -> Option<Diff> {
     }
     let len = usize::try_from(read_u32(bytes, 1)?).ok()?;
     let (removed, added) = bytes.get(5..)?.split_at_checked(len)?;
-    Some(Diff { removed: Records::from_bytes(removed)?, added: Records::from_bytes(added)? })
+    Some(Diff {
+        removed: Records::from_bytes(removed)?,
+        added: Records::from_bytes(added)?,
+    })
 }

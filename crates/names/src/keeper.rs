@@ -61,11 +61,16 @@ impl Keeper {
         let mut actions = Vec::new();
         let mut work: Option<Work> = None;
         let mut inputs = Vec::new();
-        if let (Some(saved), Some(version)) =
-            (self.restored.take(), self.desk.published.version(&self.apex))
-        {
+        if let (Some(saved), Some(version)) = (
+            self.restored.take(),
+            self.desk.published.version(&self.apex),
+        ) {
             let Saved { refreshed_at, dark } = saved;
-            inputs.push(Input::Restored { soa: version.zone.soa(), refreshed_at, dark });
+            inputs.push(Input::Restored {
+                soa: version.zone.soa(),
+                refreshed_at,
+                dark,
+            });
         }
         inputs.extend(self.dark(&standings.borrow_and_update()).map(Input::Dark));
         let mut followed = true;
@@ -99,7 +104,9 @@ impl Keeper {
     /// ordered otherwise. `None` while nothing is known.
     fn dark(&self, standings: &Standings) -> Option<bool> {
         let service = ServiceId::new(self.organisation.clone(), Service::Names);
-        standings.get(&service).map(|standing| standing.role == Role::Acting)
+        standings
+            .get(&service)
+            .map(|standing| standing.role == Role::Acting)
     }
 
     async fn sleep(&self, wakeup: Option<model::Mono>) {
@@ -132,14 +139,19 @@ impl Keeper {
                     self.count_unavailable();
                 }
                 Action::Save => {
-                    let Some(saved) = machine.saved() else { continue };
+                    let Some(saved) = machine.saved() else {
+                        continue;
+                    };
                     if let Err(error) = self.place.keep_saved(saved).await {
                         tracing::warn!(zone = %self.apex, %error, "the zone's state was not written");
                     }
                 }
             }
         }
-        let report = Report { expires: machine.expires(), behind: machine.behind() };
+        let report = Report {
+            expires: machine.expires(),
+            behind: machine.behind(),
+        };
         self.desk.published.report(&self.apex, report);
     }
 
@@ -174,7 +186,10 @@ impl Keeper {
 
     /// Durable first, served then, told last.
     async fn install(&mut self, new: New, dark: bool) -> Input {
-        let saved = Saved { refreshed_at: self.host.clock.now().wall, dark };
+        let saved = Saved {
+            refreshed_at: self.host.clock.now().wall,
+            dark,
+        };
         match self.kept(new, saved).await {
             Ok(None) => Input::UpToDate,
             Ok(Some(version)) => {
@@ -203,9 +218,11 @@ impl Keeper {
         let held = self.desk.published.version(&self.apex);
         match (new, held) {
             (New::UpToDate, _) => Ok(None),
-            (New::Changes(zone, diffs), Some(before)) => {
-                self.place.keep_changes(&before, zone, diffs, saved).await.map(Some)
-            }
+            (New::Changes(zone, diffs), Some(before)) => self
+                .place
+                .keep_changes(&before, zone, diffs, saved)
+                .await
+                .map(Some),
             (New::Whole(zone) | New::Changes(zone, _), _) => {
                 self.place.keep_whole(zone, saved).await.map(Some)
             }
@@ -214,7 +231,10 @@ impl Keeper {
 
     fn count_unavailable(&self) {
         let count = self.desk.published.unavailable();
-        self.desk.counters.unavailable.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.desk
+            .counters
+            .unavailable
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 
@@ -236,7 +256,9 @@ async fn fetch(
     what: Fetch,
     held: Option<Version>,
 ) -> Result<New, Fault> {
-    let soa = held.as_ref().and_then(|version| version.zone.soa_record().map(|soa| soa.data.to_vec()));
+    let soa = held
+        .as_ref()
+        .and_then(|version| version.zone.soa_record().map(|soa| soa.data.to_vec()));
     let fetched = transfer::fetch(&primary, &apex, what, soa.as_deref()).await?;
     let make = move || match fetched {
         Fetched::UpToDate => Ok(New::UpToDate),
@@ -249,7 +271,10 @@ async fn fetch(
             for diff in &diffs {
                 zone = zone.apply(diff)?;
             }
-            Ok(New::Changes(Arc::new(zone), diffs.into_iter().map(Arc::new).collect()))
+            Ok(New::Changes(
+                Arc::new(zone),
+                diffs.into_iter().map(Arc::new).collect(),
+            ))
         }
     };
     // A large zone takes a while to build; answers must not wait for it.

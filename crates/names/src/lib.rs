@@ -30,7 +30,7 @@ mod transfer;
 pub mod wire;
 pub mod zone;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -41,9 +41,9 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use delegation::{PORT, delegation};
 pub use ready::{Coverage, Handle, SteerFacts, ZoneFacts, coverage};
-pub use transfer::{Fault, Limits};
+pub use transfer::Limits;
 
-use config::{Config, Organisation, Source};
+use config::{Config, Organisation, Source, Via};
 use desk::{Desk, Directory, KNOCKS, Knock, rights};
 use keep::{KeepFault, Place};
 use keeper::{Keeper, TALKS};
@@ -122,9 +122,15 @@ impl Part for Names {
                 kept.push(zone);
             }
         }
+        own_zones_are_alone(&organisations)?;
         let counters = Counters::register(&host.metrics);
         let clock = host.clock.clone();
-        let desk = Arc::new(Desk { published, directory, counters, clock });
+        let desk = Arc::new(Desk {
+            published,
+            directory,
+            counters,
+            clock,
+        });
         let mut bound = Vec::new();
         for at in config.listen {
             let sockets = serve::bind(host.net, at, config.workers).await;
@@ -133,7 +139,13 @@ impl Part for Names {
                 source,
             })?);
         }
-        Ok(Self { host: HostBox(host), desk, bound, kept, limits: Limits::default() })
+        Ok(Self {
+            host: HostBox(host),
+            desk,
+            bound,
+            kept,
+            limits: Limits::default(),
+        })
     }
 
     async fn run(
@@ -141,8 +153,15 @@ impl Part for Names {
         mut standings: watch::Receiver<Standings>,
         drain: Drain,
     ) -> Result<(), RunError> {
-        let Self { host: HostBox(host), desk, bound, kept, limits } = self;
-        desk.published.follow(Arc::clone(&standings.borrow_and_update()));
+        let Self {
+            host: HostBox(host),
+            desk,
+            bound,
+            kept,
+            limits,
+        } = self;
+        desk.published
+            .follow(Arc::clone(&standings.borrow_and_update()));
         let mut tasks = Vec::new();
         let counterpart = Counterpart {
             desk: Arc::clone(&desk),
@@ -180,6 +199,27 @@ impl Part for Names {
         }
         Ok(())
     }
+}
+
+/// No zone is both ours and somebody else's, or ours twice.
+fn own_zones_are_alone(organisations: &[Organisation]) -> Result<(), OpenError> {
+    let mut taken: BTreeSet<&Name> = organisations
+        .iter()
+        .flat_map(|organisation| &organisation.zones)
+        .collect();
+    for steer in organisations
+        .iter()
+        .filter_map(|organisation| organisation.steer.as_ref())
+    {
+        if let Via::Zone { apex, .. } = &steer.via
+            && !taken.insert(apex)
+        {
+            return Err(OpenError::Config(format!(
+                "the standby zone {apex} is also configured elsewhere; give it a name of its own"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Loads what is held of a zone and opens its door.
@@ -237,7 +277,13 @@ fn keep_zone(
     standings: &watch::Receiver<Standings>,
     drain: &Drain,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    let Kept { organisation, apex, door, place, restored } = zone;
+    let Kept {
+        organisation,
+        apex,
+        door,
+        place,
+        restored,
+    } = zone;
     let notices = Notices {
         to: organisation.notify.clone().into(),
         key: organisation.key.clone(),
@@ -259,7 +305,10 @@ fn keep_zone(
                 limits,
             };
             let spread = spread(&apex);
-            let settings = Settings { serve_past_expire: organisation.serve_past_expire, spread };
+            let settings = Settings {
+                serve_past_expire: organisation.serve_past_expire,
+                spread,
+            };
             let (talks, standings) = (Arc::clone(talks), standings.clone());
             let keeper = Keeper {
                 host,
@@ -276,7 +325,14 @@ fn keep_zone(
             Box::pin(keeper.run(standings, door, drain))
         }
         (Source::File(path), ..) => {
-            let origin = Origin { host, desk, organisation: id, apex, path, notices };
+            let origin = Origin {
+                host,
+                desk,
+                organisation: id,
+                apex,
+                path,
+                notices,
+            };
             Box::pin(origin.run(drain))
         }
         _ => Box::pin(std::future::ready(())),

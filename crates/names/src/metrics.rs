@@ -78,14 +78,16 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn register(metrics: &Metrics) -> Self {
-        metrics.register("names", |registry| Self::in_registry(registry))
+        metrics.register("names", Self::in_registry)
     }
 
     fn in_registry(registry: &mut Registry) -> Self {
         let answers = Family::<Labels, Counter>::default();
         let refusals = Family::<Labels, Counter>::default();
-        let outcomes = OUTCOMES.map(|(_, label)| answers.get_or_create(&[("outcome", label)]).clone());
-        let refused = REFUSED.map(|(_, label)| refusals.get_or_create(&[("reason", label)]).clone());
+        let outcomes =
+            OUTCOMES.map(|(_, label)| answers.get_or_create(&[("outcome", label)]).clone());
+        let refused =
+            REFUSED.map(|(_, label)| refusals.get_or_create(&[("reason", label)]).clone());
         registry.register("answers", "Messages by what became of them", answers);
         registry.register("refusals", "What was refused, cut or given up", refusals);
         let mut counter = |name: &str, help: &str| {
@@ -101,7 +103,11 @@ impl Counters {
             counter("notices_lost", "NOTIFY messages that no secondary answered"),
         );
         let unavailable = Gauge::default();
-        registry.register("zones_unavailable", "Zones that should be served", unavailable.clone());
+        registry.register(
+            "zones_unavailable",
+            "Zones that should be served",
+            unavailable.clone(),
+        );
         Self {
             outcomes,
             refused,

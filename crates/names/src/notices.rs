@@ -38,7 +38,8 @@ impl Notices {
                 continue;
             }
             let (notices, zone) = (self.clone(), Arc::clone(&zone));
-            self.tasks.spawn("names-notify", async move { notices.work(key, zone).await });
+            self.tasks
+                .spawn("names-notify", async move { notices.work(key, zone).await });
         }
     }
 

@@ -34,7 +34,10 @@ pub(crate) fn open(apex: &Name, path: &Path) -> Result<Version, OpenError> {
     })?;
     let zone = read_file(apex, &text)
         .map_err(|fault| OpenError::Config(format!("{}:{fault}", path.display())))?;
-    Ok(Version { zone: Arc::new(zone), history: Arc::from([]) })
+    Ok(Version {
+        zone: Arc::new(zone),
+        history: Arc::from([]),
+    })
 }
 
 impl Origin {
@@ -83,10 +86,17 @@ impl Origin {
                 secondaries will not notice");
         }
         let zone = Arc::new(zone);
-        let version = Version { zone: Arc::clone(&zone), history: Arc::from([]) };
+        let version = Version {
+            zone: Arc::clone(&zone),
+            history: Arc::from([]),
+        };
         self.desk.published.put(&self.apex, version, true);
         let organisation = self.organisation.clone();
-        let fact = TransferFact { organisation, zone: self.apex.to_string(), serial };
+        let fact = TransferFact {
+            organisation,
+            zone: self.apex.to_string(),
+            serial,
+        };
         self.host.outlets.records.send(Fact::Transfer(fact)).await;
         self.notices.tell(&self.apex, zone);
     }

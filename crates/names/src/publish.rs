@@ -33,6 +33,7 @@ pub(crate) struct Report {
 
 #[derive(Debug, Default)]
 struct MadeOf {
+    set: ZoneSet,
     standings: Standings,
     zones: BTreeMap<Name, Entry>,
 }
@@ -55,11 +56,14 @@ impl Published {
         let mut made_of = published.lock();
         for (index, organisation) in organisations.iter().enumerate() {
             for zone in &organisation.zones {
-                let entry = Entry { organisation: index, ..Entry::default() };
+                let entry = Entry {
+                    organisation: index,
+                    ..Entry::default()
+                };
                 made_of.zones.insert(zone.clone(), entry);
             }
         }
-        published.make(&made_of);
+        published.make_all(&mut made_of);
         drop(made_of);
         published
     }
@@ -76,7 +80,12 @@ impl Published {
 
     /// The version that is served, if one is.
     pub(crate) fn serving(&self, apex: &Name) -> Option<Version> {
-        self.lock().zones.get(apex).filter(|entry| entry.live)?.version.clone()
+        self.lock()
+            .zones
+            .get(apex)
+            .filter(|entry| entry.live)?
+            .version
+            .clone()
     }
 
     /// Serves a version from now on.
@@ -85,7 +94,7 @@ impl Published {
         if let Some(entry) = made_of.zones.get_mut(apex) {
             entry.version = Some(version);
             entry.live = live;
-            self.make(&made_of);
+            self.make(&mut made_of, apex);
         }
     }
 
@@ -94,7 +103,7 @@ impl Published {
         let mut made_of = self.lock();
         if let Some(entry) = made_of.zones.get_mut(apex) {
             entry.live = live;
-            self.make(&made_of);
+            self.make(&mut made_of, apex);
         }
     }
 
@@ -136,39 +145,56 @@ impl Published {
     pub(crate) fn follow(&self, standings: Standings) {
         let mut made_of = self.lock();
         made_of.standings = standings;
-        self.make(&made_of);
+        self.make_all(&mut made_of);
     }
 
     /// How many zones should be answered from and cannot.
     pub(crate) fn unavailable(&self) -> usize {
         let made_of = self.lock();
-        made_of.zones.values().filter(|entry| !entry.live || entry.version.is_none()).count()
+        made_of
+            .zones
+            .values()
+            .filter(|entry| !entry.live || entry.version.is_none())
+            .count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, MadeOf> {
         self.made_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, made_of: &MadeOf) {
-        let mut set = ZoneSet::default();
+    /// Makes one zone anew and puts the set in place.
+    fn make(&self, made_of: &mut MadeOf, apex: &Name) {
+        if let Some(entry) = made_of.zones.get(apex) {
+            let served = self.served(entry, &made_of.standings);
+            made_of.set.insert(apex.clone(), served);
+        }
+        self.set.store(Arc::new(made_of.set.clone()));
+    }
+
+    /// The same for all zones: the standings changed.
+    fn make_all(&self, made_of: &mut MadeOf) {
         for (apex, entry) in &made_of.zones {
-            let zone = entry.version.as_ref().filter(|_| entry.live);
-            let zone = zone.map(|version| Arc::clone(&version.zone));
-            let organisation = self.organisations.get(entry.organisation);
-            let overlay = match (&zone, organisation) {
-                (Some(zone), Some(organisation)) => {
-                    overlay(zone, organisation, &made_of.standings).0.map(Arc::new)
-                }
-                _ => None,
-            };
-            set.insert(apex.clone(), Served::new(zone, overlay));
+            made_of
+                .set
+                .insert(apex.clone(), self.served(entry, &made_of.standings));
         }
         for organisation in self.organisations.iter() {
             if let Some((apex, zone)) = own_zone(organisation, &made_of.standings) {
-                set.insert(apex, Served::new(zone, None));
+                made_of.set.insert(apex, Served::new(zone, None));
             }
         }
-        self.set.store(Arc::new(set));
+        self.set.store(Arc::new(made_of.set.clone()));
+    }
+
+    fn served(&self, entry: &Entry, standings: &Standings) -> Served {
+        let zone = entry.version.as_ref().filter(|_| entry.live);
+        let zone = zone.map(|version| Arc::clone(&version.zone));
+        let organisation = self.organisations.get(entry.organisation);
+        let overlay = match (&zone, organisation) {
+            (Some(zone), Some(organisation)) => overlay(zone, organisation, standings).0,
+            _ => None,
+        };
+        Served::new(zone, overlay.map(Arc::new))
     }
 }
 
@@ -178,7 +204,11 @@ pub(crate) fn overlay(
     organisation: &Organisation,
     standings: &Standings,
 ) -> (Option<Overlay>, Vec<WhyNot>) {
-    let Some(steer) = organisation.steer.as_ref().filter(|steer| steer.via == Via::Secondary) else {
+    let Some(steer) = organisation
+        .steer
+        .as_ref()
+        .filter(|steer| steer.via == Via::Secondary)
+    else {
         return (None, Vec::new());
     };
     let (names, wrong) = steer::steerable(zone, &steer.names, &steer.addresses);
@@ -195,8 +225,15 @@ fn own_zone(
     organisation: &Organisation,
     standings: &Standings,
 ) -> Option<(Name, Option<Arc<Zone>>)> {
-    let Steer { via, names, addresses, primary } = organisation.steer.as_ref()?;
-    let Via::Zone { apex, servers } = via else { return None };
+    let Steer {
+        via,
+        names,
+        addresses,
+        primary,
+    } = organisation.steer.as_ref()?;
+    let Via::Zone { apex, servers } = via else {
+        return None;
+    };
     let (direction, epoch) = steer::direction(standings, &organisation.id);
     let leads = match direction {
         Direction::Primary => primary,

@@ -65,26 +65,34 @@ impl Handle {
     /// The facts about each zone. Looks at every record of signed zones.
     pub fn zones(&self, now: Now) -> Vec<ZoneFacts> {
         let standings = self.desk.published.standings();
-        self.desk.published.each(|apex, organisation, version, live, report| {
-            let zone = version.map(|version| &version.zone);
-            let signed = zone.is_some_and(|zone| zone.is_signed());
-            let end = zone.filter(|_| signed).and_then(|zone| zone.earliest_signature_end());
-            let end = end.map(|seconds| Timestamp::from_millis(i64::from(seconds) * 1000));
-            let expires = report.expires.map(|at| at.since(now.mono));
-            let signatures = end.map(|at| at.since(now.wall));
-            let why = zone.map(|zone| overlay(zone, organisation, &standings).1);
-            ZoneFacts {
-                organisation: organisation.id.clone(),
-                zone: apex.clone(),
-                serving: live && zone.is_some(),
-                serial: zone.map(|zone| zone.soa().serial),
-                runway: expires.into_iter().chain(signatures).min(),
-                signatures_end: end,
-                signed,
-                behind: report.behind,
-                not_steered: why.into_iter().flatten().map(|why| why.to_string()).collect(),
-            }
-        })
+        self.desk
+            .published
+            .each(|apex, organisation, version, live, report| {
+                let zone = version.map(|version| &version.zone);
+                let signed = zone.is_some_and(|zone| zone.is_signed());
+                let end = zone
+                    .filter(|_| signed)
+                    .and_then(|zone| zone.earliest_signature_end());
+                let end = end.map(|seconds| Timestamp::from_millis(i64::from(seconds) * 1000));
+                let expires = report.expires.map(|at| at.since(now.mono));
+                let signatures = end.map(|at| at.since(now.wall));
+                let why = zone.map(|zone| overlay(zone, organisation, &standings).1);
+                ZoneFacts {
+                    organisation: organisation.id.clone(),
+                    zone: apex.clone(),
+                    serving: live && zone.is_some(),
+                    serial: zone.map(|zone| zone.soa().serial),
+                    runway: expires.into_iter().chain(signatures).min(),
+                    signatures_end: end,
+                    signed,
+                    behind: report.behind,
+                    not_steered: why
+                        .into_iter()
+                        .flatten()
+                        .map(|why| why.to_string())
+                        .collect(),
+                }
+            })
     }
 
     /// What steering does for each organisation that has any.
@@ -92,15 +100,30 @@ impl Handle {
         let standings = self.desk.published.standings();
         let organisations = self.desk.published.organisations().iter();
         let facts = organisations.filter_map(|organisation: &Organisation| {
-            let Steer { via, names, addresses, primary } = organisation.steer.as_ref()?;
+            let Steer {
+                via,
+                names,
+                addresses,
+                primary,
+            } = organisation.steer.as_ref()?;
             let (direction, _) = direction(&standings, &organisation.id);
             let leads = match direction {
                 Direction::Primary => primary,
                 Direction::Standby => addresses,
             };
-            let lines = if *via == Via::Manual { manual(names, leads) } else { Vec::new() };
+            let lines = if *via == Via::Manual {
+                manual(names, leads)
+            } else {
+                Vec::new()
+            };
             let (via, names) = (via.clone(), names.clone());
-            Some(SteerFacts { organisation: organisation.id.clone(), via, direction, names, lines })
+            Some(SteerFacts {
+                organisation: organisation.id.clone(),
+                via,
+                direction,
+                names,
+                lines,
+            })
         });
         facts.collect()
     }
@@ -140,9 +163,16 @@ pub fn coverage(servers: &[(Name, Vec<IpAddr>)], ours: &Addresses) -> Coverage {
         addresses.len() > 0
             && addresses.all(|address| ours.iter().any(|own| own == address.to_canonical()))
     };
-    let mut coverage = Coverage { ours: Vec::new(), others: Vec::new() };
+    let mut coverage = Coverage {
+        ours: Vec::new(),
+        others: Vec::new(),
+    };
     for (name, addresses) in servers {
-        let list = if is_ours(addresses) { &mut coverage.ours } else { &mut coverage.others };
+        let list = if is_ours(addresses) {
+            &mut coverage.ours
+        } else {
+            &mut coverage.others
+        };
         list.push(name.clone());
     }
     coverage

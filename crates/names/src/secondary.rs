@@ -199,13 +199,20 @@ impl Secondary {
 
     /// What to write down at [`Action::Save`].
     pub fn saved(&self) -> Option<Saved> {
-        self.held.map(|held| Saved { refreshed_at: held.refreshed_at, dark: self.dark })
+        self.held.map(|held| Saved {
+            refreshed_at: held.refreshed_at,
+            dark: self.dark,
+        })
     }
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
         match input {
-            Input::Restored { soa, refreshed_at, dark } => {
+            Input::Restored {
+                soa,
+                refreshed_at,
+                dark,
+            } => {
                 self.dark = dark;
                 self.saved_at = Some(refreshed_at);
                 self.restore(now, soa, refreshed_at);
@@ -236,7 +243,11 @@ impl Secondary {
     fn restore(&mut self, now: Now, soa: Soa, refreshed_at: Timestamp) {
         let age = now.wall.since(refreshed_at);
         let left = seconds(soa.expire).saturating_sub(age);
-        self.held = Some(Held { soa, refreshed_at, expires: now.mono.after(left) });
+        self.held = Some(Held {
+            soa,
+            refreshed_at,
+            expires: now.mono.after(left),
+        });
         // The primary is asked right after a start, whatever the timetable says.
         self.state = State::Idle { at: now.mono };
     }
@@ -251,7 +262,9 @@ impl Secondary {
 
     /// Leaves Idle if something is due.
     fn start(&mut self, now: Now, out: &mut Vec<Action>) {
-        let State::Idle { at } = self.state else { return };
+        let State::Idle { at } = self.state else {
+            return;
+        };
         let notified = self.notified.is_some() && now.mono >= self.notify_from;
         if now.mono < at && !notified {
             return;
@@ -306,11 +319,16 @@ impl Secondary {
 
     /// The primary has nothing newer than what is held.
     fn confirmed(&mut self, now: Now, out: &mut Vec<Action>) {
-        let Some(held) = self.held else { return self.failed(now) };
+        let Some(held) = self.held else {
+            return self.failed(now);
+        };
         self.restore(now, held.soa, now.wall);
         self.settle(now);
         self.serve(true, out);
-        if self.saved_at.is_none_or(|at| now.wall.since(at) >= SAVE_EVERY) {
+        if self
+            .saved_at
+            .is_none_or(|at| now.wall.since(at) >= SAVE_EVERY)
+        {
             self.save(out);
         }
     }
@@ -318,11 +336,15 @@ impl Secondary {
     /// Back to Idle after a success.
     fn settle(&mut self, now: Now) {
         self.failures = 0;
-        let refresh = self.held.map_or(FIRST_WAIT, |held| seconds(held.soa.refresh));
+        let refresh = self
+            .held
+            .map_or(FIRST_WAIT, |held| seconds(held.soa.refresh));
         let refresh = refresh.clamp(SHORTEST_REFRESH, LONGEST_REFRESH);
         // Up to a tenth earlier, a different share for each zone.
         let early = refresh / 10 * u32::from(self.settings.spread.min(999)) / 1000;
-        self.state = State::Idle { at: now.mono.after(refresh.saturating_sub(early)) };
+        self.state = State::Idle {
+            at: now.mono.after(refresh.saturating_sub(early)),
+        };
         self.notify_from = now.mono.after(NOTIFY_PAUSE);
         if let (Some(Some(serial)), Some(held)) = (self.notified, self.held)
             && !is_newer(serial, held.soa.serial)
@@ -346,11 +368,14 @@ impl Secondary {
                 seconds(held.soa.retry).clamp(SHORTEST_REFRESH, longest)
             }
             None => {
-                let doubled = FIRST_WAIT.saturating_mul(1 << self.failures.min(8).saturating_sub(1));
+                let doubled =
+                    FIRST_WAIT.saturating_mul(1 << self.failures.min(8).saturating_sub(1));
                 doubled.min(LONGEST_FIRST_WAIT)
             }
         };
-        self.state = State::Idle { at: now.mono.after(wait) };
+        self.state = State::Idle {
+            at: now.mono.after(wait),
+        };
         self.notify_from = now.mono.after(NOTIFY_PAUSE);
     }
 

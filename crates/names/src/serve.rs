@@ -25,9 +25,21 @@ pub(crate) async fn bind(net: Net, at: SocketAddr, workers: usize) -> io::Result
     for _ in 0..TRIES {
         let tcp = net.listen(at).await?;
         let at_port = tcp.local_addr()?;
-        let udp: io::Result<Vec<_>> = (0..workers.max(1)).map(|_| udp_shared(at_port)).collect();
+        // A simulated network has TCP alone.
+        let workers = if net.has_datagrams() {
+            workers.max(1)
+        } else {
+            0
+        };
+        let udp: io::Result<Vec<_>> = (0..workers).map(|_| udp_shared(at_port)).collect();
         match udp {
-            Ok(udp) => return Ok(Bound { at: at_port, tcp, udp }),
+            Ok(udp) => {
+                return Ok(Bound {
+                    at: at_port,
+                    tcp,
+                    udp,
+                });
+            }
             // A port of the machine's choice may be taken on the other side.
             Err(error) if at.port() == 0 => last = error,
             Err(error) => return Err(error),

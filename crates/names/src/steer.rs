@@ -74,8 +74,16 @@ pub struct Overlay {
 impl Overlay {
     /// Lays over `names`, in one of the two states.
     pub fn new(names: impl IntoIterator<Item = Name>, leads: Option<&Addresses>) -> Self {
-        let steered = Steered { ttl: STEER_TTL, addresses: leads.cloned() };
-        Self { names: names.into_iter().map(|name| (name, steered.clone())).collect() }
+        let steered = Steered {
+            ttl: STEER_TTL,
+            addresses: leads.cloned(),
+        };
+        Self {
+            names: names
+                .into_iter()
+                .map(|name| (name, steered.clone()))
+                .collect(),
+        }
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Steered> {
@@ -84,7 +92,9 @@ impl Overlay {
 
     /// Whether names lead elsewhere now.
     pub fn is_active(&self) -> bool {
-        self.names.values().any(|steered| steered.addresses.is_some())
+        self.names
+            .values()
+            .any(|steered| steered.addresses.is_some())
     }
 }
 
@@ -140,14 +150,19 @@ pub fn steerable(zone: &Zone, names: &[Name], ours: &Addresses) -> (Vec<Name>, V
     let apex = zone.apex();
     let mut good = Vec::new();
     let mut wrong = Vec::new();
-    let inside = names.iter().filter(|name| is_at_or_below(name.as_wire(), apex.as_wire()));
+    let inside = names
+        .iter()
+        .filter(|name| is_at_or_below(name.as_wire(), apex.as_wire()));
     for name in inside {
         let found = zone.walk(&Labels::of(name.as_wire()));
         if zone.is_signed() {
             wrong.push(WhyNot::Signed(apex.clone()));
             break;
         } else if matches!(found, Found::Cut { .. } | Found::Dname { .. }) {
-            wrong.push(WhyNot::Elsewhere { name: name.clone(), zone: apex.clone() });
+            wrong.push(WhyNot::Elsewhere {
+                name: name.clone(),
+                zone: apex.clone(),
+            });
         } else if ours.is_empty() {
             wrong.push(WhyNot::NoAddress(name.clone()));
         } else {

@@ -7,8 +7,8 @@ mod message;
 mod notify;
 mod outward;
 
-pub(crate) use assemble::{Assembler, Fetched};
-pub use assemble::{Fault, Limits};
+pub use assemble::Limits;
+pub(crate) use assemble::{Assembler, Fault, Fetched};
 pub(crate) use inward::{Primary, ask_serial, fetch};
 pub(crate) use message::{Signing, error_answer, sign_answer, verify};
 pub(crate) use notify::notify;

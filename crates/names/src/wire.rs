@@ -9,9 +9,7 @@ mod query;
 mod reply;
 
 pub(crate) use frame::{Frames, push_frame};
-pub(crate) use name::{
-    MAX_NAME, canonical_key, is_at_or_below, lower_into, parent,
-};
+pub(crate) use name::{MAX_NAME, canonical_key, is_at_or_below, lower_into, parent};
 pub use name::{Name, NameError};
 pub use query::{Edns, Query, Refusal, parse};
 pub use reply::{Full, Reply};

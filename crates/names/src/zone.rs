@@ -71,7 +71,11 @@ pub(crate) struct RecordSet {
 
 impl RecordSet {
     pub(crate) fn new(rtype: u16, ttl: u32, data: &[&[u8]], signatures: &[&[u8]]) -> Self {
-        let len = data.iter().chain(signatures).map(|data| 2 + data.len()).sum();
+        let len = data
+            .iter()
+            .chain(signatures)
+            .map(|data| 2 + data.len())
+            .sum();
         let mut bytes = Vec::with_capacity(len);
         let mut push = |data: &&[u8]| {
             // Every caller's data comes from a record, whose length is 16 bits.
@@ -83,7 +87,12 @@ impl RecordSet {
         let before: usize = data.iter().map(|data| 2 + data.len()).sum();
         signatures.iter().for_each(&mut push);
         let signatures_at = u32::try_from(before).unwrap_or(u32::MAX);
-        Self { rtype, ttl, bytes: bytes.into(), signatures_at }
+        Self {
+            rtype,
+            ttl,
+            bytes: bytes.into(),
+            signatures_at,
+        }
     }
 
     /// The data of each record.
@@ -97,7 +106,9 @@ impl RecordSet {
     }
 
     fn split(&self) -> usize {
-        usize::try_from(self.signatures_at).unwrap_or(usize::MAX).min(self.bytes.len())
+        usize::try_from(self.signatures_at)
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len())
     }
 
     /// Signatures whose records are gone count as nothing when it is searched.
@@ -131,14 +142,21 @@ pub(crate) struct Node {
 impl Node {
     /// The records of one type.
     pub(crate) fn get(&self, rtype: u16) -> Option<&RecordSet> {
-        self.sets.iter().find(|set| set.rtype == rtype && !set.is_empty())
+        self.sets
+            .iter()
+            .find(|set| set.rtype == rtype && !set.is_empty())
     }
 
     /// Each record, each signature after what it signs.
     fn records<'a>(&'a self, owner: &'a Name) -> impl Iterator<Item = Record<'a>> {
         let owner = owner.as_wire();
         self.sets.iter().flat_map(move |set| {
-            let record = move |rtype, data| Record { owner, rtype, data, ttl: set.ttl };
+            let record = move |rtype, data| Record {
+                owner,
+                rtype,
+                data,
+                ttl: set.ttl,
+            };
             let data = set.data().map(move |data| record(set.rtype, data));
             data.chain(set.signatures().map(move |data| record(code::RRSIG, data)))
         })
@@ -202,7 +220,9 @@ impl Zone {
     /// record, so it is for `ready`, not for answers.
     pub fn earliest_signature_end(&self) -> Option<u32> {
         let sets = self.nodes.values().flat_map(Node::sets);
-        sets.flat_map(RecordSet::signatures).filter_map(|data| read_u32(data, 8)).min()
+        sets.flat_map(RecordSet::signatures)
+            .filter_map(|data| read_u32(data, 8))
+            .min()
     }
 
     /// Every record, the SOA first, the others by name and type: the order of the store.
@@ -210,7 +230,9 @@ impl Zone {
         let mut owners: Vec<_> = self.nodes.iter().collect();
         owners.sort_unstable_by_key(|(owner, _)| *owner);
         let soa = self.soa_record().into_iter();
-        let body = owners.into_iter().flat_map(|(owner, node)| node.records(owner));
+        let body = owners
+            .into_iter()
+            .flat_map(|(owner, node)| node.records(owner));
         let mut out = Records::default();
         for record in soa.chain(body.filter(|record| record.rtype != code::SOA)) {
             out.push(record.owner, record.rtype, record.ttl, record.data);
@@ -222,12 +244,20 @@ impl Zone {
     pub(crate) fn soa_record(&self) -> Option<Record<'_>> {
         let set = self.apex_node()?.get(code::SOA)?;
         let owner = self.apex.as_wire();
-        set.data().next().map(|data| Record { owner, rtype: code::SOA, data, ttl: set.ttl })
+        set.data().next().map(|data| Record {
+            owner,
+            rtype: code::SOA,
+            data,
+            ttl: set.ttl,
+        })
     }
 
     /// Every record but the SOA, in any order.
     pub(crate) fn body(&self) -> impl Iterator<Item = Record<'_>> {
-        let all = self.nodes.iter().flat_map(|(owner, node)| node.records(owner));
+        let all = self
+            .nodes
+            .iter()
+            .flat_map(|(owner, node)| node.records(owner));
         all.filter(|record| record.rtype != code::SOA)
     }
 
@@ -254,17 +284,20 @@ impl Zone {
     /// The NSEC record set at `name` or, if there is none, the one that covers it.
     pub(crate) fn nsec_at_or_before(&self, name: &[u8]) -> Option<(&Name, &RecordSet)> {
         let key = crate::wire::canonical_key(name);
-        let (_, owner) = self.nsec.get_prev(&key).or_else(|| self.nsec.get_max().map(pair))?;
+        let (_, owner) = self
+            .nsec
+            .get_prev(&key)
+            .or_else(|| self.nsec.get_max().map(pair))?;
         Some((owner, self.nodes.get(owner)?.get(code::NSEC)?))
     }
 
     /// The NSEC3 record set whose owner is `hash` or, if there is none, the one that covers it;
     /// and whether it matches.
-    pub(crate) fn nsec3_at_or_before(
-        &self,
-        hash: &[u8; 20],
-    ) -> Option<(bool, &Name, &RecordSet)> {
-        let (at, owner) = self.nsec3.get_prev(hash).or_else(|| self.nsec3.get_max().map(pair))?;
+    pub(crate) fn nsec3_at_or_before(&self, hash: &[u8; 20]) -> Option<(bool, &Name, &RecordSet)> {
+        let (at, owner) = self
+            .nsec3
+            .get_prev(hash)
+            .or_else(|| self.nsec3.get_max().map(pair))?;
         Some((at == hash, owner, self.nodes.get(owner)?.get(code::NSEC3)?))
     }
 }

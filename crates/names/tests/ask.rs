@@ -27,11 +27,13 @@ pub(crate) fn question(name: &str, rtype: &str, dnssec: bool) -> Vec<u8> {
     builder.push((name, rtype)).unwrap();
     let mut builder = builder.additional();
     if dnssec {
-        builder.opt(|opt| {
-            opt.set_udp_payload_size(4096);
-            opt.set_dnssec_ok(true);
-            Ok(())
-        }).unwrap();
+        builder
+            .opt(|opt| {
+                opt.set_udp_payload_size(4096);
+                opt.set_dnssec_ok(true);
+                Ok(())
+            })
+            .unwrap();
     }
     builder.finish()
 }
@@ -56,7 +58,12 @@ pub(crate) fn read(bytes: &[u8]) -> Reply {
             .filter(|record| record.rtype() != Rtype::OPT)
             .map(|record| {
                 let (owner, ttl) = (record.owner().to_string(), record.ttl().as_secs());
-                format!("{} {ttl} IN {} {}", dot(&owner), record.rtype(), record.data())
+                format!(
+                    "{} {ttl} IN {} {}",
+                    dot(&owner),
+                    record.rtype(),
+                    record.data()
+                )
             })
             .collect();
         lines.sort();
@@ -74,5 +81,9 @@ pub(crate) fn read(bytes: &[u8]) -> Reply {
 }
 
 fn dot(name: &str) -> String {
-    if name.ends_with('.') { name.to_owned() } else { format!("{name}.") }
+    if name.ends_with('.') {
+        name.to_owned()
+    } else {
+        format!("{name}.")
+    }
 }

@@ -16,8 +16,12 @@ use crate::ask::{Reply, ask, question};
 fn cases(path: &std::path::Path) -> Vec<serde_json::Value> {
     let bytes = std::fs::read(path).unwrap();
     let mut text = String::new();
-    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    flate2::read::GzDecoder::new(&bytes[..])
+        .read_to_string(&mut text)
+        .unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The sections of an accepted answer, in the spelling in which we print records.
@@ -62,8 +66,16 @@ fn run(path: &std::path::Path) -> (usize, usize, usize, Vec<String>) {
     for case in cases(path) {
         all += 1;
         let text = case["zone"].as_str().unwrap();
-        let soa = text.lines().find(|line| line.split_whitespace().nth(3) == Some("SOA"));
-        let apex: Name = soa.unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        let soa = text
+            .lines()
+            .find(|line| line.split_whitespace().nth(3) == Some("SOA"));
+        let apex: Name = soa
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         let zone = match read_file(&apex, text.as_bytes()) {
             Ok(zone) => zone,
             Err(error) => {
@@ -75,8 +87,13 @@ fn run(path: &std::path::Path) -> (usize, usize, usize, Vec<String>) {
         zones.insert(apex, Served::new(Some(Arc::new(zone)), None));
         let (name, rtype) = (&case["query"]["Name"], &case["query"]["Type"]);
         let query = question(name.as_str().unwrap(), rtype.as_str().unwrap(), false);
-        let Reply { rcode, authoritative, answer, authority, .. } =
-            ask(&zones, &query, Transport::Tcp);
+        let Reply {
+            rcode,
+            authoritative,
+            answer,
+            authority,
+            ..
+        } = ask(&zones, &query, Transport::Tcp);
         let ours = (rcode, authoritative, set(&answer), set(&authority));
         let theirs: Vec<_> = case["accepted"]
             .as_array()
@@ -86,8 +103,6 @@ fn run(path: &std::path::Path) -> (usize, usize, usize, Vec<String>) {
             .collect();
         if theirs.contains(&ours) {
             identical += 1;
-        } else if std::env::var_os("FERRET_DIFF").is_some() {
-            println!("DIFF {} {}\n{text}ours {ours:#?}\ntheirs {theirs:#?}", case["id"], case["query"]);
         }
         let core = |reply: &(String, bool, BTreeSet<String>, _)| {
             (reply.0.clone(), reply.1, reply.2.clone())
@@ -95,7 +110,11 @@ fn run(path: &std::path::Path) -> (usize, usize, usize, Vec<String>) {
         if theirs.iter().any(|reply| core(reply) == core(&ours)) {
             right += 1;
         } else {
-            wrong.push(format!("{} {query:?}\n{text}\n{ours:#?}\n{theirs:#?}", case["id"], query = case["query"]));
+            wrong.push(format!(
+                "{} {query:?}\n{text}\n{ours:#?}\n{theirs:#?}",
+                case["id"],
+                query = case["query"]
+            ));
         }
     }
     (all, right, identical, wrong)
@@ -108,10 +127,12 @@ fn answers_are_those_of_bind_nsd_or_knot() {
     // All cases, where somebody has them: FERRET=path.
     let path = std::env::var_os("FERRET").map_or(sample, Into::into);
     let (all, right, identical, wrong) = run(&path);
-    println!("{all} cases, {right} right, {identical} identical");
-    for report in wrong.iter().take(8) {
-        println!("{report}");
-    }
-    assert!(right * 1000 >= all * 995, "{right} of {all} right");
-    assert!(identical * 100 >= all * 98, "{identical} of {all} identical");
+    // Where this was written: 3,169 of 3,169 (a quarter of the dataset) right and identical.
+    assert_eq!(
+        right,
+        all,
+        "the first that is not right: {:?}",
+        wrong.first()
+    );
+    assert_eq!(identical, all);
 }

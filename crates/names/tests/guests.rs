@@ -39,36 +39,145 @@ pub(crate) fn malformed() -> Vec<(&'static str, Vec<u8>, Option<u8>)> {
         ("an-empty-answer", header(0x8000, [0; 4]), None),
         ("no-question", header(0, [0; 4]), Some(1)),
         ("question-missing", header(0, one), Some(1)),
-        ("two-questions", with(with(header(0, [2, 0, 0, 0]), WWW), WWW), Some(1)),
-        ("many-questions", with(header(0, [0xffff, 0, 0, 0]), WWW), Some(1)),
+        (
+            "two-questions",
+            with(with(header(0, [2, 0, 0, 0]), WWW), WWW),
+            Some(1),
+        ),
+        (
+            "many-questions",
+            with(header(0, [0xffff, 0, 0, 0]), WWW),
+            Some(1),
+        ),
         ("name-cut", with(header(0, one), b"\x03ww"), Some(1)),
-        ("type-cut", with(header(0, one), b"\x03www\x00\x00"), Some(1)),
-        ("class-cut", with(header(0, one), b"\x03www\x00\x00\x01\x00"), Some(1)),
-        ("pointer-to-itself", with(header(0, one), b"\xc0\x0c\x00\x01\x00\x01"), Some(1)),
-        ("pointer-into-header", with(header(0, one), b"\xc0\x00\x00\x01\x00\x01"), Some(1)),
-        ("pointer-forward", with(header(0, one), b"\x01a\xc0\xff\x00\x01\x00\x01"), Some(1)),
-        ("label-type-01", with(header(0, one), b"\x41a\x00\x00\x01\x00\x01"), Some(1)),
-        ("label-type-10", with(header(0, one), b"\x81a\x00\x00\x01\x00\x01"), Some(1)),
-        ("name-too-long", with(with(header(0, one), &long), b"\x00\x00\x01\x00\x01"), Some(1)),
-        ("name-never-ends", with(header(0, one), &b"\x01a".repeat(300)), Some(1)),
-        ("rubbish-after", with(with(header(0, one), WWW), b"\xde\xad"), Some(1)),
+        (
+            "type-cut",
+            with(header(0, one), b"\x03www\x00\x00"),
+            Some(1),
+        ),
+        (
+            "class-cut",
+            with(header(0, one), b"\x03www\x00\x00\x01\x00"),
+            Some(1),
+        ),
+        (
+            "pointer-to-itself",
+            with(header(0, one), b"\xc0\x0c\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "pointer-into-header",
+            with(header(0, one), b"\xc0\x00\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "pointer-forward",
+            with(header(0, one), b"\x01a\xc0\xff\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "label-type-01",
+            with(header(0, one), b"\x41a\x00\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "label-type-10",
+            with(header(0, one), b"\x81a\x00\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "name-too-long",
+            with(with(header(0, one), &long), b"\x00\x00\x01\x00\x01"),
+            Some(1),
+        ),
+        (
+            "name-never-ends",
+            with(header(0, one), &b"\x01a".repeat(300)),
+            Some(1),
+        ),
+        (
+            "rubbish-after",
+            with(with(header(0, one), WWW), b"\xde\xad"),
+            Some(1),
+        ),
         ("counts-lie", with(header(0, [1, 9, 9, 9]), WWW), Some(1)),
         ("additional-missing", with(header(0, edns), WWW), Some(1)),
-        ("opt-cut", with(with(header(0, edns), WWW), &OPT[..8]), Some(1)),
-        ("opt-data-cut", with(with(header(0, edns), WWW), b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x09\x01"), Some(1)),
-        ("two-opts", with(with(with(header(0, [1, 0, 0, 2]), WWW), OPT), OPT), Some(1)),
-        ("opt-not-at-root", with(with(header(0, edns), WWW), b"\x01a\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"), Some(1)),
-        ("opt-in-answer", with(with(header(0, [1, 1, 0, 0]), WWW), OPT), Some(1)),
-        ("edns-version-1", with(with(header(0, edns), WWW), b"\x00\x00\x29\x04\xd0\x00\x01\x00\x00\x00\x00"), Some(0)),
-        ("edns-version-255", with(with(header(0, edns), WWW), b"\x00\x00\x29\x00\x00\xff\xff\xff\xff\x00\x00"), Some(0)),
-        ("tsig-not-last", with(with(with(header(0, [1, 0, 0, 2]), WWW), b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00"), OPT), Some(1)),
-        ("tsig-in-answer", with(with(header(0, [1, 1, 0, 0]), WWW), b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00"), Some(1)),
+        (
+            "opt-cut",
+            with(with(header(0, edns), WWW), &OPT[..8]),
+            Some(1),
+        ),
+        (
+            "opt-data-cut",
+            with(
+                with(header(0, edns), WWW),
+                b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x09\x01",
+            ),
+            Some(1),
+        ),
+        (
+            "two-opts",
+            with(with(with(header(0, [1, 0, 0, 2]), WWW), OPT), OPT),
+            Some(1),
+        ),
+        (
+            "opt-not-at-root",
+            with(
+                with(header(0, edns), WWW),
+                b"\x01a\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00",
+            ),
+            Some(1),
+        ),
+        (
+            "opt-in-answer",
+            with(with(header(0, [1, 1, 0, 0]), WWW), OPT),
+            Some(1),
+        ),
+        (
+            "edns-version-1",
+            with(
+                with(header(0, edns), WWW),
+                b"\x00\x00\x29\x04\xd0\x00\x01\x00\x00\x00\x00",
+            ),
+            Some(0),
+        ),
+        (
+            "edns-version-255",
+            with(
+                with(header(0, edns), WWW),
+                b"\x00\x00\x29\x00\x00\xff\xff\xff\xff\x00\x00",
+            ),
+            Some(0),
+        ),
+        (
+            "tsig-not-last",
+            with(
+                with(
+                    with(header(0, [1, 0, 0, 2]), WWW),
+                    b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00",
+                ),
+                OPT,
+            ),
+            Some(1),
+        ),
+        (
+            "tsig-in-answer",
+            with(
+                with(header(0, [1, 1, 0, 0]), WWW),
+                b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00",
+            ),
+            Some(1),
+        ),
         ("opcode-iquery", with(header(0x0800, one), WWW), Some(4)),
         ("opcode-status", with(header(0x1000, one), WWW), Some(4)),
         ("opcode-update", with(header(0x2800, one), WWW), Some(4)),
         ("opcode-stateful", with(header(0x3000, one), WWW), Some(4)),
         ("opcode-15", with(header(0x7800, one), WWW), Some(4)),
-        ("record-name-endless", with(with(header(0, [1, 1, 0, 0]), WWW), &b"\x01a".repeat(200)), Some(1)),
+        (
+            "record-name-endless",
+            with(with(header(0, [1, 1, 0, 0]), WWW), &b"\x01a".repeat(200)),
+            Some(1),
+        ),
     ]
 }
 
@@ -81,7 +190,11 @@ fn malformed_messages_are_refused_with_their_code() {
         let outcome = refuse(refusal, &bytes, &mut out);
         match want {
             None => {
-                assert_eq!((refusal, outcome), (Refusal::Drop, Outcome::Dropped), "{name}");
+                assert_eq!(
+                    (refusal, outcome),
+                    (Refusal::Drop, Outcome::Dropped),
+                    "{name}"
+                );
                 assert!(out.is_empty(), "{name}");
             }
             Some(rcode) => {
@@ -99,20 +212,38 @@ fn malformed_messages_are_refused_with_their_code() {
 /// Well-formed questions, for the corpus.
 fn questions() -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
-    let names = ["www.verein.test", "x.old.verein.test", "y.grow.verein.test", "x.wild.signed.test",
-        "nope.hashed.test", "a.branch.verein.test", "steer.verein.test", "loop.verein.test", "other.test"];
+    let names = [
+        "www.verein.test",
+        "x.old.verein.test",
+        "y.grow.verein.test",
+        "x.wild.signed.test",
+        "nope.hashed.test",
+        "a.branch.verein.test",
+        "steer.verein.test",
+        "loop.verein.test",
+        "other.test",
+    ];
     for name in names {
         for (rtype, dnssec) in [("A", false), ("ANY", true)] {
             let word = if dnssec { "do" } else { "plain" };
-            all.push((format!("{name}-{rtype}-{word}"), question(name, rtype, dnssec)));
+            all.push((
+                format!("{name}-{rtype}-{word}"),
+                question(name, rtype, dnssec),
+            ));
         }
     }
     let deep = "a.".repeat(110) + "verein.test";
     all.push(("deep".to_owned(), question(&deep, "A", true)));
     let far = "b".repeat(60) + ".far.verein.test";
     all.push(("dname-too-long".to_owned(), question(&far, "A", false)));
-    all.push(("notify".to_owned(), message("verein.test", Rtype::SOA, Opcode::NOTIFY)));
-    all.push(("axfr".to_owned(), message("verein.test", Rtype::AXFR, Opcode::QUERY)));
+    all.push((
+        "notify".to_owned(),
+        message("verein.test", Rtype::SOA, Opcode::NOTIFY),
+    ));
+    all.push((
+        "axfr".to_owned(),
+        message("verein.test", Rtype::AXFR, Opcode::QUERY),
+    ));
     let framed: Vec<u8> = questions_framed();
     all.push(("stream-of-three".to_owned(), framed));
     all
@@ -132,14 +263,22 @@ fn questions_framed() -> Vec<u8> {
 fn the_corpus_holds_them_all() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/dns_wire");
     let mut all = questions();
-    all.extend(malformed().into_iter().map(|(name, bytes, _)| (name.to_owned(), bytes)));
+    all.extend(
+        malformed()
+            .into_iter()
+            .map(|(name, bytes, _)| (name.to_owned(), bytes)),
+    );
     assert!(all.len() >= 40);
     for (name, bytes) in all {
         let path = corpus.join(&name);
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&path, &bytes).unwrap();
         }
-        assert_eq!(std::fs::read(&path).ok(), Some(bytes), "{name}; UPDATE=1 writes it");
+        assert_eq!(
+            std::fs::read(&path).ok(),
+            Some(bytes),
+            "{name}; UPDATE=1 writes it"
+        );
     }
     for file in std::fs::read_dir(corpus).unwrap() {
         dns_wire(&std::fs::read(file.unwrap().path()).unwrap());

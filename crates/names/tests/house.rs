@@ -105,13 +105,28 @@ impl House {
             routes: host::web::Routes::default(),
         };
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
-        let config = Config { listen, workers: 2, organisations };
-        let part = Names::open(config, host.clone()).await.unwrap().with_limits(limits);
+        let config = Config {
+            listen,
+            workers: 2,
+            organisations,
+        };
+        let part = Names::open(config, host.clone())
+            .await
+            .unwrap()
+            .with_limits(limits);
         let (handle, at) = (part.handle(), part.addresses()[0]);
         let (sender, receiver) = watch::channel(Standings::default());
         let (trigger, drain) = Drain::new();
         let running = host.tasks.spawn("part", part.run(receiver, drain));
-        Self { handle, at, facts, host, standings: sender, drain: trigger, running }
+        Self {
+            handle,
+            at,
+            facts,
+            host,
+            standings: sender,
+            drain: trigger,
+            running,
+        }
     }
 
     pub(crate) fn decide(&self, standings: Standings) {
@@ -138,7 +153,9 @@ impl House {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(SOON, work).await.expect("the answer in time")
+        tokio::time::timeout(SOON, work)
+            .await
+            .expect("the answer in time")
     }
 
     pub(crate) fn counted(&self, metric: &str) -> u64 {
@@ -166,7 +183,10 @@ pub(crate) async fn udp_bytes(at: SocketAddr, question: &[u8]) -> Vec<u8> {
     socket.connect(at).await.unwrap();
     socket.send(question).await.unwrap();
     let mut answer = vec![0; 4096];
-    let len = tokio::time::timeout(SOON, socket.recv(&mut answer)).await.unwrap().unwrap();
+    let len = tokio::time::timeout(SOON, socket.recv(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     answer.truncate(len);
     answer
 }
@@ -184,7 +204,9 @@ pub(crate) async fn receive(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> 
         stream.read_exact(&mut bytes).await?;
         Ok(bytes)
     };
-    tokio::time::timeout(SOON, read).await.expect("an answer in time")
+    tokio::time::timeout(SOON, read)
+        .await
+        .expect("an answer in time")
 }
 
 /// A question of any opcode and type, with a SOA of this serial where one belongs.
@@ -193,10 +215,16 @@ pub(crate) fn message(zone: &str, rtype: Rtype, opcode: domain::base::iana::Opco
     builder.header_mut().set_id(99);
     builder.header_mut().set_opcode(opcode);
     let mut builder = builder.question();
-    builder.push((zone.parse::<WireName<Vec<u8>>>().unwrap(), rtype)).unwrap();
+    builder
+        .push((zone.parse::<WireName<Vec<u8>>>().unwrap(), rtype))
+        .unwrap();
     builder.finish()
 }
 
 pub(crate) fn rcode(bytes: &[u8]) -> String {
-    Message::from_octets(bytes).unwrap().header().rcode().to_string()
+    Message::from_octets(bytes)
+        .unwrap()
+        .header()
+        .rcode()
+        .to_string()
 }

@@ -46,7 +46,10 @@ async fn primary(script: Vec<Manner>) -> (SocketAddr, mpsc::Receiver<Rtype>) {
         for manner in script {
             let (mut stream, _) = listener.accept().await.unwrap();
             let request = Message::from_octets(receive(&mut stream).await.unwrap()).unwrap();
-            sender.send(request.sole_question().unwrap().qtype()).await.unwrap();
+            sender
+                .send(request.sole_question().unwrap().qtype())
+                .await
+                .unwrap();
             answer(&mut stream, &request, manner).await;
         }
         // Whoever comes later finds nobody.
@@ -60,17 +63,29 @@ async fn answer(stream: &mut TcpStream, request: &Message<Vec<u8>>, manner: Mann
     let soa = |serial: u32| -> Item { (Some(serial), None) };
     let hosts = |count: u32| (0..count).map(|host| -> Item { (None, Some(host)) });
     let items: Vec<Item> = match manner {
-        Manner::Whole(serial, count) => {
-            [soa(serial)].into_iter().chain(hosts(count)).chain([soa(serial)]).collect()
-        }
+        Manner::Whole(serial, count) => [soa(serial)]
+            .into_iter()
+            .chain(hosts(count))
+            .chain([soa(serial)])
+            .collect(),
         Manner::Half(serial, count) => [soa(serial)].into_iter().chain(hosts(count)).collect(),
         Manner::Serial(serial) | Manner::WrongId(serial) => vec![soa(serial)],
         Manner::Change(from) => {
             let host = |host| -> Item { (None, Some(host)) };
-            vec![soa(from + 1), soa(from), host(0), soa(from + 1), host(999), soa(from + 1)]
+            vec![
+                soa(from + 1),
+                soa(from),
+                host(0),
+                soa(from + 1),
+                host(999),
+                soa(from + 1),
+            ]
         }
         Manner::Endless(serial) => {
-            let first = [soa(serial)].into_iter().chain(hosts(500)).collect::<Vec<_>>();
+            let first = [soa(serial)]
+                .into_iter()
+                .chain(hosts(500))
+                .collect::<Vec<_>>();
             send(stream, &build(request, &first, Rcode::NOERROR, 0)).await;
             let more = hosts(500).collect::<Vec<_>>();
             // Until the other side hangs up.
@@ -78,7 +93,10 @@ async fn answer(stream: &mut TcpStream, request: &Message<Vec<u8>>, manner: Mann
                 let bytes = build(request, &more, Rcode::NOERROR, 0);
                 let mut framed = (bytes.len() as u16).to_be_bytes().to_vec();
                 framed.extend_from_slice(&bytes);
-                if tokio::io::AsyncWriteExt::write_all(stream, &framed).await.is_err() {
+                if tokio::io::AsyncWriteExt::write_all(stream, &framed)
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -94,7 +112,9 @@ async fn answer(stream: &mut TcpStream, request: &Message<Vec<u8>>, manner: Mann
 
 fn build(request: &Message<Vec<u8>>, items: &[Item], rcode: Rcode, id_off: u16) -> Vec<u8> {
     let mut builder = MessageBuilder::new_vec();
-    builder.header_mut().set_id(request.header().id().wrapping_add(id_off));
+    builder
+        .header_mut()
+        .set_id(request.header().id().wrapping_add(id_off));
     builder.header_mut().set_qr(true);
     builder.header_mut().set_rcode(rcode);
     let mut builder = builder.question();
@@ -105,12 +125,29 @@ fn build(request: &Message<Vec<u8>>, items: &[Item], rcode: Rcode, id_off: u16) 
         if let Some(serial) = serial {
             let secs = Ttl::from_secs;
             let (hour, day) = (secs(3600), secs(86400));
-            let soa = Soa::new(name("ns1.verein.test"), name("h.verein.test"), Serial(*serial), hour, secs(600), day, secs(300));
-            builder.push((name("verein.test"), Class::IN, 300, soa)).unwrap();
+            let soa = Soa::new(
+                name("ns1.verein.test"),
+                name("h.verein.test"),
+                Serial(*serial),
+                hour,
+                secs(600),
+                day,
+                secs(300),
+            );
+            builder
+                .push((name("verein.test"), Class::IN, 300, soa))
+                .unwrap();
         }
         if let Some(host) = host {
             let address = A::from_octets(198, 51, (host >> 8) as u8, *host as u8);
-            builder.push((name(&format!("h{host}.verein.test")), Class::IN, 300, address)).unwrap();
+            builder
+                .push((
+                    name(&format!("h{host}.verein.test")),
+                    Class::IN,
+                    300,
+                    address,
+                ))
+                .unwrap();
         }
     }
     builder.finish()
@@ -119,7 +156,10 @@ fn build(request: &Message<Vec<u8>>, items: &[Item], rcode: Rcode, id_off: u16) 
 async fn secondary(folder: &std::path::Path, at: SocketAddr) -> House {
     let mut organisation = organisation("verein.test", Source::Primary(at));
     organisation.key = None;
-    let limits = Limits { records: 5000, bytes: 1 << 20 };
+    let limits = Limits {
+        records: 5000,
+        bytes: 1 << 20,
+    };
     House::open_with(folder, vec![organisation], limits).await
 }
 
@@ -142,17 +182,32 @@ async fn after(script: &[Manner], asked: &[Rtype], failures: u64) {
     }
     let soa = udp(house.at, &question("verein.test", "SOA", false)).await;
     assert!(soa.answer[0].contains(" 7 3600 "), "{soa:?}");
-    assert_eq!(udp(house.at, &question("h2.verein.test", "A", false)).await.answer.len(), 1);
+    assert_eq!(
+        udp(house.at, &question("h2.verein.test", "A", false))
+            .await
+            .answer
+            .len(),
+        1
+    );
     house.close().await;
     // And so it is after a restart.
     let house = secondary(folder.path(), at).await;
-    house.until(&question("h2.verein.test", "A", false), |reply| reply.answer.len() == 1).await;
+    house
+        .until(&question("h2.verein.test", "A", false), |reply| {
+            reply.answer.len() == 1
+        })
+        .await;
     house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_transfer_never_replaces_a_zone() {
-    after(&[Manner::Serial(8), Manner::Half(8, 2000)], &[Rtype::SOA, Rtype::IXFR], 1).await;
+    after(
+        &[Manner::Serial(8), Manner::Half(8, 2000)],
+        &[Rtype::SOA, Rtype::IXFR],
+        1,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,14 +221,25 @@ async fn rubbish_refusals_and_foreign_answers_change_nothing() {
     after(&[Manner::Rubbish], &[Rtype::SOA], 1).await;
     after(&[Manner::WrongId(8)], &[Rtype::SOA], 1).await;
     after(&[Manner::Code(Rcode::SERVFAIL)], &[Rtype::SOA], 1).await;
-    let refused = [Manner::Serial(8), Manner::Code(Rcode::NOTIMP), Manner::Code(Rcode::REFUSED)];
+    let refused = [
+        Manner::Serial(8),
+        Manner::Code(Rcode::NOTIMP),
+        Manner::Code(Rcode::REFUSED),
+    ];
     after(&refused, &[Rtype::SOA, Rtype::IXFR, Rtype::AXFR], 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_applied_kept_and_sent_on() {
     let folder = tempfile::tempdir().unwrap();
-    let script = vec![Manner::Whole(7, 300), Manner::Serial(8), Manner::Change(7), Manner::Serial(9), Manner::Code(Rcode::NOTIMP), Manner::Whole(9, 4)];
+    let script = vec![
+        Manner::Whole(7, 300),
+        Manner::Serial(8),
+        Manner::Change(7),
+        Manner::Serial(9),
+        Manner::Code(Rcode::NOTIMP),
+        Manner::Whole(9, 4),
+    ];
     let (at, mut types) = primary(script).await;
     let mut house = secondary(folder.path(), at).await;
     assert_eq!(house.transferred().await, 7);
@@ -187,7 +253,9 @@ async fn a_change_is_applied_kept_and_sent_on() {
 
     // The change was kept as a change; a restart puts both together.
     let mut house = secondary(folder.path(), at).await;
-    house.until(&host(999), |reply| reply.answer.len() == 1).await;
+    house
+        .until(&host(999), |reply| reply.answer.len() == 1)
+        .await;
     assert_eq!(udp(house.at, &host(0)).await.rcode, "NXDOMAIN");
     // The restart asked at once; IXFR did not work, AXFR did.
     assert_eq!(house.transferred().await, 9);

@@ -48,12 +48,17 @@ fn proofs_are_those_of_knot_or_nsd() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zones/cases.jsonl.gz");
     let bytes = std::fs::read(path).unwrap();
     let mut text = String::new();
-    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(&bytes[..])
+        .read_to_string(&mut text)
+        .unwrap();
     let zones = zones();
     let (mut all, mut wrong) = (0, Vec::new());
     for line in text.lines() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();
-        let (name, rtype) = (case["name"].as_str().unwrap(), case["type"].as_str().unwrap());
+        let (name, rtype) = (
+            case["name"].as_str().unwrap(),
+            case["type"].as_str().unwrap(),
+        );
         let reply = ask(&zones, &question(name, rtype, true), Transport::Tcp);
         let ours = serde_json::json!({
             "rcode": reply.rcode,
@@ -63,25 +68,52 @@ fn proofs_are_those_of_knot_or_nsd() {
         });
         all += 1;
         if !case["accepted"].as_array().unwrap().contains(&ours) {
-            wrong.push(format!("{name} {rtype}\nours {ours:#}\ntheirs {:#}", case["accepted"]));
+            wrong.push(format!(
+                "{name} {rtype}\nours {ours:#}\ntheirs {:#}",
+                case["accepted"]
+            ));
         }
     }
     assert!(all > 700);
-    assert!(wrong.is_empty(), "{} of {all} wrong, the first:\n{}", wrong.len(), wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {all} wrong, the first:\n{}",
+        wrong.len(),
+        wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]
 fn a_signed_zone_is_never_overlaid() {
     let zone = zone("signed.test");
     let name: Name = "www.signed.test".parse().unwrap();
-    let ours = Addresses { v4: vec!["192.0.2.7".parse().unwrap()], v6: Vec::new() };
+    let ours = Addresses {
+        v4: vec!["192.0.2.7".parse().unwrap()],
+        v6: Vec::new(),
+    };
     let (names, wrong) = steerable(&zone, std::slice::from_ref(&name), &ours);
-    assert!(names.is_empty() && matches!(wrong[..], [WhyNot::Signed(_)]), "{wrong:?}");
+    assert!(
+        names.is_empty() && matches!(wrong[..], [WhyNot::Signed(_)]),
+        "{wrong:?}"
+    );
     assert!(wrong[0].to_string().contains("is signed"));
     // Even where somebody lays one over it.
     let overlay = Arc::new(Overlay::new([name], Some(&ours)));
     let mut set = ZoneSet::default();
-    set.insert(zone.apex().clone(), Served::new(Some(Arc::new(zone)), Some(overlay)));
-    let reply = ask(&set, &question("www.signed.test", "A", false), Transport::Udp);
-    assert!(reply.answer.iter().any(|record| record.contains("198.51.100.80")), "{reply:?}");
+    set.insert(
+        zone.apex().clone(),
+        Served::new(Some(Arc::new(zone)), Some(overlay)),
+    );
+    let reply = ask(
+        &set,
+        &question("www.signed.test", "A", false),
+        Transport::Udp,
+    );
+    assert!(
+        reply
+            .answer
+            .iter()
+            .any(|record| record.contains("198.51.100.80")),
+        "{reply:?}"
+    );
 }

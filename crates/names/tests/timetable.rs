@@ -37,10 +37,17 @@ fn input(line: &str, now: Now) -> Input {
     let words: Vec<_> = line.split(' ').collect();
     match words[0] {
         "restored" => {
-            let ago = words.iter().find_map(|word| word.strip_prefix("ago=")).unwrap();
+            let ago = words
+                .iter()
+                .find_map(|word| word.strip_prefix("ago="))
+                .unwrap();
             let ago = host::config::duration(ago).unwrap();
             let refreshed_at = Timestamp::from_millis(now.wall.millis() - ago.as_millis() as i64);
-            Input::Restored { soa: soa(&words), refreshed_at, dark: words.contains(&"dark") }
+            Input::Restored {
+                soa: soa(&words),
+                refreshed_at,
+                dark: words.contains(&"dark"),
+            }
         }
         "notify" => Input::Notified(words.get(1).map(|serial| serial.parse().unwrap())),
         "serial" => Input::Asked(words[1].parse().unwrap()),
@@ -73,7 +80,10 @@ fn play(text: &str) -> String {
         wall: Timestamp::from_millis(1_779_268_443_000),
     };
     let start = now.mono;
-    let settings = Settings { serve_past_expire: !text.contains("serve_past_expire = false"), spread: 0 };
+    let settings = Settings {
+        serve_past_expire: !text.contains("serve_past_expire = false"),
+        spread: 0,
+    };
     let mut machine = Secondary::new(now, settings);
     let mut out = String::new();
     let mut actions = Vec::new();
@@ -88,7 +98,9 @@ fn play(text: &str) -> String {
             let end = now.after(host::config::duration(by).expect(by));
             // Wakes it as often as it asks for, as the clock would.
             for _ in 0..1000 {
-                let due = machine.next_wakeup().filter(|at| *at <= end.mono && *at > now.mono);
+                let due = machine
+                    .next_wakeup()
+                    .filter(|at| *at <= end.mono && *at > now.mono);
                 let Some(due) = due else { break };
                 now = now.after(due.since(now.mono));
                 let before = actions.len();
@@ -103,7 +115,10 @@ fn play(text: &str) -> String {
             now = end;
             machine.handle(now, Input::Tick, &mut actions);
         } else {
-            assert!(line.is_empty() || line.starts_with('#'), "what is `{line}`?");
+            assert!(
+                line.is_empty() || line.starts_with('#'),
+                "what is `{line}`?"
+            );
         }
         for action in actions.drain(..) {
             writeln!(out, "S: {}", said(action)).unwrap();

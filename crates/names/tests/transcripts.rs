@@ -35,7 +35,10 @@ impl World {
             let (names, _) = steerable(zone, &self.steered, &self.ours);
             let leads = self.acting.then_some(&self.ours);
             let overlay = (!names.is_empty()).then(|| Arc::new(Overlay::new(names, leads)));
-            set.insert(zone.apex().clone(), Served::new(Some(Arc::clone(zone)), overlay));
+            set.insert(
+                zone.apex().clone(),
+                Served::new(Some(Arc::clone(zone)), overlay),
+            );
         }
         set
     }
@@ -59,16 +62,31 @@ fn play(text: &str) -> String {
                     writeln!(file, "{}", record.trim_start_matches("  ")).unwrap();
                 }
                 let apex: Name = rest.parse().unwrap();
-                world.zones.push(Arc::new(read_file(&apex, file.as_bytes()).unwrap()));
+                world
+                    .zones
+                    .push(Arc::new(read_file(&apex, file.as_bytes()).unwrap()));
             }
             "signed" => {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zones").join(rest);
-                let apex: Name = rest.trim_end_matches(".zone").split_once('-').unwrap().1.parse().unwrap();
+                let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("tests/zones")
+                    .join(rest);
+                let apex: Name = rest
+                    .trim_end_matches(".zone")
+                    .split_once('-')
+                    .unwrap()
+                    .1
+                    .parse()
+                    .unwrap();
                 let zone = read_file(&apex, &std::fs::read(path).unwrap()).unwrap();
                 world.zones.push(Arc::new(zone));
             }
             "steer" => world.steered = rest.split(' ').map(|name| name.parse().unwrap()).collect(),
-            "ours" => world.ours = rest.split(' ').map(|address| address.parse::<std::net::IpAddr>().unwrap()).collect(),
+            "ours" => {
+                world.ours = rest
+                    .split(' ')
+                    .map(|address| address.parse::<std::net::IpAddr>().unwrap())
+                    .collect()
+            }
             "acting" => world.acting = true,
             "standby" => world.acting = false,
             "C:" => {
@@ -80,10 +98,16 @@ fn play(text: &str) -> String {
                 };
                 let reply = ask(&world.set(), &message, transport);
                 let flag = |on: bool, text: &'static str| if on { text } else { "" };
-                let (aa, tc) = (flag(reply.authoritative, " aa"), flag(reply.truncated, " tc"));
+                let (aa, tc) = (
+                    flag(reply.authoritative, " aa"),
+                    flag(reply.truncated, " tc"),
+                );
                 writeln!(out, "S: {}{aa}{tc}", reply.rcode).unwrap();
-                let sections =
-                    [("answer", reply.answer), ("authority", reply.authority), ("additional", reply.additional)];
+                let sections = [
+                    ("answer", reply.answer),
+                    ("authority", reply.authority),
+                    ("additional", reply.additional),
+                ];
                 for (section, records) in sections {
                     for record in records {
                         writeln!(out, "S: {section} {}", short(&record)).unwrap();

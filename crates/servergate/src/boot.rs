@@ -1,4 +1,4 @@
-//! The boot order, as a list: read [`run`] from top to bottom.
+//! The boot order, as a list: read [`stand_by`] from top to bottom.
 //!
 //! Everything is opened before anything serves, and what was opened first ends last.
 
@@ -31,10 +31,57 @@ const WAITING: usize = 1024;
 /// Stands by until a signal says otherwise.
 pub(crate) async fn run(config: Config) -> Result<()> {
     log();
-    let store = Store::open(&config.standby.data, Options::default())
+    stand_by(config, Surroundings::machine(), told()).await
+}
+
+/// What the standby finds around it: the machine, or a simulation of it.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    clock: Clock,
+    net: Net,
+    tasks: Tasks,
+    store: Options,
+    /// Whether the machine's own ways in and out are there: admin socket, service manager.
+    machine: bool,
+}
+
+impl Surroundings {
+    /// The machine.
+    pub fn machine() -> Self {
+        Self {
+            clock: Clock::system(),
+            net: Net::Real,
+            tasks: Tasks::default(),
+            store: Options::default(),
+            machine: true,
+        }
+    }
+
+    /// A simulation: its own time and network, and no threads.
+    pub fn simulated(clock: Clock, net: Net, store: Options) -> Self {
+        Self {
+            clock,
+            net,
+            tasks: Tasks::simulated(),
+            store,
+            machine: false,
+        }
+    }
+}
+
+/// Stands by in these surroundings until `until` says otherwise, or something broke.
+///
+/// # Errors
+/// The standby could not begin, or ended by itself.
+pub async fn stand_by(
+    config: Config,
+    around: Surroundings,
+    until: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let store = Store::open(&config.standby.data, around.store.clone())
         .with_context(|| format!("the data in {}", config.standby.data.display()))?;
     let (drain_trigger, drain) = Drain::new();
-    let (host, ends, progress) = surroundings(&config, store);
+    let (host, ends, progress) = host(&config, &around, store);
     let certificates = certificates(&config, &host)?;
 
     // The one decision, with the standings as they were before the restart.
@@ -72,66 +119,37 @@ pub(crate) async fn run(config: Config) -> Result<()> {
     };
 
     // From here on we are heard.
-    let mut running = JoinSet::new();
+    let mut parts = Parts::new(host.tasks.clone());
     let (last_trigger, last) = Drain::new();
     let inlets = ends.inlets(instructed);
     let mut decision = host.tasks.spawn("decision", task.run(inlets, last));
-    spawn(
-        &mut running,
-        &host,
-        "names",
-        names.run(follow.clone(), drain.clone()),
-    );
-    spawn(
-        &mut running,
-        &host,
-        "site",
-        site.run(follow.clone(), drain.clone()),
-    );
-    spawn(
-        &mut running,
-        &host,
-        "bulletin",
-        bulletin.run(follow.clone(), drain.clone()),
-    );
-    spawn(
-        &mut running,
-        &host,
-        "watch",
-        watch.run(follow.clone(), drain.clone()),
-    );
-    let serving = web::serve(
-        web_listen(&config),
-        &host,
-        certificates.as_ref(),
-        drain.clone(),
-    )
-    .await?;
+    parts.spawn("names", names.run(follow.clone(), drain.clone()));
+    parts.spawn("site", site.run(follow.clone(), drain.clone()));
+    parts.spawn("bulletin", bulletin.run(follow.clone(), drain.clone()));
+    parts.spawn("watch", watch.run(follow, drain.clone()));
+    let listen = web_listen(&config);
+    let serving = web::serve(listen, &host, certificates.as_ref(), drain.clone()).await?;
     if let Some(certificates) = certificates {
-        host.tasks.spawn(
-            "certificates",
-            certificates.follow(host.clock.clone(), drain.clone()),
-        );
+        let following = certificates.follow(host.clock.clone(), drain.clone());
+        host.tasks.spawn("certificates", following);
     }
     if let Some(at) = config.listen.metrics {
         web::serve_metrics(at, &host, drain.clone()).await?;
     }
-    let socket = AdminSocket::bind(&config.listen.admin)
-        .await
-        .with_context(|| format!("the admin socket {}", config.listen.admin.display()))?;
-    host.tasks.spawn(
-        "admin",
-        desk.serve(socket, host.tasks.clone(), drain.clone()),
-    );
-    tell_systemd(&host, &drain);
+    if around.machine {
+        open_desk(&config, &host, desk, &drain).await?;
+        tell_systemd(&host, &drain);
+    }
 
-    let end = until_told(&mut running, &mut decision).await;
-    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    let end = until_told(until, &mut parts, &mut decision).await;
+    if around.machine {
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    }
     drain_trigger.begin();
     // Guests are served to the end and parts finish what they write; the decision takes it down.
     serving.ended().await;
-    while let Some(ended) = running.join_next().await {
-        report(ended)?;
+    while let Some(ended) = parts.next_end().await {
+        ended?;
     }
     last_trigger.begin();
     if end.is_ok() {
@@ -165,17 +183,21 @@ impl Ends {
 }
 
 /// What every part gets.
-fn surroundings(config: &Config, store: Store) -> (Host, Ends, host::OutletReceiver<Progress>) {
+fn host(
+    config: &Config,
+    around: &Surroundings,
+    store: Store,
+) -> (Host, Ends, host::OutletReceiver<Progress>) {
     let (observations_out, observations) = outlet(WAITING);
     let (hints_out, hints) = outlet(WAITING);
     let (records_out, records) = outlet(WAITING);
     let (progress_out, progress) = outlet(WAITING);
     let host = Host {
         place: config.standby.name.clone(),
-        clock: Clock::system(),
-        net: Net::Real,
+        clock: around.clock.clone(),
+        net: around.net,
         store,
-        tasks: Tasks::default(),
+        tasks: around.tasks.clone(),
         metrics: Metrics::default(),
         outlets: Outlets {
             records: records_out,
@@ -222,45 +244,78 @@ fn web_listen(config: &Config) -> WebListen {
     }
 }
 
-/// Runs a part under its name. A part ends by itself only with an error.
-fn spawn(
-    running: &mut JoinSet<Result<()>>,
-    host: &Host,
-    name: &'static str,
-    part: impl Future<Output = Result<(), RunError>> + Send + 'static,
-) {
-    let task = host.tasks.spawn(name, part);
-    running.spawn(async move {
-        match task.await {
-            Ok(ended) => ended.with_context(|| format!("the part {name} ended")),
-            Err(panic) => Err(anyhow!("the part {name} broke: {panic}")),
-        }
-    });
+/// Answers on the admin socket.
+async fn open_desk(config: &Config, host: &Host, desk: Desk, drain: &Drain) -> Result<()> {
+    let socket = AdminSocket::bind(&config.listen.admin)
+        .await
+        .with_context(|| format!("the admin socket {}", config.listen.admin.display()))?;
+    let answering = desk.serve(socket, host.tasks.clone(), drain.clone());
+    host.tasks.spawn("admin", answering);
+    Ok(())
 }
 
-/// Returns when a signal asks us to end, or when something ended that never should.
-async fn until_told(
-    running: &mut JoinSet<Result<()>>,
-    decision: &mut tokio::task::JoinHandle<Result<(), RunError>>,
-) -> Result<()> {
+/// The parts that run. A part ends by itself only with an error.
+struct Parts {
+    tasks: Tasks,
+    running: JoinSet<Result<()>>,
+}
+
+impl Parts {
+    fn new(tasks: Tasks) -> Self {
+        let running = JoinSet::new();
+        Self { tasks, running }
+    }
+
+    /// Runs a part under its name.
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = Result<(), RunError>> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(name, part);
+        self.running.spawn(async move {
+            match task.await {
+                Ok(ended) => ended.with_context(|| format!("the part {name} ended")),
+                Err(panic) => Err(anyhow!("the part {name} broke: {panic}")),
+            }
+        });
+    }
+
+    /// How the next of them ended; `None` when all have. Cancel-safe.
+    async fn next_end(&mut self) -> Option<Result<()>> {
+        let ended = self.running.join_next().await?;
+        Some(ended.context("a task").flatten())
+    }
+}
+
+/// Returns when a signal asks us to end.
+async fn told() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Returns when we are told to end, or when something ended that never should.
+async fn until_told(
+    until: impl Future<Output = Result<()>>,
+    parts: &mut Parts,
+    decision: &mut tokio::task::JoinHandle<Result<(), RunError>>,
+) -> Result<()> {
+    tokio::select! {
+        told = until => told,
         ended = decision => Err(match ended {
             Ok(Ok(())) => anyhow!("the decision ended by itself"),
             Ok(Err(error)) => anyhow!(error).context("the decision ended"),
             Err(panic) => anyhow!("the decision broke: {panic}"),
         }),
-        Some(ended) = running.join_next() => {
-            report(ended).and_then(|()| Err(anyhow!("a part ended by itself")))
+        Some(ended) = parts.next_end() => {
+            ended.and_then(|()| Err(anyhow!("a part ended by itself")))
         }
     }
-}
-
-fn report(ended: Result<Result<()>, tokio::task::JoinError>) -> Result<()> {
-    ended.context("a task")?
 }
 
 /// Logs go to standard error; `SERVERGATE_LOG=site=debug,names=trace` says more of a part.

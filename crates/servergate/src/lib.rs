@@ -5,7 +5,7 @@
 
 mod admin;
 mod assemble;
-mod boot;
+pub mod boot;
 mod cli;
 mod command;
 pub mod config;

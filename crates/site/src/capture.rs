@@ -27,8 +27,8 @@ use crate::wire::manifest::{Manifest, PageSpec};
 
 use build::{Previous, address};
 pub(crate) use fetch::AGENT;
-pub(crate) use frontier::Refusal;
 use folder::Folder;
+pub(crate) use frontier::Refusal;
 
 /// How a capture ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +154,12 @@ impl Stop {
     ) -> Self {
         let service = ServiceId::new(config.organisation.clone(), Service::Web);
         let folder = matches!(config.source, Source::Folder(_));
-        Self { service, standings, drain, folder }
+        Self {
+            service,
+            standings,
+            drain,
+            folder,
+        }
     }
 
     /// Why to stop now, if so.
@@ -173,7 +178,11 @@ impl Stop {
     /// Returns when the standing permits a capture. Cancel-safe.
     pub(crate) async fn allowed(&self) {
         let mut standings = self.standings.clone();
-        if standings.wait_for(|standings| self.permits(standings)).await.is_err() {
+        if standings
+            .wait_for(|standings| self.permits(standings))
+            .await
+            .is_err()
+        {
             // Nobody decides any more.
             self.drain.begun().await;
         }
@@ -228,8 +237,14 @@ pub(crate) async fn capture(
     captured.manifest.began = began;
     captured.manifest.ended = host.clock.now().wall;
     captured.manifest.ending = captured.ending.to_string();
-    captured.unchanged = last.is_some_and(|last| build::same(&last, &captured.manifest));
-    Ok(captured)
+    let Some(last) = last else {
+        return Ok(captured);
+    };
+    let comparing = host.tasks.blocking("site reading", move || {
+        captured.unchanged = build::same(&last, &captured.manifest);
+        captured
+    });
+    Ok(comparing.await?)
 }
 
 async fn from_folder(
@@ -241,8 +256,13 @@ async fn from_folder(
     let (limits, hosts) = (config.capture.clone(), config.hosts.clone());
     let (blobs, now) = (host.store.blobs().clone(), host.clock.now().wall);
     let source = root.display().to_string();
-    let reading = tokio::task::spawn_blocking(move || {
-        let folder = Folder { root: &root, hosts: &hosts, config: &limits, now };
+    let reading = host.tasks.blocking("site reading", move || {
+        let folder = Folder {
+            root: &root,
+            hosts: &hosts,
+            config: &limits,
+            now,
+        };
         folder.read(&blobs, &Previous::new(last))
     });
     let mut manifest = reading.await?.map_err(|error| {
@@ -253,7 +273,12 @@ async fn from_folder(
     let start = start_of(config, host, &mut manifest).await?;
     let portrait = Portrait::of(&manifest);
     Ok(Captured {
-        candidate: Candidate { start, portrait, asked_again: 0, lost: 0 },
+        candidate: Candidate {
+            start,
+            portrait,
+            asked_again: 0,
+            lost: 0,
+        },
         manifest,
         ending: Ending::Complete,
         unchanged: false,
@@ -276,7 +301,10 @@ async fn start_of(
     };
     let mut at = crate::wire::address::Address::new(first, "/");
     for _ in 0..=HOPS {
-        let page = manifest.pages.iter().find(|page| address(manifest, page) == at);
+        let page = manifest
+            .pages
+            .iter()
+            .find(|page| address(manifest, page) == at);
         let Some(page) = page else {
             return Ok(Start::Absent);
         };
@@ -292,11 +320,16 @@ async fn start_of(
         };
         at = next;
     }
-    let page = manifest.pages.iter().find(|page| address(manifest, page) == at);
+    let page = manifest
+        .pages
+        .iter()
+        .find(|page| address(manifest, page) == at);
     let Some(page) = page.filter(|page| page.status == 200).cloned() else {
         return Ok(Start::Astray);
     };
-    let charset = manifest.header(&page, "content-type").and_then(html::charset_of);
+    let charset = manifest
+        .header(&page, "content-type")
+        .and_then(html::charset_of);
     let charset = charset.map(str::to_owned);
     let words = words_of(host, &page, charset).await?;
     let mark = config.expect.as_deref().map(|mark| words.bear(mark));
@@ -323,9 +356,11 @@ async fn words_of(
     charset: Option<String>,
 ) -> Result<Words, CaptureError> {
     let (blobs, id) = (host.store.blobs().clone(), page.body.0);
-    let reading = tokio::task::spawn_blocking(move || {
+    let reading = host.tasks.blocking("site reading", move || {
         let blob = blobs.open(&id)?;
-        let length = usize::try_from(blob.len()).unwrap_or(usize::MAX).min(fetch::IN_MEMORY);
+        let length = usize::try_from(blob.len())
+            .unwrap_or(usize::MAX)
+            .min(fetch::IN_MEMORY);
         let mut bytes = vec![0; length];
         let read = blob.read_at(0, &mut bytes)?;
         bytes.truncate(read);
@@ -341,5 +376,9 @@ async fn words_of(
 /// been starting.
 pub(crate) fn pause_after(failures: u32, refresh: Duration) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
-    if failures == 0 { refresh } else { (Duration::from_secs(5) * (1 << doublings)).min(refresh) }
+    if failures == 0 {
+        refresh
+    } else {
+        (Duration::from_secs(5) * (1 << doublings)).min(refresh)
+    }
 }

@@ -149,7 +149,10 @@ impl WebConfig {
         let source = source(fields);
         let expect = fields.string("expect");
         if expect.as_deref().is_some_and(|mark| mark.trim().is_empty()) {
-            fields.problem("expect", "an empty mark is on every page; write some words of the page");
+            fields.problem(
+                "expect",
+                "an empty mark is on every page; write some words of the page",
+            );
         }
         let primary = matches!(source, Some(Source::Primary(_)));
         if primary && expect.is_none() {
@@ -186,7 +189,9 @@ impl WebConfig {
 impl WebConfig {
     /// After so long without a good capture the copy is older than the refresh explains.
     pub fn stale_after(&self) -> Duration {
-        self.refresh.saturating_mul(3).saturating_add(self.capture.time)
+        self.refresh
+            .saturating_mul(3)
+            .saturating_add(self.capture.time)
     }
 }
 
@@ -227,7 +232,10 @@ fn source(fields: &Fields<'_>) -> Option<Source> {
         (false, Some(folder)) if folder.is_dir() => Some(Source::Folder(folder)),
         (false, Some(folder)) => {
             let shown = folder.display();
-            fields.problem("folder", format_args!("{shown} is not a folder that can be read"));
+            fields.problem(
+                "folder",
+                format_args!("{shown} is not a folder that can be read"),
+            );
             None
         }
         (false, None) if fields.has("folder") => None,
@@ -248,13 +256,19 @@ fn certificate(fields: &Fields<'_>) -> Option<Certificate> {
     };
     let chain = file("chain", "\"fullchain.pem\"");
     let key = file("key", "\"privkey.pem\"");
-    Some(Certificate { chain: chain?, key: key? })
+    Some(Certificate {
+        chain: chain?,
+        key: key?,
+    })
 }
 
 fn refresh(fields: &Fields<'_>) -> Duration {
     let refresh = fields.duration("refresh").unwrap_or(REFRESH);
     if refresh < Duration::from_secs(10) {
-        fields.problem("refresh", "more often than every 10s helps nobody; write \"15m\"");
+        fields.problem(
+            "refresh",
+            "more often than every 10s helps nobody; write \"15m\"",
+        );
         return REFRESH;
     }
     refresh
@@ -267,18 +281,26 @@ fn capture(fields: &Fields<'_>) -> CaptureConfig {
     let depth = fields.integer("depth", 1, 1_000);
     let bytes = |key| fields.parse(key, "a size like \"500MB\" or \"2GB\"", size);
     CaptureConfig {
-        rate: rate.and_then(|it| it.try_into().ok()).unwrap_or(default.rate),
-        pages: pages.and_then(|it| it.try_into().ok()).unwrap_or(default.pages),
+        rate: rate
+            .and_then(|it| it.try_into().ok())
+            .unwrap_or(default.rate),
+        pages: pages
+            .and_then(|it| it.try_into().ok())
+            .unwrap_or(default.pages),
         bytes: bytes("bytes").unwrap_or(default.bytes),
         file: bytes("file").unwrap_or(default.file),
-        depth: depth.and_then(|it| it.try_into().ok()).unwrap_or(default.depth),
+        depth: depth
+            .and_then(|it| it.try_into().ok())
+            .unwrap_or(default.depth),
         time: bounded(fields, "time", default.time, LONGEST_CAPTURE),
         patience: bounded(fields, "patience", default.patience, LONGEST_PATIENCE),
         robots: fields.boolean("robots").unwrap_or(default.robots),
         exclude: fields.each("exclude", "a path prefix like \"/internal/\"", |text| {
             text.starts_with('/').then(|| text.to_owned())
         }),
-        marked_private: fields.boolean("marked_private").unwrap_or(default.marked_private),
+        marked_private: fields
+            .boolean("marked_private")
+            .unwrap_or(default.marked_private),
     }
 }
 
@@ -292,7 +314,10 @@ fn bounded(fields: &Fields<'_>, key: &'static str, default: Duration, most: Dura
     };
     if span.is_zero() || span > most {
         let most = most.as_secs() / 60;
-        fields.problem(key, format_args!("should be more than nothing and at most {most}m"));
+        fields.problem(
+            key,
+            format_args!("should be more than nothing and at most {most}m"),
+        );
         return default;
     }
     span

@@ -25,19 +25,28 @@ pub fn difference(first: &Manifest, second: &Manifest) -> Difference {
         match before.get(address) {
             None => difference.added.push(address.clone()),
             Some(old) if old.status != page.status => {
-                difference.restated.push((address.clone(), old.status, page.status));
+                difference
+                    .restated
+                    .push((address.clone(), old.status, page.status));
             }
             Some(old) if old.body != page.body => difference.changed.push(address.clone()),
             Some(_) => {}
         }
     }
-    let removed = before.keys().filter(|address| !after.contains_key(*address));
+    let removed = before
+        .keys()
+        .filter(|address| !after.contains_key(*address));
     difference.removed = removed.cloned().collect();
     difference
 }
 
 fn pages(manifest: &Manifest) -> BTreeMap<String, &PageSpec> {
-    let named = |page| (format!("https://{}{}", manifest.host(page), page.target), page);
+    let named = |page| {
+        (
+            format!("https://{}{}", manifest.host(page), page.target),
+            page,
+        )
+    };
     manifest.pages.iter().map(named).collect()
 }
 
@@ -69,8 +78,18 @@ mod tests {
 
     #[test]
     fn every_kind_of_difference_is_listed() {
-        let first = manifest(&[("/a", 200, "x"), ("/b", 200, "x"), ("/c", 200, "x"), ("/d", 200, "x")]);
-        let second = manifest(&[("/a", 200, "x"), ("/b", 200, "y"), ("/c", 404, "x"), ("/e", 200, "x")]);
+        let first = manifest(&[
+            ("/a", 200, "x"),
+            ("/b", 200, "x"),
+            ("/c", 200, "x"),
+            ("/d", 200, "x"),
+        ]);
+        let second = manifest(&[
+            ("/a", 200, "x"),
+            ("/b", 200, "y"),
+            ("/c", 404, "x"),
+            ("/e", 200, "x"),
+        ]);
         let url = |path: &str| format!("https://verein.test{path}");
         assert_eq!(
             difference(&first, &second),

@@ -120,7 +120,10 @@ impl Payload for Body {
         let mut buffer = vec![0; PIECE];
         let mut offset = 0;
         loop {
-            let read = self.0.read_at(offset, &mut buffer).map_err(|error: BlobError| io::Error::other(error))?;
+            let read = self
+                .0
+                .read_at(offset, &mut buffer)
+                .map_err(|error: BlobError| io::Error::other(error))?;
             let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else {
                 return Ok(());
             };

@@ -34,7 +34,12 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(handle: SiteHandle, requests: mpsc::Receiver<Request>) -> Self {
-        Self { handle, requests, failures: 0, swept: None }
+        Self {
+            handle,
+            requests,
+            failures: 0,
+            swept: None,
+        }
     }
 
     pub(crate) async fn run(mut self, standings: watch::Receiver<Standings>, drain: Drain) {
@@ -79,9 +84,15 @@ impl Follower {
     fn first_due(&self) -> Mono {
         let desk = self.handle.desk();
         let now = desk.host.clock.now();
-        let current = self.handle.copy().current().map(|generation| generation.number);
+        let current = self
+            .handle
+            .copy()
+            .current()
+            .map(|generation| generation.number);
         let entry = current.and_then(|number| desk.shelf.entry(number).ok().flatten());
-        entry.map_or(now.mono, |entry| now.mono_at(entry.verified).after(desk.config.refresh))
+        entry.map_or(now.mono, |entry| {
+            now.mono_at(entry.verified).after(desk.config.refresh)
+        })
     }
 
     /// Captures once, and does with it what is right.
@@ -93,7 +104,11 @@ impl Follower {
             Err(reason) => CaptureOutcome::Failed { reason },
         };
         let (good, kind, words) = said(&outcome);
-        self.failures = if good { 0 } else { self.failures.saturating_add(1) };
+        self.failures = if good {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
         let desk = self.handle.desk();
         desk.metrics.capture(kind);
         let organisation = self.handle.organisation();
@@ -104,7 +119,12 @@ impl Follower {
             _ => tracing::debug!(%organisation, outcome = words, "capture ended"),
         }
         let at = desk.host.clock.now().wall;
-        self.handle.ended(Attempt { at, outcome: words, good, tally });
+        self.handle.ended(Attempt {
+            at,
+            outcome: words,
+            good,
+            tally,
+        });
         outcome
     }
 
@@ -115,7 +135,9 @@ impl Follower {
     ) -> Result<CaptureOutcome, String> {
         let desk = self.handle.desk();
         if let Some(reason) = stop.reason() {
-            return Ok(CaptureOutcome::Stopped { reason: reason.to_string() });
+            return Ok(CaptureOutcome::Stopped {
+                reason: reason.to_string(),
+            });
         }
         let last = self.last().await.map_err(|error| crate::chain(&error))?;
         let first = last.is_none();
@@ -124,11 +146,15 @@ impl Follower {
                 .await
                 .map_err(|error| crate::chain(&error))?;
         *tally = Some(captured.tally);
-        if !captured.ending.is_usable(first) {
+        let started = matches!(captured.candidate.start, guard::Start::Good { .. });
+        let fails = matches!(captured.ending, Ending::Failing(_));
+        if !captured.ending.is_usable(first) || fails && !started {
             let reason = captured.ending.to_string();
             return Ok(CaptureOutcome::Stopped { reason });
         }
-        self.judge(captured, last).await.map_err(|error| crate::chain(&error))
+        self.judge(captured, last)
+            .await
+            .map_err(|error| crate::chain(&error))
     }
 
     /// The generation that is served, whole. One that is damaged is as good as none.
@@ -150,10 +176,15 @@ impl Follower {
         let judgement = guard::judge(&captured.candidate, portrait.as_ref());
         if let Err(objection) = judgement {
             let reason = reason(&objection.to_string(), &captured);
-            let state = State::Rejected { reason: reason.clone() };
+            let state = State::Rejected {
+                reason: reason.clone(),
+            };
             let added = desk.shelf.add(captured.manifest, state).await?;
             desk.shelf.thin(desk.config.generations, now).await?;
-            return Ok(CaptureOutcome::Rejected { entry: added.entry, reason });
+            return Ok(CaptureOutcome::Rejected {
+                entry: added.entry,
+                reason,
+            });
         }
         let organisation = self.handle.organisation().as_str();
         if let Some(last) = last.filter(|_| captured.unchanged) {
@@ -173,7 +204,10 @@ impl Follower {
         }
         drop(turn);
         desk.shelf.thin(desk.config.generations, now).await?;
-        Ok(CaptureOutcome::New { entry: added.entry, served: added.served })
+        Ok(CaptureOutcome::New {
+            entry: added.entry,
+            served: added.served,
+        })
     }
 
     /// Removes what no generation needs any more, beside the runtime and not too often.
@@ -182,8 +216,9 @@ impl Follower {
             return;
         }
         self.swept = Some(now);
-        let blobs = self.handle.desk().host.store.blobs().clone();
-        let sweeping = tokio::task::spawn_blocking(move || blobs.sweep(&HashSet::new()));
+        let host = &self.handle.desk().host;
+        let (blobs, tasks) = (host.store.blobs().clone(), &host.tasks);
+        let sweeping = tasks.blocking("site sweep", move || blobs.sweep(&HashSet::new()));
         match sweeping.await {
             Ok(Ok(swept)) => tracing::debug!(removed = swept.removed, "blobs were swept"),
             Ok(Err(error)) => tracing::warn!(why = crate::chain(&error), "blobs were not swept"),
@@ -202,7 +237,9 @@ fn reason(objection: &str, captured: &Captured) -> String {
         );
     }
     if captured.tally.robots > 0 && captured.candidate.start == guard::Start::Absent {
-        return format!("{objection}; robots.txt forbids it: write `capture = {{ robots = false }}`");
+        return format!(
+            "{objection}; robots.txt forbids it: write `capture = {{ robots = false }}`"
+        );
     }
     objection.to_owned()
 }
@@ -211,13 +248,19 @@ fn reason(objection: &str, captured: &Captured) -> String {
 fn said(outcome: &CaptureOutcome) -> (bool, Outcome, String) {
     match outcome {
         CaptureOutcome::New { entry, served } => {
-            let but = if *served { "" } else { ", not served: another one is pinned" };
+            let but = if *served {
+                ""
+            } else {
+                ", not served: another one is pinned"
+            };
             let words = format!("generation {}, {}{but}", entry.number, entry.ending);
             (true, Outcome::New, words)
         }
-        CaptureOutcome::Unchanged { entry } => {
-            (true, Outcome::Unchanged, format!("as generation {}", entry.number))
-        }
+        CaptureOutcome::Unchanged { entry } => (
+            true,
+            Outcome::Unchanged,
+            format!("as generation {}", entry.number),
+        ),
         CaptureOutcome::Rejected { entry, reason } => {
             let words = format!("generation {} rejected: {reason}", entry.number);
             (false, Outcome::Rejected, words)

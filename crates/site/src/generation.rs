@@ -131,7 +131,10 @@ impl Lines {
 
     fn page(&self, spec: &PageSpec) -> Page {
         let lines = || {
-            let indices = spec.lines.iter().filter_map(|index| usize::try_from(*index).ok());
+            let indices = spec
+                .lines
+                .iter()
+                .filter_map(|index| usize::try_from(*index).ok());
             indices.filter_map(|index| self.0.get(index)?.as_ref())
         };
         let first = |name: HeaderName| {
@@ -141,7 +144,12 @@ impl Lines {
         let hop: Vec<String> = lines()
             .filter(|(name, _)| *name == header::CONNECTION)
             .filter_map(|(_, value)| Some(value.to_str().ok()?.to_ascii_lowercase()))
-            .flat_map(|value| value.split(',').map(|it| it.trim().to_owned()).collect::<Vec<_>>())
+            .flat_map(|value| {
+                value
+                    .split(',')
+                    .map(|it| it.trim().to_owned())
+                    .collect::<Vec<_>>()
+            })
             .collect();
         let keep = |name: &HeaderName| {
             !DROPPED.contains(&name.as_str()) && !hop.iter().any(|it| it == name.as_str())
@@ -194,19 +202,24 @@ const DROPPED: &[&str] = &[
 fn is_entity_tag(value: &HeaderValue) -> bool {
     let tag = value.as_bytes();
     let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
-    let inside = opaque.strip_prefix(b"\"").and_then(|it| it.strip_suffix(b"\""));
+    let inside = opaque
+        .strip_prefix(b"\"")
+        .and_then(|it| it.strip_suffix(b"\""));
     inside.is_some_and(|inside| inside.iter().all(|byte| *byte > b' ' && *byte != b'"'))
 }
 
 fn entity_tag(body: &BlobId) -> HeaderValue {
     let name = body.to_string();
     let short = name.get(..32).unwrap_or(&name);
-    HeaderValue::try_from(format!("\"{short}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    HeaderValue::try_from(format!("\"{short}\""))
+        .unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// A header value as it stands in a manifest (one character a byte), back to bytes.
 pub(crate) fn latin1(text: &str) -> Vec<u8> {
-    text.chars().filter_map(|letter| u8::try_from(u32::from(letter)).ok()).collect()
+    text.chars()
+        .filter_map(|letter| u8::try_from(u32::from(letter)).ok())
+        .collect()
 }
 
 /// Which generation is served. Shared by capture (which switches) and serving (which reads).

@@ -202,7 +202,9 @@ impl Sketch {
             return 100;
         }
         let union: BTreeSet<u64> = self.0.union(&other.0).copied().take(KEPT).collect();
-        let both = union.iter().filter(|it| self.0.contains(it) && other.0.contains(it));
+        let both = union
+            .iter()
+            .filter(|it| self.0.contains(it) && other.0.contains(it));
         let percent = (both.count() * 100).checked_div(union.len()).unwrap_or(0);
         u8::try_from(percent).unwrap_or(100)
     }
@@ -210,7 +212,10 @@ impl Sketch {
 
 fn hash(run: &str) -> u64 {
     let hash = blake3::hash(run.as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    hash.as_bytes()
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::capture::Tally;
 use crate::config::{Source, WebConfig};
 use crate::difference::{Difference, difference};
+use crate::export;
 use crate::follow::Request;
 use crate::generation::{Copy, Generation};
 use crate::metrics::SiteMetrics;
 use crate::shelf::{Current, Entry, Pin, Shelf, ShelfError, State};
 use crate::wire::manifest::Manifest;
 use crate::withhold::{self, Withhold, WithholdError};
-use crate::export;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +142,7 @@ pub(crate) async fn open(
     host: &Host,
     metrics: SiteMetrics,
 ) -> Result<(SiteHandle, mpsc::Receiver<Request>), HandleError> {
-    let shelf = Shelf::open(host.store.clone(), config.organisation.clone()).await?;
+    let shelf = Shelf::open(host.store.clone(), host.tasks.clone(), config.organisation.clone()).await?;
     let hosts = config.hosts.clone();
     let withhold = Withhold::open(host.store.clone(), config.organisation.clone(), hosts)?;
     let (requests, receiver) = mpsc::channel(1);
@@ -190,7 +190,10 @@ impl SiteHandle {
         let now = desk.host.clock.now().wall;
         let entries = desk.shelf.entries()?;
         let served = desk.copy.current().map(|generation| generation.number);
-        let serving = entries.iter().find(|entry| Some(entry.number) == served).cloned();
+        let serving = entries
+            .iter()
+            .find(|entry| Some(entry.number) == served)
+            .cloned();
         let rejected = |entry: &&Entry| entry.state != State::Kept && Some(entry.number) > served;
         let news = desk.news.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(SiteStatus {
@@ -199,7 +202,9 @@ impl SiteHandle {
                 Source::Primary(primary) => primary.to_string(),
                 Source::Folder(folder) => folder.display().to_string(),
             },
-            age_seconds: serving.as_ref().map(|entry| now.since(entry.verified).as_secs()),
+            age_seconds: serving
+                .as_ref()
+                .map(|entry| now.since(entry.verified).as_secs()),
             stale_after_seconds: desk.config.stale_after().as_secs(),
             last_rejected: entries.iter().rfind(rejected).cloned(),
             serving,
@@ -227,7 +232,9 @@ impl SiteHandle {
         let (reply, answer) = oneshot::channel();
         let asked = self.0.requests.try_send(Request { reply });
         asked.map_err(|_| HandleError::Busy("one is waiting, or the part does not run"))?;
-        answer.await.map_err(|_| HandleError::Busy("the program ends"))
+        answer
+            .await
+            .map_err(|_| HandleError::Busy("the program ends"))
     }
 
     /// Serves just this generation until [`Self::unpin`]; a rejected one too.
@@ -240,7 +247,10 @@ impl SiteHandle {
     }
 
     fn pin_by(&self, by: &str) -> Pin {
-        Pin { by: by.to_owned(), at: self.0.host.clock.now().wall }
+        Pin {
+            by: by.to_owned(),
+            at: self.0.host.clock.now().wall,
+        }
     }
 
     /// Serves this generation, also one that was rejected, and goes on renewing from there.
@@ -263,7 +273,10 @@ impl SiteHandle {
         let older = self.0.shelf.older()?;
         let entry = self.turn_to(older, Some(self.pin_by(by))).await?;
         if let Some(left) = left {
-            self.0.shelf.reject(left, format!("rolled back by {by}")).await?;
+            self.0
+                .shelf
+                .reject(left, format!("rolled back by {by}"))
+                .await?;
         }
         Ok(entry)
     }
@@ -303,12 +316,15 @@ impl SiteHandle {
     ) -> Result<u64, HandleError> {
         let manifest = self.0.shelf.load(number).await?;
         let blobs = self.0.host.store.blobs().clone();
-        let writing = tokio::task::spawn_blocking(move || {
+        let writing = self.0.host.tasks.blocking("site export", move || {
             let written = export::warc(&manifest, &blobs, &mut to)?;
             to.flush()?;
             Ok(written)
         });
-        writing.await.map_err(ShelfError::from)?.map_err(HandleError::Export)
+        writing
+            .await
+            .map_err(ShelfError::from)?
+            .map_err(HandleError::Export)
     }
 
     /// Withholds a host or a path prefix (`verein.test/page`) from now on: 451, and a record.
@@ -323,7 +339,11 @@ impl SiteHandle {
     ) -> Result<withhold::Entry, HandleError> {
         let now = self.0.host.clock.now().wall;
         let outlets = &self.0.host.outlets;
-        Ok(self.0.withhold.withhold(what, reason, by, now, outlets).await?)
+        Ok(self
+            .0
+            .withhold
+            .withhold(what, reason, by, now, outlets)
+            .await?)
     }
 
     /// Serves what was withheld again, and records it.
@@ -344,30 +364,50 @@ impl SiteHandle {
 
     /// Serves `manifest`, which is the current one in the store, and records it. The caller holds
     /// `turning` since the commit.
-    pub(crate) async fn show(&self, manifest: &Manifest) {
-        self.0.copy.switch(Some(Arc::new(Generation::from_manifest(manifest))));
+    pub(crate) async fn show(&self, manifest: &Arc<Manifest>) {
+        let whole = Arc::clone(manifest);
+        // Thousands of pages are work; others may have the processor meanwhile.
+        let build = move || Generation::from_manifest(&whole);
+        let building = self.0.host.tasks.blocking("site reading", build);
+        let generation = building
+            .await
+            .unwrap_or_else(|_| Generation::from_manifest(manifest));
+        self.0.copy.switch(Some(Arc::new(generation)));
         let fact = GenerationFact {
             organisation: self.organisation().clone(),
             number: manifest.number,
             pages: manifest.pages.len() as u64,
             bytes: manifest.bytes(),
         };
-        self.0.host.outlets.records.send(Fact::Generation(fact)).await;
+        self.0
+            .host
+            .outlets
+            .records
+            .send(Fact::Generation(fact))
+            .await;
     }
 
     /// At the start: the current generation, or the newest good one that is whole.
     async fn serve_what_there_is(&self) -> Result<(), HandleError> {
         let shelf = &self.0.shelf;
         let current = shelf.current()?.map(|current| current.number);
-        let kept = shelf.entries()?.into_iter().rev().filter(|entry| entry.state == State::Kept);
-        let others = kept.map(|entry| entry.number).filter(|number| Some(*number) != current);
+        let kept = shelf
+            .entries()?
+            .into_iter()
+            .rev()
+            .filter(|entry| entry.state == State::Kept);
+        let others = kept
+            .map(|entry| entry.number)
+            .filter(|number| Some(*number) != current);
         for number in current.into_iter().chain(others.collect::<Vec<_>>()) {
             match shelf.load(number).await {
                 Ok(manifest) => {
                     let generation = Generation::from_manifest(&manifest);
                     self.0.copy.switch(Some(Arc::new(generation)));
                     if let Some(entry) = shelf.entry(number)? {
-                        self.0.metrics.verified(self.organisation().as_str(), entry.verified);
+                        self.0
+                            .metrics
+                            .verified(self.organisation().as_str(), entry.verified);
                     }
                     return Ok(());
                 }

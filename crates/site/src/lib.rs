@@ -63,7 +63,7 @@ impl Part for Site {
 
     async fn open(config: Vec<WebConfig>, host: Host) -> Result<Self, OpenError> {
         let metrics = SiteMetrics::register(&host.metrics);
-        let bodies = Bodies::new(host.store.blobs().clone());
+        let bodies = Bodies::new(host.store.blobs().clone(), host.tasks.clone());
         let counters = ServeCounters::register(&host.metrics);
         let mut sites = Vec::with_capacity(config.len());
         for config in config {
@@ -87,7 +87,11 @@ impl Part for Site {
                 let handler: Arc<dyn Handler> = Arc::new(handler.clone());
                 host.routes.register(name, handler);
             }
-            sites.push(One { handle, handler, requests });
+            sites.push(One {
+                handle,
+                handler,
+                requests,
+            });
         }
         Ok(Self { host, sites })
     }

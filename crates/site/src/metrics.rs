@@ -71,7 +71,11 @@ impl SiteMetrics {
             let captures = site.captures.clone();
             registry.register("captures", "Captures, by outcome", captures);
             let links = site.links.clone();
-            registry.register("capture_links_refused", "Links not followed, by reason", links);
+            registry.register(
+                "capture_links_refused",
+                "Links not followed, by reason",
+                links,
+            );
             let captured = site.captured.clone();
             let help = "When the copy was last found right, in seconds since 1970";
             registry.register("copy_verified_timestamp_seconds", help, captured);
@@ -88,7 +92,9 @@ impl SiteMetrics {
     }
 
     pub(crate) fn refused(&self, reason: Refusal, count: u64) {
-        self.links.get_or_create(&RefusalLabel { reason }).inc_by(count);
+        self.links
+            .get_or_create(&RefusalLabel { reason })
+            .inc_by(count);
     }
 
     pub(crate) fn verified(&self, organisation: &str, at: model::Timestamp) {

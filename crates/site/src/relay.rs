@@ -45,8 +45,11 @@ const LONG_PATIENCE: Duration = Duration::from_secs(60);
 const UPLOAD: Duration = Duration::from_secs(600);
 /// For a turn, when too many requests are on their way.
 const TURN: Duration = Duration::from_secs(1);
-/// Requests on their way to one primary.
+/// Requests that wait for one primary.
 const AT_ONCE: usize = 128;
+/// Answers of one primary on their way to guests. More, so that guests who read slowly do not
+/// stand in the way of others' questions.
+const ANSWERS: usize = 512;
 /// Bytes of the head of an answer.
 const HEAD: usize = 64 * 1024;
 /// Header fields of an answer.
@@ -63,7 +66,8 @@ pub(super) struct Inner {
     clock: Clock,
     tasks: Tasks,
     pool: Pool,
-    turns: Arc<Semaphore>,
+    turns: Semaphore,
+    answers: Arc<Semaphore>,
     breaker: Breaker,
 }
 
@@ -105,7 +109,8 @@ impl Relay {
             clock: host.clock.clone(),
             tasks: host.tasks.clone(),
             pool: Pool::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Semaphore::new(AT_ONCE),
+            answers: Arc::new(Semaphore::new(ANSWERS)),
             breaker: Breaker::default(),
         }))
     }
@@ -122,8 +127,9 @@ impl Relay {
         if urgency != Urgency::Always && !inner.breaker.admit(inner.clock.now().mono) {
             return Err(Failure::Spared.into());
         }
-        let turn = tokio::time::timeout(TURN, Arc::clone(&inner.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+        let answers = Arc::clone(&inner.answers).try_acquire_owned();
+        let turn = tokio::time::timeout(TURN, inner.turns.acquire()).await;
+        let (Ok(answer), Ok(Ok(_turn))) = (answers, turn) else {
             return Err(Failure::Busy.into());
         };
         let limit = match urgency {
@@ -139,7 +145,7 @@ impl Relay {
         match passed {
             Ok((sender, response)) => {
                 inner.breaker.close();
-                Ok(self.answer(host, head, sender, response, turn))
+                Ok(self.answer(host, head, sender, response, answer))
             }
             Err(trouble) => {
                 if matches!(trouble.failure, Failure::Connect | Failure::Late) {
@@ -156,7 +162,7 @@ impl Relay {
         head: &Parts,
         sender: SendRequest<Body>,
         response: http::Response<Incoming>,
-        turn: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
     ) -> Response {
         let (mut parts, body) = response.into_parts();
         parts.version = http::Version::HTTP_11;
@@ -171,7 +177,7 @@ impl Relay {
                 self.0.pool.give_back(host, sender, self.0.clock.now().mono);
                 Body::empty()
             }
-            false => Body::stream(Paced::new(body, self.clone(), host, sender, turn)),
+            false => Body::stream(Paced::new(body, self.clone(), host, sender, place)),
         };
         Response::from_parts(parts, body)
     }

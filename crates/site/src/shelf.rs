@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use host::Tasks;
 use model::{OrganisationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Batch, BlobId, Key, Store, Table};
@@ -132,6 +133,7 @@ pub enum ShelfError {
 #[derive(Clone)]
 pub struct Shelf {
     store: Store,
+    tasks: Tasks,
     organisation: OrganisationId,
     /// One change at a time.
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -142,8 +144,17 @@ impl Shelf {
     ///
     /// # Errors
     /// The store cannot be read or written.
-    pub async fn open(store: Store, organisation: OrganisationId) -> Result<Self, ShelfError> {
-        let shelf = Self { store, organisation, changing: Arc::default() };
+    pub async fn open(
+        store: Store,
+        tasks: Tasks,
+        organisation: OrganisationId,
+    ) -> Result<Self, ShelfError> {
+        let shelf = Self {
+            store,
+            tasks,
+            organisation,
+            changing: Arc::default(),
+        };
         if let Some(number) = shelf.number(&shelf.key("unborn"))? {
             let mut batch = Batch::new().delete(shelf.key("unborn"));
             if shelf.entry(number)?.is_none() {
@@ -164,7 +175,10 @@ impl Shelf {
             let EntrySpec::V1(entry) = serde_json::from_slice(value)?;
             Ok(entry)
         };
-        found.iter().map(|(_, versioned)| read(&versioned.value)).collect()
+        found
+            .iter()
+            .map(|(_, versioned)| read(&versioned.value))
+            .collect()
     }
 
     /// Which generation is served.
@@ -198,7 +212,7 @@ impl Shelf {
     pub async fn load(&self, number: u64) -> Result<Arc<Manifest>, ShelfError> {
         let entry = self.known(number)?;
         let blobs = self.store.blobs().clone();
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = self.tasks.blocking("site shelf", move || {
             let bytes = blobs.open(&entry.manifest)?.read_all()?;
             Ok(Arc::new(Manifest::from_bytes(&bytes)?))
         });
@@ -212,7 +226,10 @@ impl Shelf {
     /// It could not be written; then what is served is as before.
     pub async fn add(&self, manifest: Manifest, state: State) -> Result<Added, ShelfError> {
         let _turn = self.changing.lock().await;
-        let number = self.number(&self.key("last"))?.unwrap_or(0).saturating_add(1);
+        let number = self
+            .number(&self.key("last"))?
+            .unwrap_or(0)
+            .saturating_add(1);
         let manifest = Arc::new(Manifest { number, ..manifest });
         let name = self.put(&manifest).await?;
         let key = self.entry_key(number);
@@ -224,7 +241,10 @@ impl Shelf {
         let blobs: Vec<BlobId> = blobs.into_iter().collect();
         for some in blobs.chunks(LINKS) {
             let link = |batch: Batch, blob: &BlobId| batch.link(*blob, key.clone());
-            let _receipt = self.store.commit(some.iter().fold(Batch::new(), link)).await?;
+            let _receipt = self
+                .store
+                .commit(some.iter().fold(Batch::new(), link))
+                .await?;
         }
         let entry = Entry {
             number,
@@ -247,12 +267,16 @@ impl Shelf {
             batch = batch.put(self.key("current"), current_bytes(number, None)?);
         }
         let _receipt = self.store.commit(batch).await?;
-        Ok(Added { entry, served, manifest })
+        Ok(Added {
+            entry,
+            served,
+            manifest,
+        })
     }
 
     async fn put(&self, manifest: &Arc<Manifest>) -> Result<BlobId, ShelfError> {
         let (blobs, manifest) = (self.store.blobs().clone(), Arc::clone(manifest));
-        let writing = tokio::task::spawn_blocking(move || {
+        let writing = self.tasks.blocking("site shelf", move || {
             let bytes = manifest.to_bytes()?;
             Ok(blobs.put(&bytes)?)
         });
@@ -274,7 +298,11 @@ impl Shelf {
     pub async fn reject(&self, number: u64, reason: String) -> Result<(), ShelfError> {
         let _turn = self.changing.lock().await;
         let entry = self.known(number)?;
-        self.write(&Entry { state: State::Rejected { reason }, ..entry }).await
+        self.write(&Entry {
+            state: State::Rejected { reason },
+            ..entry
+        })
+        .await
     }
 
     /// Notes that the primary is still as generation `number` is.
@@ -284,7 +312,10 @@ impl Shelf {
     pub async fn verified(&self, number: u64, now: Timestamp) -> Result<Entry, ShelfError> {
         let _turn = self.changing.lock().await;
         let entry = self.known(number)?;
-        let entry = Entry { verified: now, ..entry };
+        let entry = Entry {
+            verified: now,
+            ..entry
+        };
         self.write(&entry).await?;
         Ok(entry)
     }
@@ -304,9 +335,15 @@ impl Shelf {
     pub async fn accept(&self, number: u64, pin: Option<Pin>) -> Result<Entry, ShelfError> {
         let _turn = self.changing.lock().await;
         let entry = self.known(number)?;
-        let entry = Entry { state: State::Kept, ..entry };
+        let entry = Entry {
+            state: State::Kept,
+            ..entry
+        };
         let batch = Batch::new()
-            .put(self.entry_key(number), serde_json::to_vec(&EntrySpec::V1(entry.clone()))?)
+            .put(
+                self.entry_key(number),
+                serde_json::to_vec(&EntrySpec::V1(entry.clone()))?,
+            )
             .put(self.key("current"), current_bytes(number, pin)?);
         let _receipt = self.store.commit(batch).await?;
         Ok(entry)
@@ -319,7 +356,10 @@ impl Shelf {
     /// Could not be read or written.
     pub async fn unpin(&self) -> Result<Option<u64>, ShelfError> {
         let _turn = self.changing.lock().await;
-        let kept = self.entries()?.into_iter().filter(|entry| entry.state == State::Kept);
+        let kept = self
+            .entries()?
+            .into_iter()
+            .filter(|entry| entry.state == State::Kept);
         let Some(newest) = kept.map(|entry| entry.number).max() else {
             return Ok(None);
         };
@@ -334,8 +374,13 @@ impl Shelf {
     /// There is none.
     pub fn older(&self) -> Result<u64, ShelfError> {
         let current = self.current()?.map_or(u64::MAX, |current| current.number);
-        let kept = self.entries()?.into_iter().filter(|entry| entry.state == State::Kept);
-        let older = kept.map(|entry| entry.number).filter(|number| *number < current);
+        let kept = self
+            .entries()?
+            .into_iter()
+            .filter(|entry| entry.state == State::Kept);
+        let older = kept
+            .map(|entry| entry.number)
+            .filter(|number| *number < current);
         older.max().ok_or(ShelfError::NoOlder)
     }
 
@@ -348,8 +393,11 @@ impl Shelf {
         let current = self.current()?.map(|current| current.number);
         let entries = self.entries()?;
         let staying = staying(&entries, current, keep, now);
-        let going: Vec<_> =
-            entries.iter().map(|entry| entry.number).filter(|it| !staying.contains(it)).collect();
+        let going: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.number)
+            .filter(|it| !staying.contains(it))
+            .collect();
         for number in &going {
             // One at a time: taking the links away is large work for the store.
             let batch = Batch::new().delete(self.entry_key(*number));
@@ -389,13 +437,11 @@ const AGES: &[Duration] = &[
 /// Which generations stay. The current one, the newest, and the latest rejected always do; of the
 /// rest one of every span of age, so that a fault that was noticed late finds a copy from before
 /// it, and then the newest while there is room for `keep`.
-fn staying(
-    entries: &[Entry],
-    current: Option<u64>,
-    keep: usize,
-    now: Timestamp,
-) -> HashSet<u64> {
-    let kept: Vec<&Entry> = entries.iter().filter(|entry| entry.state == State::Kept).collect();
+fn staying(entries: &[Entry], current: Option<u64>, keep: usize, now: Timestamp) -> HashSet<u64> {
+    let kept: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| entry.state == State::Kept)
+        .collect();
     let mut staying: HashSet<u64> = current.into_iter().collect();
     let rejected = entries.iter().filter(|entry| entry.state != State::Kept);
     staying.extend(rejected.map(|entry| entry.number).max());
@@ -405,17 +451,30 @@ fn staying(
             good.push(number);
         }
     };
-    kept.iter().map(|entry| entry.number).max().into_iter().for_each(&mut take);
+    kept.iter()
+        .map(|entry| entry.number)
+        .max()
+        .into_iter()
+        .for_each(&mut take);
     // The oldest of each span: it is the one that will reach the next span first.
     let span = |entry: &&&Entry| {
         let age = now.since(entry.captured);
-        AGES.iter().position(|limit| age < *limit).unwrap_or(AGES.len())
+        AGES.iter()
+            .position(|limit| age < *limit)
+            .unwrap_or(AGES.len())
     };
     for wanted in 0..=AGES.len() {
         let of_span = kept.iter().filter(|entry| span(entry) == wanted);
-        of_span.map(|entry| entry.number).min().into_iter().for_each(&mut take);
+        of_span
+            .map(|entry| entry.number)
+            .min()
+            .into_iter()
+            .for_each(&mut take);
     }
-    kept.iter().rev().map(|entry| entry.number).for_each(&mut take);
+    kept.iter()
+        .rev()
+        .map(|entry| entry.number)
+        .for_each(&mut take);
     staying.extend(good);
     staying
 }

@@ -109,7 +109,10 @@ impl Withhold {
             return None;
         }
         let asked = plain(host, path_and_query);
-        entries.iter().find(|entry| covers(&entry.what, &asked)).cloned()
+        entries
+            .iter()
+            .find(|entry| covers(&entry.what, &asked))
+            .cloned()
     }
 
     /// Withholds `what` from now on, durably.
@@ -137,7 +140,11 @@ impl Withhold {
             return Err(WithholdError::TooMany);
         }
         let bytes = serde_json::to_vec(&EntrySpec::V1(entry.clone()))?;
-        let _receipt = self.0.store.commit(Batch::new().put(self.key(&entry.what), bytes)).await?;
+        let _receipt = self
+            .0
+            .store
+            .commit(Batch::new().put(self.key(&entry.what), bytes))
+            .await?;
         entries.push(entry.clone());
         self.0.entries.store(Arc::new(entries));
         self.record(&entry, true, by, outlets).await;
@@ -160,7 +167,11 @@ impl Withhold {
         let Some(at) = entries.iter().position(|entry| entry.what == what) else {
             return Err(WithholdError::NotWithheld(what));
         };
-        let _receipt = self.0.store.commit(Batch::new().delete(self.key(&what))).await?;
+        let _receipt = self
+            .0
+            .store
+            .commit(Batch::new().delete(self.key(&what)))
+            .await?;
         let entry = entries.remove(at);
         self.0.entries.store(Arc::new(entries));
         self.record(&entry, false, by, outlets).await;

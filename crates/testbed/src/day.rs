@@ -1,9 +1,19 @@
 //! The scenarios of the `e2e` binary, each a day in the life of an organisation, or a proof
 //! that the machine room itself works. One file each; a new one gets its line in [`SCENARIOS`].
 
+mod big;
+mod cable;
+mod coverage;
+mod crash;
 mod generated;
+mod mistakes;
+mod observer;
 mod peers;
 mod postfix;
+mod process;
+mod stage_set;
+mod usual;
+mod zone;
 
 use anyhow::Result;
 
@@ -28,5 +38,50 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "postfix",
         "Postfix starts with its own queue, answers 220 and ends",
         postfix::run,
+    ),
+    (
+        "mistakes",
+        "ten mistakes in the configuration are ten messages, and exit code 64",
+        mistakes::run,
+    ),
+    (
+        "cable",
+        "all of the organisation's cables are pulled: the whole day",
+        cable::run,
+    ),
+    (
+        "process",
+        "nginx is killed, its machine lives: cause service, and back",
+        process::run,
+    ),
+    (
+        "zone",
+        "www is a CNAME into the standby's small zone; the web server's cable is pulled",
+        zone::run,
+    ),
+    (
+        "default",
+        "at default settings: the first page within 30 s of the last good one",
+        usual::run,
+    ),
+    (
+        "observer",
+        "the standby's own cable is pulled, and mode observe: nothing moves",
+        observer::run,
+    ),
+    (
+        "coverage",
+        "`ready` knows the standby's share of the delegation",
+        coverage::run,
+    ),
+    (
+        "big",
+        "100,000 records, and 100 zones beside the website below 256 MB",
+        big::run,
+    ),
+    (
+        "crash",
+        "twenty power cuts: nothing acknowledged is lost",
+        crash::run,
     ),
 ];

@@ -209,7 +209,7 @@ impl Writer<'_> {
 
 /// SplitMix64: a seed's own sequence of numbers.
 #[derive(Clone, Debug)]
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
@@ -221,7 +221,7 @@ impl Chance {
     }
 
     /// A number below `end`, which is not zero.
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 

@@ -3,6 +3,7 @@
 //! * [`lab`] puts real programs on real (virtual) cables: hosts in network namespaces around
 //!   one router, cables that can be cut so that nobody answers;
 //! * [`peer`] writes configurations for other people's servers and runs them there;
+//! * [`standby`] runs the program itself, and [`question`] times its first answers;
 //! * [`visitor`] asks pages as a person's browser would and keeps the log;
 //! * [`generated_site`] makes an organisation's website out of a seed;
 //! * [`day`] holds the scenarios of the `e2e` binary, which `cargo xtask test` starts;
@@ -21,6 +22,7 @@ pub mod day;
 pub mod generated_site;
 pub mod lab;
 pub mod peer;
+pub mod question;
 pub mod report;
 pub mod standby;
 pub mod visitor;

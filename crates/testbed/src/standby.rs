@@ -4,7 +4,7 @@ mod status;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -17,13 +17,38 @@ pub use status::Status;
 /// Set by xtask: the release binary.
 const BINARY: &str = "SERVERGATE_BIN";
 
+/// Gives commands to the standby of a host; cheap to clone, so that several people can.
+#[derive(Clone, Debug)]
+pub struct Console {
+    host: Host,
+    configuration: PathBuf,
+}
+
 /// A machine that runs `servergate run` from a configuration file in its own directory.
 #[derive(Debug)]
 pub struct Standby {
-    host: Host,
-    configuration: PathBuf,
+    console: Console,
     /// The running program; `None` between [`Standby::stop`] and [`Standby::start`].
     pub process: Option<Process>,
+}
+
+impl Console {
+    /// Runs another command of the program beside it: `["status"]` becomes
+    /// `servergate status -c servergate.toml`.
+    pub fn command(&self, words: &[&str]) -> Result<Finished> {
+        let end = ["-c", utf8(&self.configuration)?];
+        self.host.run(utf8(&binary()?)?, &[words, &end].concat())
+    }
+
+    /// Runs a command with `--json` and reads its answer, whatever its exit code says.
+    pub fn json(&self, words: &[&str]) -> Result<Value> {
+        let finished = self.command(&[words, &["--json"]].concat())?;
+        serde_json::from_str(&finished.stdout).with_context(|| {
+            let (out, err) = (finished.stdout.trim(), finished.stderr.trim());
+            let words = words.join(" ");
+            format!("`servergate {words}` answered {out:?}, and said: {err}")
+        })
+    }
 }
 
 impl Standby {
@@ -32,9 +57,12 @@ impl Standby {
     pub fn new(host: &Host, configuration: &str) -> Result<Self> {
         let path = host.dir().join("servergate.toml");
         fs::write(&path, configuration)?;
-        Ok(Self {
+        let console = Console {
             host: host.clone(),
             configuration: path,
+        };
+        Ok(Self {
+            console,
             process: None,
         })
     }
@@ -50,14 +78,21 @@ impl Standby {
     /// Starts the program and waits until it listens on a TCP port of its host.
     pub fn start_listening(&mut self, port: u16) -> Result<()> {
         let mut process = self.spawn()?;
-        wait_listening(&self.host, &mut process, port)?;
+        wait_listening(self.host(), &mut process, port)?;
         self.process = Some(process);
         Ok(())
     }
 
+    /// Starts the program and waits for nothing; returns the moment before.
+    pub fn launch(&mut self) -> Result<Instant> {
+        let begun = Instant::now();
+        self.process = Some(self.spawn()?);
+        Ok(begun)
+    }
+
     fn spawn(&self) -> Result<Process> {
-        let arguments = ["run", "-c", utf8(&self.configuration)?];
-        self.host.spawn(utf8(&binary()?)?, &arguments, &[])
+        let arguments = ["run", "-c", utf8(self.configuration())?];
+        self.host().spawn(utf8(&binary()?)?, &arguments, &[])
     }
 
     /// Ends the program as `systemctl stop` does; its last words come back.
@@ -76,20 +111,20 @@ impl Standby {
             .kill()
     }
 
-    /// Runs another command of the program beside it: `["status", "--json"]` becomes
-    /// `servergate status --json -c servergate.toml`.
+    /// See [`Console::command`].
     pub fn command(&self, words: &[&str]) -> Result<Finished> {
-        let end = ["-c", utf8(&self.configuration)?];
-        self.host.run(utf8(&binary()?)?, &[words, &end].concat())
+        self.console.command(words)
     }
 
-    /// Runs a command with `--json` and reads its answer, whatever its exit code says.
+    /// See [`Console::json`].
     pub fn json(&self, words: &[&str]) -> Result<Value> {
-        let finished = self.command(&[words, &["--json"]].concat())?;
-        serde_json::from_str(&finished.stdout).with_context(|| {
-            let (out, err) = (finished.stdout.trim(), finished.stderr.trim());
-            format!("`servergate {}` answered {out:?}, and said: {err}", words.join(" "))
-        })
+        self.console.json(words)
+    }
+
+    /// Somebody else who gives commands.
+    #[must_use]
+    pub fn console(&self) -> Console {
+        self.console.clone()
     }
 
     /// What `servergate status` shows.
@@ -120,22 +155,53 @@ impl Standby {
         found.with_context(|| format!("the last status: {last}"))
     }
 
-    /// The process number, while it runs.
-    #[must_use]
-    pub fn id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+    /// The memory of the running program: resident now, and at its highest, in bytes.
+    pub fn memory(&self) -> Result<Memory> {
+        let id = self
+            .process
+            .as_ref()
+            .context("the standby does not run")?
+            .id();
+        let text = fs::read_to_string(format!("/proc/{id}/status"))?;
+        let bytes = |key: &str| -> Result<u64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(key));
+            let number = line.and_then(|rest| rest.split_whitespace().next());
+            let kilobytes: u64 = number.with_context(|| format!("no {key}"))?.parse()?;
+            Ok(kilobytes * 1024)
+        };
+        Ok(Memory {
+            resident: bytes("VmRSS:")?,
+            highest: bytes("VmHWM:")?,
+        })
     }
 
     /// The configuration file.
     #[must_use]
     pub fn configuration(&self) -> &Path {
-        &self.configuration
+        &self.console.configuration
     }
 
     /// The host it runs on.
     #[must_use]
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.console.host
+    }
+}
+
+/// What a program takes of the machine's memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// At its highest since it began.
+    pub highest: u64,
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mega = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let (now, highest) = (mega(self.resident), mega(self.highest));
+        write!(out, "{now:.0} MB resident, {highest:.0} MB at its highest")
     }
 }
 

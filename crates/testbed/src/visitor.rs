@@ -288,7 +288,10 @@ impl Log {
     #[must_use]
     pub fn handover(&self, before: &str, after: &str) -> Option<Handover> {
         let served_by = |visit: &&Visit, who| visit.is_served() && visit.from() == Some(who);
-        let known = self.visits.iter().position(|visit| served_by(&visit, before))?;
+        let known = self
+            .visits
+            .iter()
+            .position(|visit| served_by(&visit, before))?;
         let come = |visit: &Visit| served_by(&visit, after);
         let first = known + self.visits.iter().skip(known).position(come)?;
         let (old, new) = self.visits.split_at(first);

@@ -194,6 +194,9 @@ fn ask<'a>(
     let ip = probe.ip();
     let mut asking = Vec::new();
     let mut echo = |kind, to| {
+        if !tools.net.has_datagrams() {
+            return;
+        }
         asking.push(Asking::new(Some(kind), probe::echo(tools.clock, to, limit)));
     };
     if !matches!(probe, Probe::Icmp { .. }) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -32,7 +33,61 @@ pub(super) fn check(place: &Place, metadata: &Value) -> Result<Vec<Finding>> {
     let mut findings = licences(place, metadata, &used);
     findings.extend(duplicates(place, metadata, &used)?);
     findings.extend(reasons(place)?);
+    findings.extend(unused(place, metadata)?);
     Ok(findings)
+}
+
+/// What a manifest asks for and no source of its crate names, and what the workspace states and
+/// no crate asks for.
+fn unused(place: &Place, metadata: &Value) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut asked_for = BTreeSet::new();
+    let ours =
+        packages(metadata).filter(|package| package.get("source").is_none_or(Value::is_null));
+    for package in ours {
+        let manifest = Path::new(text(package, "manifest_path"));
+        let Some(folder) = manifest.parent() else {
+            continue;
+        };
+        let words = super::sources::words(folder)?;
+        let wanted = package.get("dependencies").and_then(Value::as_array);
+        for dependency in wanted.into_iter().flatten() {
+            let rename = dependency.get("rename").and_then(Value::as_str);
+            let name = rename.unwrap_or(text(dependency, "name"));
+            asked_for.insert(name.to_owned());
+            if words.contains(&name.replace('-', "_")) {
+                continue;
+            }
+            let file = manifest.strip_prefix(&place.root).unwrap_or(manifest);
+            let line = line_where(manifest, |line| line.starts_with(name));
+            findings.push(Finding::new(
+                &file.display().to_string(),
+                line,
+                format!("{name} is asked for, and no source here names it"),
+                "take the line out",
+            ));
+        }
+    }
+    let manifest = place.root.join("Cargo.toml");
+    for (name, entry) in &stated(&manifest)? {
+        if entry.get("path").is_some() || asked_for.contains(name) {
+            continue;
+        }
+        let line = line_where(&manifest, |line| line.starts_with(&format!("{name} = ")));
+        let what = format!("{name} is stated, and no crate asks for it");
+        findings.push(Finding::new("Cargo.toml", line, what, "take the line out"));
+    }
+    Ok(findings)
+}
+
+/// The table `[workspace.dependencies]`.
+fn stated(manifest: &Path) -> Result<toml::Table> {
+    let source: toml::Table = toml::from_str(&fs::read_to_string(manifest)?)?;
+    let stated = source
+        .get("workspace")
+        .and_then(|workspace| workspace.get("dependencies"));
+    let stated = stated.and_then(toml::Value::as_table);
+    stated.cloned().context("[workspace.dependencies]")
 }
 
 /// The ids of packages that are built on our platform.
@@ -124,13 +179,7 @@ fn duplicates(place: &Place, metadata: &Value, used: &BTreeSet<&str>) -> Result<
 /// Every external dependency of the workspace has a line that names it in `docs/dependencies.md`.
 fn reasons(place: &Place) -> Result<Vec<Finding>> {
     let manifest = place.root.join("Cargo.toml");
-    let source: toml::Table = toml::from_str(&fs::read_to_string(&manifest)?)?;
-    let stated = source
-        .get("workspace")
-        .and_then(|workspace| workspace.get("dependencies"));
-    let stated = stated
-        .and_then(toml::Value::as_table)
-        .context("[workspace.dependencies]")?;
+    let stated = stated(&manifest)?;
     let reasons = fs::read_to_string(place.root.join(REASONS)).unwrap_or_default();
     let mut findings = Vec::new();
     for (name, entry) in stated

@@ -1,5 +1,6 @@
 //! Rules for Rust sources, line by line.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,22 @@ pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
         findings.extend(one(&name, &text));
     }
     Ok(findings)
+}
+
+/// Every word of the sources below `folder` that could be the name of a crate.
+pub(super) fn words(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    let mut words = BTreeSet::new();
+    for path in files {
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        for line in text.lines() {
+            let code = line.split("//").next().unwrap_or_default();
+            let found = code.split(|sign: char| !sign.is_alphanumeric() && sign != '_');
+            words.extend(found.map(ToOwned::to_owned));
+        }
+    }
+    Ok(words)
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

@@ -81,8 +81,10 @@ impl Drop for InWork {
 /// What a look at the activity says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// Look again after this time.
+    /// Something is going on: look again after this time.
     Wait(Duration),
+    /// Nothing is going on any more: look again after this time, or sooner if seats are short.
+    Rest(Duration),
     /// Nothing in work, nothing moved since the last look.
     Idle,
     /// The guest does not take what it asked for.
@@ -118,7 +120,7 @@ impl Judge {
             return Judgement::Wait(limits.stall);
         }
         match answered {
-            true => Judgement::Wait(limits.idle),
+            true => Judgement::Rest(limits.idle),
             false => Judgement::Idle,
         }
     }
@@ -144,7 +146,7 @@ mod tests {
         drain: Duration::ZERO,
     };
     const STALL: Judgement = Judgement::Wait(LIMITS.stall);
-    const IDLE: Judgement = Judgement::Wait(LIMITS.idle);
+    const IDLE: Judgement = Judgement::Rest(LIMITS.idle);
 
     #[test]
     fn who_never_asks_is_idle_at_the_first_look() {

@@ -5,10 +5,12 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::{Builder, Connection};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::{Activity, Judge, Judgement};
@@ -39,6 +41,19 @@ pub(super) struct House {
     pub(super) http: Builder<Streams>,
     pub(super) clock: Clock,
     pub(super) drain: Drain,
+    /// One for each connection.
+    pub(super) seats: Arc<Semaphore>,
+}
+
+impl House {
+    /// While three quarters of the seats are taken, who says nothing is waited for less long.
+    fn patience(&self, usual: Duration) -> Duration {
+        let free = self.seats.available_permits();
+        match free < self.front.limits.connections / 4 {
+            true => usual / 5,
+            false => usual,
+        }
+    }
 }
 
 /// How hyper is set up.
@@ -110,7 +125,8 @@ async fn follow(mut connection: Conversation<'_>, activity: &Activity, house: &H
     let limits = &house.front.limits;
     let counters = &house.front.counters;
     let mut judge = Judge::default();
-    let mut next = house.clock.now().mono.after(limits.first_request);
+    let first = house.patience(limits.first_request);
+    let mut next = house.clock.now().mono.after(first);
     let mut last = None;
     let mut draining = false;
     loop {
@@ -143,6 +159,7 @@ async fn follow(mut connection: Conversation<'_>, activity: &Activity, house: &H
                 return;
             }
             Judgement::Wait(span) => next = now.after(span),
+            Judgement::Rest(span) => next = now.after(house.patience(span)),
             Judgement::SlowReader => {
                 counters.refuse(Refusal::SlowReader);
                 return;
@@ -157,7 +174,7 @@ async fn follow(mut connection: Conversation<'_>, activity: &Activity, house: &H
 }
 
 /// How long a guest may take to read the farewell (GOAWAY, the rest of an answer).
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Why a connection broke, as far as it was our decision.
 fn count_end(error: &(dyn std::error::Error + 'static), activity: &Activity, counters: &Counters) {

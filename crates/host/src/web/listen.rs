@@ -28,7 +28,8 @@ pub struct WebLimits {
     pub connections_per_network: usize,
     /// Requests in work at once, over all connections.
     pub requests: usize,
-    /// Requests at once on one HTTP/2 connection.
+    /// Requests at once on one HTTP/2 connection. Guests take 100 for granted before they have heard
+    /// (RFC 9113 §6.5.2).
     pub streams: u32,
     /// Bytes of a request's head.
     pub header_bytes: usize,
@@ -56,7 +57,7 @@ impl Default for WebLimits {
             connections: 8192,
             connections_per_network: 512,
             requests: 2048,
-            streams: 64,
+            streams: 128,
             header_bytes: 32 * 1024,
             headers: 100,
             body_bytes: 64 * 1024 * 1024,

@@ -139,16 +139,17 @@ async fn start(
     };
     let (http_at, https_at) = (addresses(&http)?, addresses(&https)?);
     let limits = front.limits.clone();
+    let seats = limits.connections.min(Semaphore::MAX_PERMITS);
+    let seats = Arc::new(Semaphore::new(seats));
     let door = Arc::new(Door {
         house: Arc::new(House {
             http: connection::builder(&limits, &host.tasks),
             front,
             clock: host.clock.clone(),
             drain,
+            seats: Arc::clone(&seats),
         }),
-        seats: Arc::new(Semaphore::new(
-            limits.connections.min(Semaphore::MAX_PERMITS),
-        )),
+        seats,
         guests: Guests::new(limits.connections, limits.connections_per_network),
         listen,
         tasks: host.tasks.clone(),

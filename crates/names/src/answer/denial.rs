@@ -37,7 +37,9 @@ impl<'z> Run<'z, '_, '_> {
         encloser: &[u8],
         next_closer: &[u8],
     ) -> Result<(), Cut> {
-        let Some(wildcard) = WildcardName::below(encloser) else { return Ok(()) };
+        let Some(wildcard) = WildcardName::below(encloser) else {
+            return Ok(());
+        };
         match self.zone.denial() {
             Denial::Unsigned => Ok(()),
             Denial::Nsec => self.nsec(&[name, wildcard.as_wire()]),
@@ -61,9 +63,12 @@ impl<'z> Run<'z, '_, '_> {
     pub(super) fn prove_wildcard_no_data(
         &mut self,
         name: &[u8],
-        wildcard: &[u8],
         encloser: &[u8],
     ) -> Result<(), Cut> {
+        let Some(wildcard) = WildcardName::below(encloser) else {
+            return Ok(());
+        };
+        let wildcard = wildcard.as_wire();
         match self.zone.denial() {
             Denial::Unsigned => Ok(()),
             Denial::Nsec => self.nsec(&[name, wildcard]),
@@ -84,7 +89,11 @@ impl<'z> Run<'z, '_, '_> {
                 let mut at = Some(cut);
                 while let Some(name) = at {
                     if self.nsec3_match(name)? {
-                        return if name == cut { Ok(()) } else { self.nsec3(&[next_closer]) };
+                        return if name == cut {
+                            Ok(())
+                        } else {
+                            self.nsec3(&[next_closer])
+                        };
                     }
                     next_closer = name;
                     at = parent(name).filter(|_| name != self.zone.apex().as_wire());
@@ -109,7 +118,9 @@ impl<'z> Run<'z, '_, '_> {
     fn nsec3(&mut self, names: &[&[u8]]) -> Result<(), Cut> {
         let zone = self.zone;
         for name in names {
-            let found = self.hash(name).and_then(|hash| zone.nsec3_at_or_before(&hash));
+            let found = self
+                .hash(name)
+                .and_then(|hash| zone.nsec3_at_or_before(&hash));
             if let Some((_, owner, set)) = found {
                 self.prove(owner, set)?;
             }
@@ -120,8 +131,12 @@ impl<'z> Run<'z, '_, '_> {
     /// The NSEC3 of exactly this name, if it has one.
     fn nsec3_match(&mut self, name: &[u8]) -> Result<bool, Cut> {
         let zone = self.zone;
-        let found = self.hash(name).and_then(|hash| zone.nsec3_at_or_before(&hash));
-        let Some((true, owner, set)) = found else { return Ok(false) };
+        let found = self
+            .hash(name)
+            .and_then(|hash| zone.nsec3_at_or_before(&hash));
+        let Some((true, owner, set)) = found else {
+            return Ok(false);
+        };
         self.prove(owner, set)?;
         Ok(true)
     }
@@ -138,7 +153,9 @@ impl<'z> Run<'z, '_, '_> {
     }
 
     fn hash(&self, name: &[u8]) -> Option<[u8; 20]> {
-        let Denial::Nsec3 { iterations, salt } = self.zone.denial() else { return None };
+        let Denial::Nsec3 { iterations, salt } = self.zone.denial() else {
+            return None;
+        };
         if *iterations > MOST_ITERATIONS {
             return None;
         }

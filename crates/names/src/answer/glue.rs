@@ -33,16 +33,25 @@ impl<'z> Run<'z, '_, '_> {
 
     fn glue(&mut self, cut: &[u8], server: &[u8], required: bool) -> Result<(), Cut> {
         let mut name = [0; MAX_NAME];
-        let Some(len) = lower_into(server, &mut name) else { return Ok(()) };
+        let Some(len) = lower_into(server, &mut name) else {
+            return Ok(());
+        };
         let name = name.get(..len).unwrap_or(&[0]);
-        let steered = self.overlay.is_some_and(|overlay| overlay.get(name).is_some());
+        let steered = self
+            .overlay
+            .is_some_and(|overlay| overlay.get(name).is_some());
         if is_at_or_below(name, cut) != required || steered {
             return Ok(());
         }
-        let Some(node) = self.zone.node(name) else { return Ok(()) };
+        let Some(node) = self.zone.node(name) else {
+            return Ok(());
+        };
         let dnssec = std::mem::replace(&mut self.dnssec, false);
         let mut result = Ok(());
-        for set in [code::A, code::AAAA].iter().filter_map(|rtype| node.get(*rtype)) {
+        for set in [code::A, code::AAAA]
+            .iter()
+            .filter_map(|rtype| node.get(*rtype))
+        {
             let pushed = self.set(Section::Additional, name, set, set.ttl);
             if required && pushed.is_err() {
                 result = pushed;

@@ -5,13 +5,20 @@ use host::config::Document;
 
 fn read_text(text: &str) -> (Option<Organisation>, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("tsig.key"), "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n")
-        .expect("a key");
+    std::fs::write(
+        folder.path().join("tsig.key"),
+        "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
+    )
+    .expect("a key");
     let document = Document::new(folder.path().join("servergate.toml"), text);
     let standby = ["192.0.2.7".parse().expect("an address")];
     let organisation =
         document.read(|fields| read(&fields, OrganisationId::new("verein.test"), &standby));
-    let problems = document.problems().iter().map(|problem| problem.message.clone()).collect();
+    let problems = document
+        .problems()
+        .iter()
+        .map(|problem| problem.message.clone())
+        .collect();
     (organisation, problems)
 }
 
@@ -36,14 +43,45 @@ fn mistakes_are_named_with_what_to_write() {
         "zones = [\"verein.test\"]\nnotify = [\"192.0.2.9:53\"]\n\
          steer = { via = \"secondary\", names = [\"www.stadt.test\"] }\n",
     );
-    assert!(problems.iter().any(|problem| problem.contains("primary is missing")), "{problems:?}");
-    assert!(problems.iter().any(|problem| problem.contains("a key is needed")), "{problems:?}");
-    assert!(problems.iter().any(|problem| problem.contains("none of `zones`")), "{problems:?}");
-    let (_, problems) = read_text("steer = { via = \"zone\", names = [\"www.gate.verein.test\"] }\n");
-    assert!(problems.iter().any(|problem| problem.contains("steer.zone is missing")), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("primary is missing")),
+        "{problems:?}"
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("a key is needed")),
+        "{problems:?}"
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("none of `zones`")),
+        "{problems:?}"
+    );
+    let (_, problems) =
+        read_text("steer = { via = \"zone\", names = [\"www.gate.verein.test\"] }\n");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("steer.zone is missing")),
+        "{problems:?}"
+    );
     let (_, problems) = read_text("steer = { names = [\"a..b\"] }\n");
-    assert!(problems.iter().any(|problem| problem.contains("steer.via is missing")), "{problems:?}");
-    assert!(problems.iter().any(|problem| problem.contains("should be a domain name")), "{problems:?}");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("steer.via is missing")),
+        "{problems:?}"
+    );
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("should be a domain name")),
+        "{problems:?}"
+    );
 }
 
 #[test]

@@ -132,8 +132,9 @@ async fn serve(
         }
         while let Some(message) = frames.next() {
             let zones = shared.desk.published.load();
-            let handled =
-                shared.desk.handle(&zones, message, peer, Transport::Tcp, &mut answer);
+            let handled = shared
+                .desk
+                .handle(&zones, message, peer, Transport::Tcp, &mut answer);
             drop(zones);
             output.clear();
             match handled {

@@ -36,7 +36,7 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
         headers: MultiHeaders::preallocate(BATCH, None),
         received: Box::new([[0; LARGEST]; BATCH]),
-        answers: vec![Vec::with_capacity(1232); BATCH],
+        answers: std::iter::repeat_with(|| Vec::with_capacity(1232)).take(BATCH).collect(),
         to: Vec::with_capacity(BATCH),
     });
 }
@@ -78,14 +78,19 @@ impl Scratch {
     fn batch(&mut self, socket: &UdpSocket, desk: &Desk) -> io::Result<usize> {
         self.to.clear();
         let count = {
-            let mut slices = self.received.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+            let mut slices = self
+                .received
+                .each_mut()
+                .map(|buffer| [IoSliceMut::new(buffer)]);
             let fd = socket.as_raw_fd();
             let flags = MsgFlags::MSG_DONTWAIT;
             let results = recvmmsg(fd, &mut self.headers, slices.iter_mut(), flags, None)?;
             let mut count = 0;
             for (index, message) in results.enumerate() {
                 count += 1;
-                let Some(peer) = message.address.as_ref().and_then(address) else { continue };
+                let Some(peer) = message.address.as_ref().and_then(address) else {
+                    continue;
+                };
                 if message.bytes >= LARGEST {
                     desk.counters.refused(Refused::Oversized);
                     continue;
@@ -98,9 +103,14 @@ impl Scratch {
         let zones = desk.published.load();
         let mut answered = 0;
         for place in 0..self.to.len() {
-            let Some((packed, peer)) = self.to.get(place).copied() else { break };
+            let Some((packed, peer)) = self.to.get(place).copied() else {
+                break;
+            };
             let (index, len) = (packed >> 16, packed & 0xffff);
-            let message = self.received.get(index).and_then(|buffer| buffer.get(..len));
+            let message = self
+                .received
+                .get(index)
+                .and_then(|buffer| buffer.get(..len));
             let (Some(message), Some(out)) = (message, self.answers.get_mut(answered)) else {
                 continue;
             };
@@ -116,12 +126,21 @@ impl Scratch {
     }
 
     fn send(&mut self, socket: &UdpSocket, desk: &Desk) {
-        let peers: Vec<SocketAddrAny> =
-            self.to.iter().map(|(_, peer)| SocketAddrAny::from(*peer)).collect();
-        let slices: Vec<[IoSlice<'_>; 1]> =
-            self.answers.iter().take(peers.len()).map(|answer| [IoSlice::new(answer)]).collect();
-        let mut no_control: Vec<SendAncillaryBuffer<'_, '_, '_>> =
-            peers.iter().map(|_| SendAncillaryBuffer::default()).collect();
+        let peers: Vec<SocketAddrAny> = self
+            .to
+            .iter()
+            .map(|(_, peer)| SocketAddrAny::from(*peer))
+            .collect();
+        let slices: Vec<[IoSlice<'_>; 1]> = self
+            .answers
+            .iter()
+            .take(peers.len())
+            .map(|answer| [IoSlice::new(answer)])
+            .collect();
+        let mut no_control: Vec<SendAncillaryBuffer<'_, '_, '_>> = peers
+            .iter()
+            .map(|_| SendAncillaryBuffer::default())
+            .collect();
         let parts = peers.iter().zip(&slices).zip(&mut no_control);
         let mut messages: Vec<MMsgHdr<'_>> = parts
             .map(|((peer, slices), control)| MMsgHdr::new_with_addr(peer, slices, control))

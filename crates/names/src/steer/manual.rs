@@ -51,7 +51,10 @@ pub fn verify(name: &Name, found: &Lookup, leads: &Addresses) -> Result<(), Stri
         .collect();
     match (missing.is_empty(), foreign.is_empty()) {
         (true, true) => Ok(()),
-        (false, true) => Err(format!("{name} does not lead to {} yet", missing.join(", "))),
+        (false, true) => Err(format!(
+            "{name} does not lead to {} yet",
+            missing.join(", ")
+        )),
         (_, false) => Err(format!("{name} still leads to {}", foreign.join(", "))),
     }
 }

@@ -23,14 +23,16 @@ pub struct Limits {
 impl Default for Limits {
     /// One million records, 96 MiB.
     fn default() -> Self {
-        Self { records: 1_000_000, bytes: 96 << 20 }
+        Self {
+            records: 1_000_000,
+            bytes: 96 << 20,
+        }
     }
 }
 
 /// Why a transfer brought nothing.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
+pub(crate) enum Fault {
     /// No connection, or it broke.
     #[error("the primary cannot be reached")]
     Unreachable(#[source] io::Error),
@@ -41,7 +43,9 @@ pub enum Fault {
     #[error("the primary's answer is not understood: {0}")]
     Malformed(String),
     /// The signature is missing or wrong.
-    #[error("the primary's signature: {0}; is the key the same on both sides, and the clock right?")]
+    #[error(
+        "the primary's signature: {0}; is the key the same on both sides, and the clock right?"
+    )]
     Signature(String),
     /// It does not end.
     #[error("the transfer is larger than {0} records or the bytes allowed for them")]
@@ -109,8 +113,10 @@ impl Assembler {
         // Compression can make much of little; what is kept is bounded below as well.
         self.bytes = self.bytes.saturating_add(message.as_slice().len());
         let malformed = |error: &dyn std::fmt::Display| Fault::Malformed(error.to_string());
-        let updates =
-            self.interpreter.interpret_response(message).map_err(|error| malformed(&error))?;
+        let updates = self
+            .interpreter
+            .interpret_response(message)
+            .map_err(|error| malformed(&error))?;
         for update in updates {
             let update = match update {
                 Ok(update) => update,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use domain::base::iana::{Class, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
-use domain::base::{Message, Name as WireName};
 use domain::base::rdata::UnknownRecordData;
+use domain::base::{Message, Name as WireName};
 use domain::rdata::Soa as SoaData;
 use domain::tsig::Key;
 use host::Clock;
@@ -109,9 +109,18 @@ impl Talk {
         let mut stream = within(CONNECT, connect).await.map_err(Fault::Unreachable)?;
         let mut framed = Vec::with_capacity(question.len() + 2);
         crate::wire::push_frame(&mut framed, &question);
-        within(CONNECT, stream.write_all(&framed)).await.map_err(Fault::Unreachable)?;
+        within(CONNECT, stream.write_all(&framed))
+            .await
+            .map_err(Fault::Unreachable)?;
         let clock = primary.clock.clone();
-        Ok(Self { stream, clock, checks, id, rtype, first: true })
+        Ok(Self {
+            stream,
+            clock,
+            checks,
+            id,
+            rtype,
+            first: true,
+        })
     }
 
     async fn next(&mut self) -> Result<Message<bytes::Bytes>, Fault> {
@@ -125,7 +134,9 @@ impl Talk {
         let mut message = Message::from_octets(bytes)
             .map_err(|_| Fault::Malformed("a message without a header".to_owned()))?;
         // RFC 8945 §5.3.1: each message is checked before a byte of it is believed.
-        let checked = self.checks.check(&mut message, tsig_time(self.clock.now().wall));
+        let checked = self
+            .checks
+            .check(&mut message, tsig_time(self.clock.now().wall));
         let refused = message.header().rcode();
         if let Err(what) = checked {
             // An unsigned refusal is told as what it is; it changes nothing either way.

@@ -46,7 +46,9 @@ pub(crate) fn error_answer(
     message: &Message<Vec<u8>>,
     out: &mut Vec<u8>,
 ) -> bool {
-    let Ok(answer) = error.build_message(message, MessageBuilder::new_vec()) else { return false };
+    let Ok(answer) = error.build_message(message, MessageBuilder::new_vec()) else {
+        return false;
+    };
     out.clear();
     out.extend_from_slice(&answer.finish());
     true
@@ -61,7 +63,9 @@ pub(crate) fn sign_answer(
     now: Time48,
 ) -> bool {
     for whole in [true, false] {
-        let Some(mut answer) = rebuild(out, whole) else { return false };
+        let Some(mut answer) = rebuild(out, whole) else {
+            return false;
+        };
         let signed = transaction.clone().answer(&mut answer, now).is_ok();
         let signed_bytes = answer.finish().into_target();
         if signed && signed_bytes.len() <= limit {
@@ -82,8 +86,11 @@ fn rebuild(bytes: &[u8], whole: bool) -> Option<AdditionalBuilder<StaticCompress
         builder.push(question.ok()?).ok()?;
     }
     let mut builder = builder.answer();
-    let (answer, authority, additional) =
-        (message.answer().ok()?, message.authority().ok()?, message.additional().ok()?);
+    let (answer, authority, additional) = (
+        message.answer().ok()?,
+        message.authority().ok()?,
+        message.additional().ok()?,
+    );
     if !whole {
         builder.header_mut().set_tc(true);
         return Some(builder.additional());
@@ -121,7 +128,9 @@ impl Checks {
         question: &mut AdditionalBuilder<Vec<u8>>,
         now: Time48,
     ) -> Option<Self> {
-        let Some(key) = key else { return Some(Self(None)) };
+        let Some(key) = key else {
+            return Some(Self(None));
+        };
         let sequence = ClientSequence::request(Arc::clone(key), question, now).ok()?;
         Some(Self(Some(sequence)))
     }
@@ -133,13 +142,17 @@ impl Checks {
         now: Time48,
     ) -> Result<(), String> {
         match &mut self.0 {
-            Some(sequence) => sequence.answer(message, now).map_err(|error| error.to_string()),
+            Some(sequence) => sequence
+                .answer(message, now)
+                .map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
     /// Checks that the last answer was signed.
     pub(crate) fn done(self) -> Result<(), String> {
-        self.0.map_or(Ok(()), |sequence| sequence.done().map_err(|error| error.to_string()))
+        self.0.map_or(Ok(()), |sequence| {
+            sequence.done().map_err(|error| error.to_string())
+        })
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use domain::base::iana::{Class, Opcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
-use domain::base::{Message, Name as WireName};
 use domain::base::rdata::UnknownRecordData;
+use domain::base::{Message, Name as WireName};
 use domain::tsig::Key;
 use host::Clock;
 use host::net::within;
@@ -31,13 +31,17 @@ pub(crate) async fn notify(
         SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let Ok(socket) = tokio::net::UdpSocket::bind(unspecified).await else { return false };
+    let Ok(socket) = tokio::net::UdpSocket::bind(unspecified).await else {
+        return false;
+    };
     if socket.connect(to).await.is_err() {
         return false;
     }
     for attempt in 0..TRIES {
         let now = tsig_time(clock.now().wall);
-        let Some((bytes, mut checks, id)) = notice(zone, key, now) else { return false };
+        let Some((bytes, mut checks, id)) = notice(zone, key, now) else {
+            return false;
+        };
         let wait = FIRST_WAIT.saturating_mul(1 << attempt);
         let exchange = async {
             socket.send(&bytes).await?;
@@ -45,8 +49,12 @@ pub(crate) async fn notify(
             loop {
                 let len = socket.recv(&mut answer).await?;
                 let bytes = answer.get(..len).unwrap_or_default().to_vec();
-                let Ok(mut message) = Message::from_octets(bytes) else { continue };
-                let signed = checks.check(&mut message, tsig_time(clock.now().wall)).is_ok();
+                let Ok(mut message) = Message::from_octets(bytes) else {
+                    continue;
+                };
+                let signed = checks
+                    .check(&mut message, tsig_time(clock.now().wall))
+                    .is_ok();
                 let header = message.header();
                 if signed && header.id() == id && header.qr() && header.opcode() == Opcode::NOTIFY {
                     return Ok(());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::{MessageBuilder, StaticCompressor};
-use domain::base::{Message, Name as WireName, Ttl};
 use domain::base::rdata::UnknownRecordData;
+use domain::base::{Message, Name as WireName, Ttl};
 use domain::rdata::tsig::Time48;
 use domain::tsig::{Key, ServerSequence, ServerTransaction};
 
@@ -28,7 +28,9 @@ pub(crate) enum Plan {
 impl Plan {
     /// What answers a request that names `serial` (none: AXFR).
     pub(crate) fn of(zone: &Zone, history: &[Arc<Diff>], serial: Option<u32>) -> Self {
-        let Some(serial) = serial else { return Self::Whole };
+        let Some(serial) = serial else {
+            return Self::Whole;
+        };
         let current = zone.soa().serial;
         if !crate::secondary::is_newer(current, serial) {
             return Self::Nothing;
@@ -68,7 +70,13 @@ impl<'z> Outward<'z> {
             }
         };
         let sequence = ServerSequence::from(transaction);
-        Self { records, pending: None, sequence, request, first: true }
+        Self {
+            records,
+            pending: None,
+            sequence,
+            request,
+            first: true,
+        }
     }
 
     /// The next message, signed; `None` after the last.

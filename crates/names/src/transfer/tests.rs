@@ -65,10 +65,15 @@ fn zone(serial: u32, content: &Content) -> Zone {
 fn diff((from, before): (u32, &Content), (to, after): (u32, &Content)) -> Diff {
     let apex = name("verein.test");
     let mut diff = Diff::default();
-    diff.removed.push(apex.as_wire(), code::SOA, 3600, &soa(from));
-    before.difference(after).for_each(|item| push(&mut diff.removed, item));
+    diff.removed
+        .push(apex.as_wire(), code::SOA, 3600, &soa(from));
+    before
+        .difference(after)
+        .for_each(|item| push(&mut diff.removed, item));
     diff.added.push(apex.as_wire(), code::SOA, 3600, &soa(to));
-    after.difference(before).for_each(|item| push(&mut diff.added, item));
+    after
+        .difference(before)
+        .for_each(|item| push(&mut diff.added, item));
     diff
 }
 
@@ -100,7 +105,9 @@ fn take(
     let mut assembler = Assembler::new(limits);
     for bytes in messages {
         let mut message = Message::from_octets(bytes.clone()).expect("a header");
-        checks.check(&mut message, now()).map_err(Fault::Signature)?;
+        checks
+            .check(&mut message, now())
+            .map_err(Fault::Signature)?;
         let message = Message::from_octets(Bytes::from(message.into_octets())).expect("a header");
         if let Some(fetched) = assembler.take(message)? {
             checks.done().map_err(Fault::Signature)?;
@@ -183,7 +190,9 @@ proptest! {
 
 #[test]
 fn a_transfer_that_is_cut_brings_nothing() {
-    let content = (0..=255).flat_map(|host| (0..8).map(move |value| (host, true, value))).collect();
+    let content = (0..=255)
+        .flat_map(|host| (0..8).map(move |value| (host, true, value)))
+        .collect();
     let zone = zone(1, &content);
     let (checks, messages) = exchange(&zone, &Plan::Whole, Rtype::AXFR);
     assert!(messages.len() > 2, "{} messages", messages.len());
@@ -195,7 +204,16 @@ fn a_transfer_that_is_cut_brings_nothing() {
 fn a_transfer_over_the_limits_is_given_up() {
     let content = (0..=255).map(|host| (host, true, 1)).collect();
     let zone = zone(1, &content);
-    for limits in [Limits { records: 100, bytes: 1 << 20 }, Limits { records: 1000, bytes: 2000 }] {
+    for limits in [
+        Limits {
+            records: 100,
+            bytes: 1 << 20,
+        },
+        Limits {
+            records: 1000,
+            bytes: 2000,
+        },
+    ] {
         let (checks, messages) = exchange(&zone, &Plan::Whole, Rtype::AXFR);
         let taken = take(checks, &messages, limits);
         assert!(matches!(taken, Err(Fault::TooLarge(_))), "{taken:?}");

@@ -111,7 +111,9 @@ pub(crate) fn count_labels(name: &[u8]) -> usize {
 pub(crate) fn parent(name: &[u8]) -> Option<&[u8]> {
     match name.first() {
         None | Some(0) => None,
-        Some(len) => name.get(1 + usize::from(*len)..).filter(|rest| !rest.is_empty()),
+        Some(len) => name
+            .get(1 + usize::from(*len)..)
+            .filter(|rest| !rest.is_empty()),
     }
 }
 
@@ -181,7 +183,10 @@ mod tests {
             "*.z.example",
             "\\200.z.example",
         ];
-        let keys: Vec<_> = sorted.iter().map(|text| canonical_key(name(text).as_wire())).collect();
+        let keys: Vec<_> = sorted
+            .iter()
+            .map(|text| canonical_key(name(text).as_wire()))
+            .collect();
         assert!(keys.is_sorted(), "{keys:?}");
     }
 
@@ -196,9 +201,15 @@ mod tests {
     #[test]
     fn below_is_by_label_not_by_text() {
         let apex = name("verein.test");
-        assert!(is_at_or_below(name("www.verein.test").as_wire(), apex.as_wire()));
+        assert!(is_at_or_below(
+            name("www.verein.test").as_wire(),
+            apex.as_wire()
+        ));
         assert!(is_at_or_below(apex.as_wire(), apex.as_wire()));
-        assert!(!is_at_or_below(name("notverein.test").as_wire(), apex.as_wire()));
+        assert!(!is_at_or_below(
+            name("notverein.test").as_wire(),
+            apex.as_wire()
+        ));
         assert!(!is_at_or_below(name("test").as_wire(), apex.as_wire()));
     }
 

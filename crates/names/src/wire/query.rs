@@ -82,7 +82,11 @@ pub fn parse(message: &[u8]) -> Result<Query, Refusal> {
     if flags & 0x8000 != 0 {
         return Err(Refusal::Drop);
     }
-    let bare = |rcode| Refusal::Code { rcode, question_end: HEADER, edns: false };
+    let bare = |rcode| Refusal::Code {
+        rcode,
+        question_end: HEADER,
+        edns: false,
+    };
     let opcode = u8::try_from((flags >> 11) & 0xf).unwrap_or(0xf);
     if opcode != code::OPCODE_QUERY && opcode != code::OPCODE_NOTIFY {
         return Err(bare(code::NOTIMP));
@@ -118,15 +122,22 @@ pub fn parse(message: &[u8]) -> Result<Query, Refusal> {
     if query.edns.is_some_and(|edns| edns.version != 0) {
         // RFC 6891 §6.1.3.
         let question_end = query.question_end;
-        return Err(Refusal::Code { rcode: code::BADVERS, question_end, edns: true });
+        return Err(Refusal::Code {
+            rcode: code::BADVERS,
+            question_end,
+            edns: true,
+        });
     }
     Ok(query)
 }
 
 /// Walks over what follows the question: OPT, TSIG, the SOA of a NOTIFY or IXFR.
 fn records(message: &[u8], counts: [u16; 4], query: &mut Query) -> Result<(), Refusal> {
-    let malformed =
-        Refusal::Code { rcode: code::FORMERR, question_end: query.question_end, edns: false };
+    let malformed = Refusal::Code {
+        rcode: code::FORMERR,
+        question_end: query.question_end,
+        edns: false,
+    };
     let mut at = query.question_end;
     let total: u32 = counts.iter().skip(1).map(|count| u32::from(*count)).sum();
     let additional_from = u32::from(counts[1]) + u32::from(counts[2]);
@@ -146,8 +157,11 @@ fn records(message: &[u8], counts: [u16; 4], query: &mut Query) -> Result<(), Re
                     return Err(malformed);
                 }
                 let [_, version, flags, _] = ttl.to_be_bytes();
-                query.edns =
-                    Some(Edns { udp_size: class, version, dnssec_ok: flags & 0x80 != 0 });
+                query.edns = Some(Edns {
+                    udp_size: class,
+                    version,
+                    dnssec_ok: flags & 0x80 != 0,
+                });
             }
             code::TSIG => {
                 // RFC 8945 §5.1: the last record of the additional section, and only there.
@@ -164,7 +178,11 @@ fn records(message: &[u8], counts: [u16; 4], query: &mut Query) -> Result<(), Re
         }
         at = end;
     }
-    if at == message.len() { Ok(()) } else { Err(malformed) }
+    if at == message.len() {
+        Ok(())
+    } else {
+        Err(malformed)
+    }
 }
 
 /// The place after the name at `at`; pointers end it (they are not followed).

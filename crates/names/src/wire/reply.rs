@@ -115,7 +115,11 @@ impl<'b> Reply<'b> {
     }
 
     pub(crate) fn mark(&self) -> Mark {
-        Mark { len: self.buf.len(), known: self.known_len, counts: self.counts }
+        Mark {
+            len: self.buf.len(),
+            known: self.known_len,
+            counts: self.counts,
+        }
     }
 
     pub(crate) fn rewind(&mut self, mark: Mark) {
@@ -187,14 +191,17 @@ impl<'b> Reply<'b> {
                 return;
             }
             self.remember(self.buf.len(), rest.len());
-            self.buf.extend_from_slice(rest.get(..rest.len() - up.len()).unwrap_or_default());
+            self.buf
+                .extend_from_slice(rest.get(..rest.len() - up.len()).unwrap_or_default());
             rest = up;
         }
         self.buf.push(0);
     }
 
     fn remember(&mut self, at: usize, len: usize) {
-        let (Ok(at), Ok(len)) = (u16::try_from(at), u8::try_from(len)) else { return };
+        let (Ok(at), Ok(len)) = (u16::try_from(at), u8::try_from(len)) else {
+            return;
+        };
         if at < 0x4000
             && let Some(slot) = self.known.get_mut(self.known_len)
         {
@@ -205,14 +212,20 @@ impl<'b> Reply<'b> {
 
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.known.get(..self.known_len)?;
-        let same_len = known.iter().filter(|(_, len)| usize::from(*len) == name.len());
-        same_len.map(|(at, _)| *at).find(|at| self.is_at(usize::from(*at), name))
+        let same_len = known
+            .iter()
+            .filter(|(_, len)| usize::from(*len) == name.len());
+        same_len
+            .map(|(at, _)| *at)
+            .find(|at| self.is_at(usize::from(*at), name))
     }
 
     /// Whether the name written at `at` is `name`. Our own pointers only lead backwards.
     fn is_at(&self, mut at: usize, mut name: &[u8]) -> bool {
         loop {
-            let (Some(&len), Some(&want)) = (self.buf.get(at), name.first()) else { return false };
+            let (Some(&len), Some(&want)) = (self.buf.get(at), name.first()) else {
+                return false;
+            };
             if len >= 0xc0 {
                 let low = self.buf.get(at + 1).copied().unwrap_or(0);
                 let next = usize::from(len & 0x3f) << 8 | usize::from(low);
@@ -256,15 +269,22 @@ impl<'b> Reply<'b> {
         }
         let questions = u16::from(self.question_end > HEADER);
         let counts = [questions, self.counts[0], self.counts[1], additional];
-        let Some(header) = self.buf.get_mut(..HEADER) else { return };
-        let [_, _, first, second, ..] = header else { return };
+        let Some(header) = self.buf.get_mut(..HEADER) else {
+            return;
+        };
+        let [_, _, first, second, ..] = header else {
+            return;
+        };
         // QR; opcode and RD stay as asked; RA, Z and AD are never set by us.
         *first = 0x80
             | (*first & 0x79)
             | if authoritative { 0x04 } else { 0 }
             | if truncated { 0x02 } else { 0 };
         *second = (*second & 0x10) | (low & 0x0f);
-        for (place, count) in header.iter_mut().skip(4).zip(counts.iter().flat_map(|c| c.to_be_bytes()))
+        for (place, count) in header
+            .iter_mut()
+            .skip(4)
+            .zip(counts.iter().flat_map(|c| c.to_be_bytes()))
         {
             *place = count;
         }

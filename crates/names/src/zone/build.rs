@@ -38,7 +38,9 @@ impl Zone {
         }
         let mut zone = Self::empty(apex);
         for of_owner in sorted.chunk_by(same_set) {
-            let Some(first) = of_owner.first() else { continue };
+            let Some(first) = of_owner.first() else {
+                continue;
+            };
             if is_at_or_below(first.owner, zone.apex.as_wire()) {
                 zone.put(Name::from_lower(first.owner), group(of_owner));
             }
@@ -52,7 +54,14 @@ impl Zone {
             apex,
             apex_labels,
             nodes: imbl::HashMap::new(),
-            soa: Soa { serial: 0, refresh: 0, retry: 0, expire: 0, minimum: 0, ttl: 0 },
+            soa: Soa {
+                serial: 0,
+                refresh: 0,
+                retry: 0,
+                expire: 0,
+                minimum: 0,
+                ttl: 0,
+            },
             records: 0,
             signed: false,
             denial: Denial::Unsigned,
@@ -65,7 +74,9 @@ impl Zone {
     /// non-terminals right.
     pub(super) fn put(&mut self, owner: Name, sets: Vec<RecordSet>) {
         let count = |sets: &[RecordSet]| -> usize {
-            sets.iter().map(|set| set.data().count() + set.signatures().count()).sum()
+            sets.iter()
+                .map(|set| set.data().count() + set.signatures().count())
+                .sum()
         };
         let has = |rtype| sets.iter().any(|set| set.rtype == rtype && !set.is_empty());
         let key = || crate::wire::canonical_key(owner.as_wire());
@@ -111,7 +122,10 @@ impl Zone {
                 node.children += 1;
                 return;
             }
-            let between = Node { sets: Arc::from([]), children: 1 };
+            let between = Node {
+                sets: Arc::from([]),
+                children: 1,
+            };
             self.nodes.insert(Name::from_lower(up), between);
             at = up;
         }
@@ -123,7 +137,9 @@ impl Zone {
         while at != self.apex.as_wire() {
             self.nodes.remove(at);
             let Some(up) = parent(at) else { return };
-            let Some(node) = self.nodes.get_mut(up) else { return };
+            let Some(node) = self.nodes.get_mut(up) else {
+                return;
+            };
             node.children = node.children.saturating_sub(1);
             if node.children > 0 || !node.sets.is_empty() {
                 return;
@@ -138,12 +154,17 @@ impl Zone {
         let apex = self.apex_node().ok_or_else(no_soa)?;
         let set = apex.get(code::SOA).ok_or_else(no_soa)?;
         let mut soas = set.data();
-        let soa = soas.next().and_then(|data| Soa::of_data(data, set.ttl)).ok_or_else(no_soa)?;
+        let soa = soas
+            .next()
+            .and_then(|data| Soa::of_data(data, set.ttl))
+            .ok_or_else(no_soa)?;
         if soas.next().is_some() {
             return Err(ZoneFault::TwoSoas(self.apex));
         }
         let signed = apex.get(code::DNSKEY).is_some() || set.signatures().next().is_some();
-        let param = apex.get(code::NSEC3PARAM).and_then(|set| set.data().find_map(nsec3_param));
+        let param = apex
+            .get(code::NSEC3PARAM)
+            .and_then(|set| set.data().find_map(nsec3_param));
         let denial = match param {
             Some(param) if !self.nsec3.is_empty() => param,
             _ if apex.get(code::NSEC).is_some() => Denial::Nsec,
@@ -160,7 +181,10 @@ fn nsec3_param(data: &[u8]) -> Option<Denial> {
         return None;
     };
     let salt = salt.get(..usize::from(salt_len))?.into();
-    Some(Denial::Nsec3 { iterations: u16::from_be_bytes([high, low]), salt })
+    Some(Denial::Nsec3 {
+        iterations: u16::from_be_bytes([high, low]),
+        salt,
+    })
 }
 
 /// The hash that the first label spells (RFC 5155 §3.3: base32hex without padding).
@@ -215,7 +239,12 @@ fn group(of_owner: &[Record<'_>]) -> Vec<RecordSet> {
             list.sort_unstable();
             list.dedup();
         }
-        sets.push(RecordSet::new(rtype, ttl.unwrap_or(signature_ttl), &data, &signatures));
+        sets.push(RecordSet::new(
+            rtype,
+            ttl.unwrap_or(signature_ttl),
+            &data,
+            &signatures,
+        ));
     }
     sets
 }

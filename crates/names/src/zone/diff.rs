@@ -47,7 +47,10 @@ impl Diff {
 }
 
 fn serial(records: &Records) -> Option<u32> {
-    let soa = records.iter().next().filter(|record| record.rtype == code::SOA)?;
+    let soa = records
+        .iter()
+        .next()
+        .filter(|record| record.rtype == code::SOA)?;
     Some(Soa::of_data(soa.data, soa.ttl)?.serial)
 }
 
@@ -66,19 +69,29 @@ impl Zone {
         let mut changes: BTreeMap<&[u8], BTreeMap<u16, Change<'_>>> = BTreeMap::new();
         for record in &diff.removed {
             let of_owner = changes.entry(record.owner).or_default();
-            of_owner.entry(covered(&record)).or_default().removed.push(record);
+            of_owner
+                .entry(covered(&record))
+                .or_default()
+                .removed
+                .push(record);
         }
         for record in &diff.added {
             let of_owner = changes.entry(record.owner).or_default();
-            of_owner.entry(covered(&record)).or_default().added.push(record);
+            of_owner
+                .entry(covered(&record))
+                .or_default()
+                .added
+                .push(record);
         }
         let mut next = self.clone();
         for (owner, of_owner) in changes {
             if !is_at_or_below(owner, self.apex.as_wire()) {
                 continue;
             }
-            let mut sets: Vec<RecordSet> =
-                self.node(owner).map(|node| node.sets.to_vec()).unwrap_or_default();
+            let mut sets: Vec<RecordSet> = self
+                .node(owner)
+                .map(|node| node.sets.to_vec())
+                .unwrap_or_default();
             for (rtype, change) in of_owner {
                 let before = sets.iter().position(|set| set.rtype == rtype);
                 let before = before.map(|index| sets.swap_remove(index));
@@ -99,22 +112,39 @@ impl Change<'_> {
         before: Option<&RecordSet>,
     ) -> Result<Option<RecordSet>, &'static str> {
         let mut data: Vec<&[u8]> = before.map(|set| set.data().collect()).unwrap_or_default();
-        let mut signatures: Vec<&[u8]> =
-            before.map(|set| set.signatures().collect()).unwrap_or_default();
+        let mut signatures: Vec<&[u8]> = before
+            .map(|set| set.signatures().collect())
+            .unwrap_or_default();
         let is_signature = |record: &Record<'_>| record.rtype == code::RRSIG;
         for record in &self.removed {
-            let list = if is_signature(record) { &mut signatures } else { &mut data };
+            let list = if is_signature(record) {
+                &mut signatures
+            } else {
+                &mut data
+            };
             let at = list.iter().position(|have| *have == record.data);
             list.swap_remove(at.ok_or("it takes away a record that is not there")?);
         }
         // RFC 2181 §5.2: one TTL for the set; the added records say which.
         let mut ttl = before.map_or(u32::MAX, |set| set.ttl);
-        for (index, record) in self.added.iter().filter(|record| !is_signature(record)).enumerate()
+        for (index, record) in self
+            .added
+            .iter()
+            .filter(|record| !is_signature(record))
+            .enumerate()
         {
-            ttl = if index == 0 { record.ttl } else { ttl.min(record.ttl) };
+            ttl = if index == 0 {
+                record.ttl
+            } else {
+                ttl.min(record.ttl)
+            };
         }
         for record in &self.added {
-            let list = if is_signature(record) { &mut signatures } else { &mut data };
+            let list = if is_signature(record) {
+                &mut signatures
+            } else {
+                &mut data
+            };
             list.push(record.data);
             if ttl == u32::MAX {
                 ttl = record.ttl;

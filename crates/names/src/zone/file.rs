@@ -26,7 +26,10 @@ pub enum FileFault {
 /// # Errors
 /// What is wrong, with the line where one is to blame.
 pub fn read_file(apex: &Name, text: &[u8]) -> Result<Zone, FileFault> {
-    Ok(Zone::from_records(apex.clone(), &read_records(apex, text)?)?)
+    Ok(Zone::from_records(
+        apex.clone(),
+        &read_records(apex, text)?,
+    )?)
 }
 
 fn read_records(apex: &Name, text: &[u8]) -> Result<Records, FileFault> {

@@ -30,7 +30,9 @@ impl Records {
     /// Adds a record whose owner is lower-case wire bytes; one that cannot be (data above 65,535
     /// bytes) is left out.
     pub fn push(&mut self, owner: &[u8], rtype: u16, ttl: u32, data: &[u8]) {
-        let Ok(len) = u16::try_from(data.len()) else { return };
+        let Ok(len) = u16::try_from(data.len()) else {
+            return;
+        };
         self.bytes.extend_from_slice(owner);
         self.bytes.extend_from_slice(&rtype.to_be_bytes());
         self.bytes.extend_from_slice(&ttl.to_be_bytes());
@@ -48,7 +50,12 @@ impl Records {
         // Composing into a vector cannot fail.
         if record.data().compose_rdata(&mut data).is_ok() {
             let owner = lower_name(record.owner());
-            self.push(&owner, record.rtype().to_int(), record.ttl().as_secs(), &data);
+            self.push(
+                &owner,
+                record.rtype().to_int(),
+                record.ttl().as_secs(),
+                &data,
+            );
         }
     }
 
@@ -76,7 +83,10 @@ impl Records {
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut iter = Iter { rest: bytes };
         let count = iter.by_ref().count();
-        iter.rest.is_empty().then(|| Self { bytes: bytes.to_owned(), count })
+        iter.rest.is_empty().then(|| Self {
+            bytes: bytes.to_owned(),
+            count,
+        })
     }
 
     /// Each record.
@@ -112,7 +122,12 @@ impl<'a> Iterator for Iter<'a> {
         let len = usize::from(read_u16(rest, 6)?);
         let data = rest.get(8..8 + len)?;
         self.rest = rest.get(8 + len..)?;
-        Some(Record { owner, rtype, data, ttl })
+        Some(Record {
+            owner,
+            rtype,
+            data,
+            ttl,
+        })
     }
 }
 

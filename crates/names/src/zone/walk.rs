@@ -23,7 +23,11 @@ impl<'n> Labels<'n> {
             }
             at += 1 + usize::from(len);
         }
-        Self { name, starts, count }
+        Self {
+            name,
+            starts,
+            count,
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -36,7 +40,10 @@ impl<'n> Labels<'n> {
             return &[0];
         }
         let index = self.count.saturating_sub(labels);
-        let start = self.starts.get(index).map_or(0, |start| usize::from(*start));
+        let start = self
+            .starts
+            .get(index)
+            .map_or(0, |start| usize::from(*start));
         self.name.get(start..).unwrap_or(&[0])
     }
 }
@@ -46,9 +53,16 @@ pub(crate) enum Found<'z, 'n> {
     /// The name exists.
     Node(&'z Node),
     /// It does not; the wildcard below its closest encloser stands for it.
-    Wildcard { node: &'z Node, owner: WildcardName, encloser: &'n [u8], next_closer: &'n [u8] },
+    Wildcard {
+        node: &'z Node,
+        encloser: &'n [u8],
+        next_closer: &'n [u8],
+    },
     /// It does not exist.
-    Missing { encloser: &'n [u8], next_closer: &'n [u8] },
+    Missing {
+        encloser: &'n [u8],
+        next_closer: &'n [u8],
+    },
     /// A delegation lies at or above the name (RFC 1034 §4.2.1).
     Cut { owner: &'n [u8], node: &'z Node },
     /// A DNAME lies above the name (RFC 6672 §2.3).
@@ -89,18 +103,27 @@ impl Zone {
                 return self.missing(encloser, suffix);
             };
             if labels > self.apex_labels && node.get(code::NS).is_some() {
-                return Found::Cut { owner: suffix, node };
+                return Found::Cut {
+                    owner: suffix,
+                    node,
+                };
             }
             if labels == total {
                 return Found::Node(node);
             }
             if node.get(code::DNAME).is_some() {
-                return Found::Dname { owner: suffix, node };
+                return Found::Dname {
+                    owner: suffix,
+                    node,
+                };
             }
             encloser = suffix;
         }
         // Only for a name that is not in this zone.
-        Found::Missing { encloser, next_closer: name.suffix(total) }
+        Found::Missing {
+            encloser,
+            next_closer: name.suffix(total),
+        }
     }
 
     fn is_hash(&self, node: &Node) -> bool {
@@ -109,10 +132,16 @@ impl Zone {
 
     fn missing<'n>(&self, encloser: &'n [u8], next_closer: &'n [u8]) -> Found<'_, 'n> {
         let wildcard = WildcardName::below(encloser);
-        let found = wildcard.and_then(|owner| Some((self.node(owner.as_wire())?, owner)));
-        match found {
-            Some((node, owner)) => Found::Wildcard { node, owner, encloser, next_closer },
-            None => Found::Missing { encloser, next_closer },
+        match wildcard.and_then(|owner| self.node(owner.as_wire())) {
+            Some(node) => Found::Wildcard {
+                node,
+                encloser,
+                next_closer,
+            },
+            None => Found::Missing {
+                encloser,
+                next_closer,
+            },
         }
     }
 }

@@ -31,6 +31,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The largest datagram there is.
 const DATAGRAM: usize = 65_535;
 
+/// Somebody else's machine at `at`: it takes every connection and has nothing to say.
+pub(crate) fn reference(at: SocketAddr, tasks: &Tasks) -> io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    let listener = socket.listen(BACKLOG)?;
+    tasks.spawn("drill reference", async move {
+        loop {
+            let _ = listener.accept().await;
+        }
+    });
+    Ok(())
+}
+
 /// Which cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cable {

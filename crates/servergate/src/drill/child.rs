@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -64,13 +64,20 @@ impl Instance {
     }
 
     /// Tells it to end, and kills it if it does not.
-    pub(crate) async fn end(mut self) -> Result<ExitStatus> {
+    ///
+    /// # Errors
+    /// It did not end, or not in order.
+    pub(crate) async fn end(mut self) -> Result<()> {
         if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             // Its own child is not reaped yet, so the number is still its own.
             let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
         }
         if let Ok(status) = timeout(PATIENCE, self.process.wait()).await {
-            return Ok(status?);
+            let status = status?;
+            if status.success() {
+                return Ok(());
+            }
+            bail!("the {} did not end in order ({status})\n{}", self.name, self.tail());
         }
         self.process.kill().await?;
         bail!("the {} did not end within {} s and was killed", self.name, PATIENCE.as_secs())

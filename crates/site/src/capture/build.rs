@@ -20,14 +20,20 @@ pub(crate) struct Previous {
 
 impl Previous {
     pub(crate) fn new(manifest: Option<Arc<Manifest>>) -> Self {
-        let mut previous = Self { manifest, ..Self::default() };
+        let mut previous = Self {
+            manifest,
+            ..Self::default()
+        };
         let Some(manifest) = previous.manifest.clone() else {
             return previous;
         };
         for (at, page) in manifest.pages.iter().enumerate() {
             let address = address(&manifest, page);
             previous.index.insert(address, at);
-            let coded = Coded { gzip: page.gzip, brotli: page.brotli };
+            let coded = Coded {
+                gzip: page.gzip,
+                brotli: page.brotli,
+            };
             previous.coded.insert(page.body.0, coded);
         }
         previous
@@ -47,9 +53,9 @@ impl Previous {
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = (&Address, &PageSpec)> {
-        self.index.iter().filter_map(|(address, at)| {
-            Some((address, self.manifest.as_ref()?.pages.get(*at)?))
-        })
+        self.index
+            .iter()
+            .filter_map(|(address, at)| Some((address, self.manifest.as_ref()?.pages.get(*at)?)))
     }
 
     pub(crate) fn coded(&self) -> &HashMap<BlobId, Coded> {
@@ -124,7 +130,9 @@ impl Builder {
         let Some((manifest, page)) = from.manifest.as_ref().zip(from.page(address)) else {
             return;
         };
-        let lines = manifest.headers(page).map(|(name, value)| self.table.index(name, value));
+        let lines = manifest
+            .headers(page)
+            .map(|(name, value)| self.table.index(name, value));
         let spec = PageSpec {
             lines: lines.collect(),
             host: self.host(&address.host),
@@ -145,10 +153,14 @@ impl Builder {
     }
 
     fn host(&mut self, host: &Arc<str>) -> u32 {
-        let at = self.hosts.iter().position(|known| known == host).unwrap_or_else(|| {
-            self.hosts.push(Arc::clone(host));
-            self.hosts.len() - 1
-        });
+        let at = self
+            .hosts
+            .iter()
+            .position(|known| known == host)
+            .unwrap_or_else(|| {
+                self.hosts.push(Arc::clone(host));
+                self.hosts.len() - 1
+            });
         u32::try_from(at).unwrap_or(u32::MAX)
     }
 
@@ -158,7 +170,10 @@ impl Builder {
 
     /// The first value of a header of a page of this capture.
     pub(crate) fn header(&self, page: &PageSpec, name: &str) -> Option<&str> {
-        let lines = page.lines.iter().filter_map(|index| self.table.line(*index));
+        let lines = page
+            .lines
+            .iter()
+            .filter_map(|index| self.table.line(*index));
         let mut found = lines.filter(|(known, _)| known.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
@@ -184,12 +199,24 @@ impl Builder {
             let host = |page: &PageSpec| hosts.get(page.host as usize).cloned();
             host(a).cmp(&host(b)).then_with(|| a.target.cmp(&b.target))
         });
-        Manifest { hosts, pages, lines: self.table.into_lines(), ..Manifest::default() }
+        Manifest {
+            hosts,
+            pages,
+            lines: self.table.into_lines(),
+            ..Manifest::default()
+        }
     }
 }
 
 /// Headers whose change alone makes no new generation: they speak of the moment.
-const MOMENT: &[&str] = &["age", "date", "expires", "x-cache", "x-request-id", "x-runtime"];
+const MOMENT: &[&str] = &[
+    "age",
+    "date",
+    "expires",
+    "x-cache",
+    "x-request-id",
+    "x-runtime",
+];
 
 /// Whether two generations would be served alike.
 pub(crate) fn same(a: &Manifest, b: &Manifest) -> bool {
@@ -209,7 +236,12 @@ struct Served<'a> {
 fn pages(manifest: &Manifest) -> HashSet<Served<'_>> {
     let served = |page| {
         let headers = manifest.headers(page);
-        let PageSpec { target, status, body, .. } = page;
+        let PageSpec {
+            target,
+            status,
+            body,
+            ..
+        } = page;
         Served {
             host: manifest.host(page),
             target,

@@ -32,6 +32,8 @@ const WAITS: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// The wait where the primary does not say how long.
 const WAIT: Duration = Duration::from_secs(10);
+/// After so many links others may have the processor.
+const A_WHILE: usize = 1024;
 /// Addresses that are known but not pages yet, for each page that is allowed.
 const ADDRESSES_A_PAGE: usize = 4;
 
@@ -59,6 +61,8 @@ pub(crate) async fn crawl(
     };
     let now = host.clock.now();
     let limits = &config.capture;
+    let indexing = move || Previous::new(last);
+    let previous = host.tasks.blocking("site reading", indexing).await?;
     let mut crawl = Crawl {
         config,
         host,
@@ -70,7 +74,7 @@ pub(crate) async fn crawl(
             addresses: limits.pages.saturating_mul(ADDRESSES_A_PAGE),
             exclude: limits.exclude.clone(),
         }),
-        previous: Arc::new(Previous::new(last)),
+        previous: Arc::new(previous),
         builder: Builder::default(),
         robots: HashMap::new(),
         sitemaps: HashSet::new(),
@@ -78,6 +82,7 @@ pub(crate) async fn crawl(
         began: now.mono,
         next_request: now.mono,
         failures: 0,
+        last_failure: String::new(),
         waits: 0,
         wasted: 0,
         holds_links: true,
@@ -112,6 +117,8 @@ struct Crawl<'a> {
     began: Mono,
     next_request: Mono,
     failures: u32,
+    /// The words of the last one.
+    last_failure: String,
     waits: u32,
     /// Bytes of bodies that were given up: they cost the primary as much.
     wasted: u64,
@@ -198,7 +205,11 @@ impl Crawl<'_> {
     }
 
     /// Waits as the primary asked, or says that we leave.
-    async fn wait(&mut self, task: &Task, (status, span): (StatusCode, Duration)) -> Option<Ending> {
+    async fn wait(
+        &mut self,
+        task: &Task,
+        (status, span): (StatusCode, Duration),
+    ) -> Option<Ending> {
         self.waits += 1;
         self.metrics.page(Fate::Wait);
         if self.waits >= WAITS || span > LONGEST_WAIT {
@@ -213,12 +224,19 @@ impl Crawl<'_> {
     }
 
     async fn take(&mut self, task: &Task, fetched: Result<Fetched, FetchError>) -> Step {
-        let was_good = self.previous.page(&task.address).is_some_and(|page| page.status == 200);
+        let was_good = self
+            .previous
+            .page(&task.address)
+            .is_some_and(|page| page.status == 200);
         if was_good {
             self.asked_again += 1;
         }
         match fetched {
-            Ok(Fetched::Page { status, headers, body }) => {
+            Ok(Fetched::Page {
+                status,
+                headers,
+                body,
+            }) => {
                 self.well();
                 let good = status == StatusCode::OK || self.stays_inside(&task.address, &headers);
                 self.lost += u64::from(was_good && !good);
@@ -275,17 +293,24 @@ impl Crawl<'_> {
 
     /// Notes a failure; what we had of the page stays.
     fn fail(&mut self, task: &Task, status: Option<StatusCode>, why: &str) -> Option<Ending> {
-        tracing::debug!(target = &*task.address.target, why, "a page could not be captured");
+        tracing::debug!(
+            target = &*task.address.target,
+            why,
+            "a page could not be captured"
+        );
         self.tally.failed += 1;
         self.metrics.page(Fate::Failed);
         self.failed.insert(task.address.clone(), status);
         self.failures += 1;
+        why.clone_into(&mut self.last_failure);
         (self.failures >= FAILURES).then(|| Ending::Failing(why.to_owned()))
     }
 
     /// Whether a redirect keeps the reader on the site.
     fn stays_inside(&self, from: &Address, headers: &HeaderMap) -> bool {
-        let location = headers.get(http::header::LOCATION).and_then(|it| it.to_str().ok());
+        let location = headers
+            .get(http::header::LOCATION)
+            .and_then(|it| it.to_str().ok());
         let Some((location, base)) = location.zip(from.url()) else {
             return false;
         };
@@ -320,7 +345,7 @@ impl Crawl<'_> {
         {
             self.offer(address, Origin::Link(Kind::Page), Some(task));
         }
-        self.lead_on(task, followed);
+        self.lead_on(task, followed).await;
         Ok(())
     }
 
@@ -339,7 +364,7 @@ impl Crawl<'_> {
             Content::Blob { id, .. } => *id,
         };
         let here = self.builder.coded(&body);
-        let digesting = tokio::task::spawn_blocking(move || {
+        let digesting = self.host.tasks.blocking("site reading", move || {
             let form = policy::form(&content_type);
             let before = |id: &store::BlobId| here.or_else(|| previous.coded().get(id).copied());
             let kept = digest::keep(&blobs, &content, form, before)?;
@@ -360,7 +385,8 @@ impl Crawl<'_> {
         let Some(page) = previous.page(&task.address) else {
             return Ok(());
         };
-        self.builder.carry(&task.address, &previous, captured, linked);
+        self.builder
+            .carry(&task.address, &previous, captured, linked);
         let content_type = previous.header(page, "content-type").unwrap_or_default();
         let is_sitemap = self.sitemaps.contains(&task.address);
         let leads = !matches!(policy::form(content_type), Form::Text | Form::Binary);
@@ -370,17 +396,17 @@ impl Crawl<'_> {
         let bytes = self.head_of(page.body.0).await?;
         let scope = Arc::clone(&self.scope);
         let (address, content_type) = (task.address.clone(), content_type.to_owned());
-        let following = tokio::task::spawn_blocking(move || {
+        let following = self.host.tasks.blocking("site reading", move || {
             digest::follow(&scope, &address, &content_type, &bytes, is_sitemap)
         });
         let followed = following.await?;
-        self.lead_on(task, followed);
+        self.lead_on(task, followed).await;
         Ok(())
     }
 
     async fn head_of(&self, id: store::BlobId) -> Result<Vec<u8>, CaptureError> {
         let blobs = self.host.store.blobs().clone();
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = self.host.tasks.blocking("site reading", move || {
             let blob = blobs.open(&id)?;
             let length = usize::try_from(blob.len()).unwrap_or(usize::MAX);
             let mut bytes = vec![0; length.min(fetch::IN_MEMORY)];
@@ -391,7 +417,7 @@ impl Crawl<'_> {
         reading.await?
     }
 
-    fn lead_on(&mut self, task: &Task, followed: Followed) {
+    async fn lead_on(&mut self, task: &Task, followed: Followed) {
         if self.holds_links {
             return;
         }
@@ -399,8 +425,15 @@ impl Crawl<'_> {
         for sitemap in followed.sitemaps {
             self.offer_sitemap(sitemap);
         }
-        for (address, kind) in followed.pages {
-            let origin = if listed { Origin::Sitemap } else { Origin::Link(kind) };
+        for (count, (address, kind)) in followed.pages.into_iter().enumerate() {
+            if count % A_WHILE == A_WHILE - 1 {
+                tokio::task::yield_now().await;
+            }
+            let origin = if listed {
+                Origin::Sitemap
+            } else {
+                Origin::Link(kind)
+            };
             self.offer(address, origin, if listed { None } else { Some(task) });
         }
     }
@@ -416,7 +449,11 @@ impl Crawl<'_> {
     /// A requisite that says of itself that it is still fresh need not be asked for
     /// (RFC 9111 §4.2). Documents are always asked for: they are what changes.
     fn is_fresh(&self, address: &Address) -> bool {
-        let Some(page) = self.previous.page(address).filter(|page| page.status == 200) else {
+        let Some(page) = self
+            .previous
+            .page(address)
+            .filter(|page| page.status == 200)
+        else {
             return false;
         };
         let header = |name| self.previous.header(page, name);
@@ -430,11 +467,18 @@ impl Crawl<'_> {
     }
 
     fn known(&self, address: &Address) -> Known {
-        let Some(page) = self.previous.page(address).filter(|page| page.status == 200) else {
+        let Some(page) = self
+            .previous
+            .page(address)
+            .filter(|page| page.status == 200)
+        else {
             return Known::default();
         };
         let header = |name| self.previous.header(page, name).map(str::to_owned);
-        Known { etag: header("etag"), last_modified: header("last-modified") }
+        Known {
+            etag: header("etag"),
+            last_modified: header("last-modified"),
+        }
     }
 
     /// Never faster than configured, nor than robots.txt asks.
@@ -442,7 +486,9 @@ impl Crawl<'_> {
         self.host.clock.sleep_until(self.next_request).await;
         let own = Duration::from_secs(1) / self.config.capture.rate.max(1);
         let asked = self.robots.get(host).and_then(|robots| robots.delay);
-        let asked = asked.filter(|_| self.config.capture.robots).unwrap_or_default();
+        let asked = asked
+            .filter(|_| self.config.capture.robots)
+            .unwrap_or_default();
         self.next_request = self.host.clock.now().mono.after(own.max(asked));
     }
 

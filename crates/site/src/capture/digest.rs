@@ -1,6 +1,7 @@
 //! What is done with a body once it is here: keep it, code it, look for links. Works on the disk
 //! and the processor; the capture runs it beside the runtime, one body at a time.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 
 use flate2::Compression;
@@ -55,13 +56,19 @@ pub(crate) fn keep(
     let (bytes, id, length) = match content {
         Content::Memory(bytes) => (bytes, BlobId::of(bytes), bytes.len() as u64),
         Content::Blob { id, length, .. } => {
-            return Ok(Kept { body: (*id, *length), coded: Coded::default() });
+            return Ok(Kept {
+                body: (*id, *length),
+                coded: Coded::default(),
+            });
         }
     };
     if let Some(coded) = known(&id) {
         // Its age starts anew, so that no sweep takes it before it is linked.
         blobs.put(bytes)?;
-        return Ok(Kept { body: (id, length), coded });
+        return Ok(Kept {
+            body: (id, length),
+            coded,
+        });
     }
     let (gzip, brotli) = match form {
         Form::Binary => (None, None),
@@ -71,8 +78,14 @@ pub(crate) fn keep(
     let contents: Vec<&[u8]> = all.into_iter().flatten().map(Vec::as_slice).collect();
     blobs.put_many(&contents)?;
     let stored = |coded: Option<Vec<u8>>| coded.map(|it| (BlobId::of(&it), it.len() as u64));
-    let coded = Coded { gzip: stored(gzip), brotli: stored(brotli) };
-    Ok(Kept { body: (id, length), coded })
+    let coded = Coded {
+        gzip: stored(gzip),
+        brotli: stored(brotli),
+    };
+    Ok(Kept {
+        body: (id, length),
+        coded,
+    })
 }
 
 fn worth_it(coded: Vec<u8>, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -118,7 +131,10 @@ pub(crate) fn follow(
         _ if is_sitemap => listing(scope, &url, bytes, &mut followed),
         Form::Html => {
             let document = html::read(bytes, html::charset_of(content_type));
-            let base = document.base.and_then(|base| url.join(&base).ok()).unwrap_or(url);
+            let base = document
+                .base
+                .and_then(|base| url.join(&base).ok())
+                .unwrap_or(url);
             for link in document.links {
                 inside(scope, &base, &link.to, link.kind, &mut followed);
             }
@@ -136,6 +152,10 @@ pub(crate) fn follow(
         }
         Form::Text | Form::Binary => {}
     }
+    let mut met = HashSet::new();
+    followed
+        .pages
+        .retain(|(address, _)| met.insert(address.clone()));
     followed
 }
 
@@ -164,7 +184,10 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let mut text = Vec::new();
-    GzDecoder::new(bytes).take(SITEMAP).read_to_end(&mut text).ok()?;
+    GzDecoder::new(bytes)
+        .take(SITEMAP)
+        .read_to_end(&mut text)
+        .ok()?;
     Some(text)
 }
 
@@ -178,7 +201,8 @@ mod tests {
 
     #[test]
     fn links_are_resolved_against_the_base() {
-        let html = b"<base href='/sub/'><a href=a>a</a><a href=//else.test/b>b</a><img src=../c.png>";
+        let html =
+            b"<base href='/sub/'><a href=a>a</a><a href=//else.test/b>b</a><img src=../c.png>";
         let page = Address::new("verein.test", "/x/y");
         let followed = follow(&scope(), &page, "text/html", html, false);
         assert_eq!(
@@ -193,11 +217,16 @@ mod tests {
     #[test]
     fn a_packed_sitemap_is_read() {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(b"<urlset><url><loc>https://verein.test/p</loc></url></urlset>").unwrap();
+        packed
+            .write_all(b"<urlset><url><loc>https://verein.test/p</loc></url></urlset>")
+            .unwrap();
         let bytes = packed.finish().unwrap();
         let sitemap = Address::new("verein.test", "/s.xml.gz");
         let followed = follow(&scope(), &sitemap, "application/gzip", &bytes, true);
-        assert_eq!(followed.pages, [(Address::new("verein.test", "/p"), Kind::Page)]);
+        assert_eq!(
+            followed.pages,
+            [(Address::new("verein.test", "/p"), Kind::Page)]
+        );
     }
 
     #[test]
@@ -206,13 +235,19 @@ mod tests {
         let coded = brotli(&text).unwrap();
         assert!(coded.len() < text.len() / 10);
         let mut back = Vec::new();
-        brotli::Decompressor::new(&coded[..], 4096).read_to_end(&mut back).unwrap();
+        brotli::Decompressor::new(&coded[..], 4096)
+            .read_to_end(&mut back)
+            .unwrap();
         assert_eq!(back, text);
         let mut back = Vec::new();
-        GzDecoder::new(&gzip(&text).unwrap()[..]).read_to_end(&mut back).unwrap();
+        GzDecoder::new(&gzip(&text).unwrap()[..])
+            .read_to_end(&mut back)
+            .unwrap();
         assert_eq!(back, text);
         assert!(gzip(b"short").is_none());
-        let noise: Vec<u8> = (0..2000u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes().to_vec()).collect();
+        let noise: Vec<u8> = (0..2000u32)
+            .flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes().to_vec())
+            .collect();
         assert!(gzip(&noise).is_none() && brotli(&noise).is_none());
     }
 }

@@ -18,7 +18,7 @@ use store::{BlobError, BlobId, BlobWriter, Blobs};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use host::tls::ClientTls;
-use host::{Host, net};
+use host::{Host, Tasks, net};
 
 use super::policy::{self, Fate};
 use crate::config::{CaptureConfig, Primary};
@@ -146,7 +146,10 @@ impl Fetcher {
         let response = self.ask(address, known).await?;
         let (head, body) = response.into_parts();
         let fate = policy::fate(head.status, &head.headers, self.marked_private);
-        let header_bytes = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let header_bytes = head
+            .headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len());
         if header_bytes.sum::<usize>() > MOST_HEADERS {
             self.open.remove(&*address.host);
             return Err(FetchError::Headers);
@@ -157,7 +160,11 @@ impl Fetcher {
                 self.open.remove(&*address.host);
             })?;
             let (status, headers) = (head.status, head.headers);
-            return Ok(Fetched::Page { status, headers, body });
+            return Ok(Fetched::Page {
+                status,
+                headers,
+                body,
+            });
         }
         if fate != Fate::Unchanged {
             self.open.remove(&*address.host);
@@ -199,7 +206,9 @@ impl Fetcher {
             sender.ready().await?;
             sender.send_request(request).await
         };
-        let response = tokio::time::timeout(self.patience, asking).await.map_err(|_| FetchError::Slow)??;
+        let response = tokio::time::timeout(self.patience, asking)
+            .await
+            .map_err(|_| FetchError::Slow)??;
         self.open.insert(address.host.to_string(), sender);
         Ok(response)
     }
@@ -242,7 +251,9 @@ impl Fetcher {
             let Some(frame) = frame.await.map_err(|_| FetchError::Slow)? else {
                 break;
             };
-            let Ok(data) = frame?.into_data() else { continue };
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
             received = received.saturating_add(data.len() as u64);
             self.in_time(began, received)?;
             match &mut decoder {
@@ -254,7 +265,7 @@ impl Fetcher {
             let rest = decoder.finish().map_err(|_| FetchError::Coding)?;
             sink.take(&rest)?;
         }
-        sink.finish().await
+        sink.finish(&self.host.tasks).await
     }
 
     fn in_time(&self, began: Mono, received: u64) -> Result<(), FetchError> {
@@ -295,7 +306,9 @@ enum Coding {
 /// RFC 9110 §8.4: we asked for gzip at most.
 fn coding(headers: &HeaderMap) -> Result<Coding, FetchError> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let coding = codings.next().map(|value| value.as_bytes().to_ascii_lowercase());
+    let coding = codings
+        .next()
+        .map(|value| value.as_bytes().to_ascii_lowercase());
     match coding.as_deref() {
         _ if codings.next().is_some() => Err(FetchError::Coding),
         None | Some(b"" | b"identity") => Ok(Coding::Identity),
@@ -329,7 +342,13 @@ struct Sink {
 impl Sink {
     fn new(blobs: Blobs, largest: u64) -> Self {
         let (memory, writer) = (Vec::new(), None);
-        Self { blobs, largest, length: 0, memory, writer }
+        Self {
+            blobs,
+            largest,
+            length: 0,
+            memory,
+            writer,
+        }
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), FetchError> {
@@ -350,13 +369,17 @@ impl Sink {
         Ok(())
     }
 
-    async fn finish(self) -> Result<Content, FetchError> {
+    async fn finish(self, tasks: &Tasks) -> Result<Content, FetchError> {
         let Some(writer) = self.writer else {
             return Ok(Content::Memory(self.memory));
         };
-        let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
+        let finished = tasks.blocking("site reading", move || writer.finish()).await;
         let id = finished.map_err(|_| FetchError::Slow)??;
-        Ok(Content::Blob { id, length: self.length, head: self.memory })
+        Ok(Content::Blob {
+            id,
+            length: self.length,
+            head: self.memory,
+        })
     }
 }
 
@@ -385,7 +408,10 @@ mod tests {
         assert!(matches!(coding(&headers(&[])), Ok(Coding::Identity)));
         assert!(matches!(coding(&headers(&["GZIP"])), Ok(Coding::Gzip)));
         for wrong in [&["br"][..], &["gzip, gzip"], &["gzip", "gzip"]] {
-            assert!(matches!(coding(&headers(wrong)), Err(FetchError::Coding)), "{wrong:?}");
+            assert!(
+                matches!(coding(&headers(wrong)), Err(FetchError::Coding)),
+                "{wrong:?}"
+            );
         }
     }
 }

@@ -92,13 +92,19 @@ impl Folder<'_> {
             };
             let path = entry.path();
             // A link may lead anywhere on this machine; what lies outside is not published.
-            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            let Ok(metadata) = fs::symlink_metadata(&path) else {
+                continue;
+            };
             let target = format!("{above}/{}", encoded(name));
             if metadata.is_dir() {
                 self.list(&path, &target, depth + 1, files)?;
             } else if metadata.is_file() {
                 let modified = modified(&metadata);
-                files.push(File { target, path, modified });
+                files.push(File {
+                    target,
+                    path,
+                    modified,
+                });
             }
             if files.len() > self.config.pages {
                 return Err(FolderError::Limit("the pages that `capture.pages` allows"));
@@ -114,7 +120,10 @@ impl Folder<'_> {
         previous: &Previous,
         builder: &mut Builder,
     ) -> Result<(), FolderError> {
-        let wrong = |source| FolderError::Read { path: file.path.clone(), source };
+        let wrong = |source| FolderError::Read {
+            path: file.path.clone(),
+            source,
+        };
         let length = fs::metadata(&file.path).map_err(wrong)?.len();
         if length > self.config.file {
             return Ok(());
@@ -123,14 +132,18 @@ impl Folder<'_> {
             return Err(FolderError::Limit("the bytes that `capture.bytes` allows"));
         }
         if self.is_unchanged(file, length, previous) {
-            self.each(file, |address| builder.carry(address, previous, self.now, self.now));
+            self.each(file, |address| {
+                builder.carry(address, previous, self.now, self.now)
+            });
             return Ok(());
         }
         let bytes = fs::read(&file.path).map_err(wrong)?;
         let content_type = content_type(&file.target, &bytes);
         let content = Content::Memory(bytes);
         let before = |id: &store::BlobId| {
-            builder.coded(id).or_else(|| previous.coded().get(id).copied())
+            builder
+                .coded(id)
+                .or_else(|| previous.coded().get(id).copied())
         };
         let kept = digest::keep(blobs, &content, policy::form(&content_type), before)?;
         let mut headers = vec![("content-type", content_type)];
@@ -139,8 +152,17 @@ impl Folder<'_> {
         }
         self.each(file, |address| {
             let (captured, linked) = (self.now, self.now);
-            let page = Added { address, status: 200, kept, captured, linked };
-            builder.add(&page, headers.iter().map(|(name, value)| (*name, value.clone())));
+            let page = Added {
+                address,
+                status: 200,
+                kept,
+                captured,
+                linked,
+            };
+            builder.add(
+                &page,
+                headers.iter().map(|(name, value)| (*name, value.clone())),
+            );
         });
         Ok(())
     }
@@ -148,11 +170,18 @@ impl Folder<'_> {
     /// Calls `take` with every address under which a file is asked for.
     fn each(&self, file: &File, mut take: impl FnMut(&Address)) {
         let mut targets = vec![file.target.as_str()];
-        targets.extend(file.target.strip_suffix("index.html").filter(|it| it.ends_with('/')));
+        targets.extend(
+            file.target
+                .strip_suffix("index.html")
+                .filter(|it| it.ends_with('/')),
+        );
         for host in self.hosts {
             let host: Arc<str> = Arc::from(host.as_str());
             for target in &targets {
-                take(&Address { host: Arc::clone(&host), target: Arc::from(*target) });
+                take(&Address {
+                    host: Arc::clone(&host),
+                    target: Arc::from(*target),
+                });
             }
         }
     }
@@ -162,7 +191,9 @@ impl Folder<'_> {
     fn is_unchanged(&self, file: &File, length: u64, previous: &Previous) -> bool {
         let mut all = true;
         let date = file.modified.and_then(http_date);
-        let settled = file.modified.is_some_and(|at| self.now.millis() / 1000 - at > 2);
+        let settled = file
+            .modified
+            .is_some_and(|at| self.now.millis() / 1000 - at > 2);
         self.each(file, |address| {
             let page = previous.page(address).filter(|page| page.body.1 == length);
             let known = page.and_then(|page| previous.header(page, "last-modified"));
@@ -203,7 +234,10 @@ fn encoded(name: &str) -> String {
 /// The content type of a file, by the end of its name.
 fn content_type(target: &str, bytes: &[u8]) -> String {
     let name = target.rsplit('/').next().unwrap_or(target);
-    let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase()).unwrap_or_default();
+    let end = name
+        .rsplit_once('.')
+        .map(|(_, end)| end.to_ascii_lowercase())
+        .unwrap_or_default();
     let known = TYPES.iter().find(|(known, _)| *known == end);
     let media = known.map_or("application/octet-stream", |(_, media)| *media);
     let text = media.starts_with("text/") || media == "application/javascript";
@@ -222,7 +256,10 @@ const TYPES: &[(&str, &str)] = &[
     ("css", "text/css"),
     ("csv", "text/csv"),
     ("doc", "application/msword"),
-    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (
+        "docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ),
     ("eot", "application/vnd.ms-fontobject"),
     ("epub", "application/epub+zip"),
     ("flac", "audio/flac"),
@@ -251,7 +288,10 @@ const TYPES: &[(&str, &str)] = &[
     ("otf", "font/otf"),
     ("pdf", "application/pdf"),
     ("png", "image/png"),
-    ("pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    (
+        "pptx",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ),
     ("rss", "application/rss+xml"),
     ("rtf", "application/rtf"),
     ("svg", "image/svg+xml"),
@@ -270,7 +310,10 @@ const TYPES: &[(&str, &str)] = &[
     ("woff", "font/woff"),
     ("woff2", "font/woff2"),
     ("xhtml", "application/xhtml+xml"),
-    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    (
+        "xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
     ("xml", "application/xml"),
     ("zip", "application/zip"),
 ];
@@ -286,7 +329,12 @@ mod tests {
         let store = Store::open(dir.path(), Options::default()).unwrap();
         let hosts = ["verein.test".to_owned(), "www.verein.test".to_owned()];
         let now = Timestamp::from_millis(7);
-        let folder = Folder { root, hosts: &hosts, config, now };
+        let folder = Folder {
+            root,
+            hosts: &hosts,
+            config,
+            now,
+        };
         folder.read(store.blobs(), &Previous::default())
     }
 
@@ -309,7 +357,12 @@ mod tests {
             .pages
             .iter()
             .filter(|page| manifest.host(page) == "verein.test")
-            .map(|page| (&*page.target, manifest.header(page, "content-type").unwrap()))
+            .map(|page| {
+                (
+                    &*page.target,
+                    manifest.header(page, "content-type").unwrap(),
+                )
+            })
             .collect();
         assert_eq!(
             pages,
@@ -323,7 +376,11 @@ mod tests {
             ]
         );
         assert_eq!(manifest.pages.len(), 12);
-        assert!(manifest.header(manifest.pages.first().unwrap(), "last-modified").is_some());
+        assert!(
+            manifest
+                .header(manifest.pages.first().unwrap(), "last-modified")
+                .is_some()
+        );
     }
 
     #[test]
@@ -331,11 +388,26 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("a.html"), b"12345").unwrap();
         fs::write(root.path().join("b.html"), b"12345").unwrap();
-        let few = CaptureConfig { pages: 1, ..CaptureConfig::default() };
-        assert!(matches!(read(root.path(), &few), Err(FolderError::Limit(_))));
-        let small = CaptureConfig { bytes: 7, ..CaptureConfig::default() };
-        assert!(matches!(read(root.path(), &small), Err(FolderError::Limit(_))));
-        let files = CaptureConfig { file: 4, ..CaptureConfig::default() };
+        let few = CaptureConfig {
+            pages: 1,
+            ..CaptureConfig::default()
+        };
+        assert!(matches!(
+            read(root.path(), &few),
+            Err(FolderError::Limit(_))
+        ));
+        let small = CaptureConfig {
+            bytes: 7,
+            ..CaptureConfig::default()
+        };
+        assert!(matches!(
+            read(root.path(), &small),
+            Err(FolderError::Limit(_))
+        ));
+        let files = CaptureConfig {
+            file: 4,
+            ..CaptureConfig::default()
+        };
         assert_eq!(read(root.path(), &files).unwrap().pages.len(), 0);
         assert!(matches!(
             read(&root.path().join("none"), &few),

@@ -37,6 +37,8 @@ pub(crate) struct Task {
     pub(crate) depth: u16,
     /// How many links in a row led from one page to the next of the same pattern.
     chain: u16,
+    /// Its pattern.
+    pattern: u64,
     /// Whether a start, a sitemap or a page leads there.
     pub(crate) linked: bool,
 }
@@ -156,21 +158,27 @@ impl Frontier {
             Origin::Sitemap | Origin::Link(_) => Class::Linked,
             Origin::Known => Class::Known,
         };
-        let pattern = pattern(&address);
         if let Some(seen) = self.seen.get_mut(&address) {
             seen.linked |= class != Class::Known;
             if seen.taken || seen.class <= class {
                 return;
             }
             seen.class = class;
-        } else {
+        }
+        // Most links lead to what is known: the work begins here.
+        let pattern = pattern(&address);
+        if !self.seen.contains_key(&address) {
             if let Err(refusal) = self.admit(&address, origin, parent, &pattern) {
                 *self.refused.entry(refusal).or_default() += 1;
                 return;
             }
             *self.patterns.entry(pattern.hash).or_default() += 1;
             let linked = class != Class::Known;
-            let seen = Seen { taken: false, linked, class };
+            let seen = Seen {
+                taken: false,
+                linked,
+                class,
+            };
             self.seen.insert(address.clone(), seen);
         }
         let (depth, chain) = match parent {
@@ -179,8 +187,21 @@ impl Frontier {
         };
         self.sequence += 1;
         let sequence = self.sequence;
-        let task = Task { address, depth, chain, linked: false };
-        self.queue.push(Reverse(Queued(Place { class, captured, sequence }, task)));
+        let task = Task {
+            address,
+            depth,
+            chain,
+            pattern: pattern.hash,
+            linked: false,
+        };
+        self.queue.push(Reverse(Queued(
+            Place {
+                class,
+                captured,
+                sequence,
+            },
+            task,
+        )));
     }
 
     /// The next to be asked for.
@@ -240,7 +261,11 @@ impl Frontier {
         if matches!(origin, Origin::Sitemap | Origin::Known) {
             return Ok(());
         }
-        if self.patterns.get(&pattern.hash).is_some_and(|count| *count >= pattern.most) {
+        if self
+            .patterns
+            .get(&pattern.hash)
+            .is_some_and(|count| *count >= pattern.most)
+        {
             return Err(Refusal::Pattern);
         }
         let Some(parent) = parent else { return Ok(()) };
@@ -264,7 +289,12 @@ struct Pattern {
 fn pattern(address: &Address) -> Pattern {
     let mut keys: Vec<&str> = address
         .query()
-        .map(|query| query.split('&').map(|pair| pair.split('=').next().unwrap_or(pair)).collect())
+        .map(|query| {
+            query
+                .split('&')
+                .map(|pair| pair.split('=').next().unwrap_or(pair))
+                .collect()
+        })
         .unwrap_or_default();
     keys.sort_unstable();
     let mut hasher = DefaultHasher::new();
@@ -291,14 +321,23 @@ fn pattern(address: &Address) -> Pattern {
         0 | 1 => 5_000,
         _ => 2_000,
     };
-    Pattern { hash: hasher.finish(), most }
+    Pattern {
+        hash: hasher.finish(),
+        most,
+    }
 }
 
-const CALENDARS: &[&str] = &["calendar", "kalender", "calendrier", "calendario", "kalenteri"];
+const CALENDARS: &[&str] = &[
+    "calendar",
+    "kalender",
+    "calendrier",
+    "calendario",
+    "kalenteri",
+];
 
 /// The chain that a link from `parent` to an address of `pattern` makes.
 fn chain(parent: &Task, of: &Pattern) -> u16 {
-    match pattern(&parent.address).hash == of.hash {
+    match parent.pattern == of.hash {
         true => parent.chain.saturating_add(1),
         false => 0,
     }
@@ -306,7 +345,10 @@ fn chain(parent: &Task, of: &Pattern) -> u16 {
 
 /// `/a/b/a/b/a/b/a/b`: a relative link on a page that answers everywhere.
 fn repeats(path: &str) -> bool {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
     if segments.len() > SEGMENTS {
         return true;
     }
@@ -382,7 +424,10 @@ const ACTIONS_OUT: &[&str] = &[
 /// Whether `address` is left out, by the configuration's prefixes or by what everybody leaves out.
 pub(crate) fn is_excluded(address: &Address, prefixes: &[String]) -> bool {
     let path = address.path();
-    if prefixes.iter().any(|prefix| path.starts_with(prefix.as_str())) {
+    if prefixes
+        .iter()
+        .any(|prefix| path.starts_with(prefix.as_str()))
+    {
         return true;
     }
     let mut segments = path.split('/').map(str::to_ascii_lowercase);

@@ -115,17 +115,33 @@ pub(crate) enum Form {
 
 /// What a body of this content type is.
 pub(crate) fn form(content_type: &str) -> Form {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.as_str() {
         "text/html" | "application/xhtml+xml" => Form::Html,
         "text/css" => Form::Css,
         "application/manifest+json" => Form::WebManifest,
-        "application/xml" | "text/xml" | "application/rss+xml" | "application/atom+xml"
+        "application/xml"
+        | "text/xml"
+        | "application/rss+xml"
+        | "application/atom+xml"
         | "application/rdf+xml" => Form::Xml,
-        "application/javascript" | "application/json" | "application/x-javascript"
-        | "application/ld+json" | "application/wasm" | "application/vnd.ms-fontobject"
-        | "image/svg+xml" | "image/x-icon" | "image/vnd.microsoft.icon" | "font/ttf"
-        | "font/otf" | "image/bmp" => Form::Text,
+        "application/javascript"
+        | "application/json"
+        | "application/x-javascript"
+        | "application/ld+json"
+        | "application/wasm"
+        | "application/vnd.ms-fontobject"
+        | "image/svg+xml"
+        | "image/x-icon"
+        | "image/vnd.microsoft.icon"
+        | "font/ttf"
+        | "font/otf"
+        | "image/bmp" => Form::Text,
         text if text.starts_with("text/") => Form::Text,
         other if other.ends_with("+xml") || other.ends_with("+json") => Form::Text,
         _ => Form::Binary,
@@ -137,8 +153,12 @@ pub(crate) fn web_manifest_links(bytes: &[u8]) -> Vec<String> {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
         return Vec::new();
     };
-    let lists = ["icons", "screenshots"].into_iter().filter_map(|key| value.get(key)?.as_array());
-    let sources = lists.flatten().filter_map(|image| image.get("src")?.as_str());
+    let lists = ["icons", "screenshots"]
+        .into_iter()
+        .filter_map(|key| value.get(key)?.as_array());
+    let sources = lists
+        .flatten()
+        .filter_map(|image| image.get("src")?.as_str());
     let start = value.get("start_url").and_then(|url| url.as_str());
     sources.chain(start).take(100).map(str::to_owned).collect()
 }

@@ -32,7 +32,9 @@ impl Robots {
         let Ok(robot) = Robot::new(NAME, bytes) else {
             return Self::default();
         };
-        let delay = robot.delay.filter(|delay| delay.is_finite() && *delay > 0.0);
+        let delay = robot
+            .delay
+            .filter(|delay| delay.is_finite() && *delay > 0.0);
         Self {
             sitemaps: robot.sitemaps.iter().take(MOST_SITEMAPS).cloned().collect(),
             delay: delay.map(|delay| Duration::from_secs_f32(delay.min(LONGEST_DELAY))),
@@ -44,7 +46,8 @@ impl Robots {
     pub(crate) fn allows(&self, address: &Address) -> bool {
         let rules = self.rules.as_ref();
         // RFC 9309 §2.2.2: robots.txt itself is always allowed.
-        &*address.target == "/robots.txt" || rules.is_none_or(|rules| rules.allowed(&address.target))
+        &*address.target == "/robots.txt"
+            || rules.is_none_or(|rules| rules.allowed(&address.target))
     }
 }
 
@@ -71,7 +74,10 @@ mod tests {
         let ours = "User-agent: *\nDisallow: /\n\nUser-agent: servergate\nDisallow: /nur-das\n";
         assert!(allows(ours, "/x"));
         assert!(!allows(ours, "/nur-das"));
-        assert!(!allows("User-agent: *\nDisallow: /*?sort=", "/list?sort=up"));
+        assert!(!allows(
+            "User-agent: *\nDisallow: /*?sort=",
+            "/list?sort=up"
+        ));
         assert!(allows("User-agent: *\nDisallow: /", "/robots.txt"));
     }
 

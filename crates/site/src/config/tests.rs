@@ -6,8 +6,13 @@ use super::*;
 
 fn read(text: &str) -> (Option<WebConfig>, Vec<String>) {
     let document = Document::new("test.toml", text);
-    let config = document.read(|fields| WebConfig::read(&fields, OrganisationId::new("verein.test")));
-    let problems = document.problems().iter().map(ToString::to_string).collect();
+    let config =
+        document.read(|fields| WebConfig::read(&fields, OrganisationId::new("verein.test")));
+    let problems = document
+        .problems()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     (config, problems)
 }
 
@@ -23,7 +28,10 @@ fn a_whole_table_is_read() {
     assert_eq!(config.hosts, ["verein.test", "www.verein.test"]);
     assert_eq!(
         config.source,
-        Source::Primary(Primary { secure: true, address: "198.51.100.80:8443".parse().unwrap() })
+        Source::Primary(Primary {
+            secure: true,
+            address: "198.51.100.80:8443".parse().unwrap()
+        })
     );
     assert_eq!(config.capture.bytes, 500 << 20);
     assert_eq!(config.capture.pages, 20_000);
@@ -59,7 +67,12 @@ fn every_mistake_is_named() {
 fn a_source_is_needed_and_only_one() {
     let both = "hosts = ['verein.test']\nprimary = 'http://192.0.2.1'\nfolder = '/'\n";
     assert!(read(both).1.join("\n").contains("not both"));
-    assert!(read("hosts = ['verein.test']\n").1.join("\n").contains("primary is missing"));
+    assert!(
+        read("hosts = ['verein.test']\n")
+            .1
+            .join("\n")
+            .contains("primary is missing")
+    );
     let (config, problems) = read("hosts = ['verein.test']\nfolder = '/'\n");
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(config.unwrap().source, Source::Folder(PathBuf::from("/")));

@@ -5,7 +5,10 @@ use crate::wire::manifest::LineTable;
 
 fn manifest(targets: &[&str], headers: &[(&str, &str)]) -> Manifest {
     let mut table = LineTable::default();
-    let lines: Vec<u32> = headers.iter().map(|(name, value)| table.index(name, value)).collect();
+    let lines: Vec<u32> = headers
+        .iter()
+        .map(|(name, value)| table.index(name, value))
+        .collect();
     let page = |target: &&str| PageSpec {
         host: 0,
         target: Arc::from(*target),
@@ -28,8 +31,13 @@ fn manifest(targets: &[&str], headers: &[(&str, &str)]) -> Manifest {
 
 #[test]
 fn a_page_is_found_by_its_own_and_equivalent_spellings() {
-    let generation = Generation::from_manifest(&manifest(&["/", "/%7ea", "/~a", "/%7eb", "/p?x=1"], &[]));
-    let body = |target: &str| generation.page("verein.test", target).map(|page| page.body.0);
+    let generation =
+        Generation::from_manifest(&manifest(&["/", "/%7ea", "/~a", "/%7eb", "/p?x=1"], &[]));
+    let body = |target: &str| {
+        generation
+            .page("verein.test", target)
+            .map(|page| page.body.0)
+    };
     for (asked, found) in [
         ("/", "/"),
         ("/?utm_source=brief", "/"),
@@ -67,7 +75,10 @@ fn headers_of_the_connection_and_the_visit_are_not_repeated() {
     assert_eq!(names, ["content-type", "link", "x-latin", "last-modified"]);
     assert_eq!(page.headers.get(2).unwrap().1.as_bytes(), b"\xfc");
     assert_eq!(page.etag, "W/\"abc\"");
-    assert_eq!(page.last_modified.as_ref().unwrap(), "Wed, 20 May 2026 09:14:03 GMT");
+    assert_eq!(
+        page.last_modified.as_ref().unwrap(),
+        "Wed, 20 May 2026 09:14:03 GMT"
+    );
 }
 
 #[test]
@@ -84,6 +95,9 @@ fn an_entity_tag_is_made_where_there_is_no_right_one() {
 fn the_copy_switches_at_once() {
     let copy = Copy::default();
     assert!(copy.current().is_none());
-    copy.switch(Some(Arc::new(Generation::from_manifest(&manifest(&["/"], &[])))));
+    copy.switch(Some(Arc::new(Generation::from_manifest(&manifest(
+        &["/"],
+        &[],
+    )))));
     assert_eq!(copy.current().map(|it| it.number), Some(3));
 }

@@ -8,7 +8,11 @@ const TEXT: &str = "Verein Beispiel Wir sind ein Verein aus Oslo und treffen uns
     zum Singen im alten Rathaus Neues Termine Vorstand Satzung Impressum Datenschutz Kontakt";
 
 fn portrait(good: u64, text: &str) -> Portrait {
-    Portrait { good, bytes: good * 1000, sketch: Sketch::of(text) }
+    Portrait {
+        good,
+        bytes: good * 1000,
+        sketch: Sketch::of(text),
+    }
 }
 
 fn candidate(good: u64, text: &str) -> Candidate {
@@ -42,7 +46,10 @@ fn what_a_good_copy_is_not_replaced_by() {
     assert_eq!(start(Start::Status(503)), Objection::StartStatus(503));
     assert_eq!(start(Start::Astray), Objection::StartAstray);
     assert_eq!(start(Start::Absent), Objection::StartAbsent);
-    assert_eq!(start(Start::Good { mark: Some(false) }), Objection::MarkMissing);
+    assert_eq!(
+        start(Start::Good { mark: Some(false) }),
+        Objection::MarkMissing
+    );
     let hacked = "Verein Beispiel hacked by somebody for fun and fame";
     assert_eq!(
         with(&|it| it.portrait.sketch = Sketch::of(hacked)),
@@ -54,16 +61,28 @@ fn what_a_good_copy_is_not_replaced_by() {
         it.portrait.sketch = Sketch::of(parked);
     });
     assert_eq!(no_mark, Objection::Unlike { percent: 0 });
-    assert_eq!(with(&|it| it.portrait.sketch = Sketch::default()), Objection::Unlike { percent: 0 });
+    assert_eq!(
+        with(&|it| it.portrait.sketch = Sketch::default()),
+        Objection::Unlike { percent: 0 }
+    );
     assert_eq!(
         with(&|it| it.portrait.good = 49),
-        Objection::FewerPages { now: 49, before: 100 }
+        Objection::FewerPages {
+            now: 49,
+            before: 100
+        }
     );
     assert_eq!(
         with(&|it| it.portrait.bytes = 49_999),
-        Objection::FewerBytes { now: 49_999, before: 100_000 }
+        Objection::FewerBytes {
+            now: 49_999,
+            before: 100_000
+        }
     );
-    assert_eq!(with(&|it| it.lost = 20), Objection::Lost { lost: 20, of: 100 });
+    assert_eq!(
+        with(&|it| it.lost = 20),
+        Objection::Lost { lost: 20, of: 100 }
+    );
 }
 
 #[test]
@@ -74,7 +93,10 @@ fn counts_of_a_tiny_site_mean_nothing() {
 
 #[test]
 fn likeness_is_symmetric_and_bounded() {
-    let (a, b) = (Sketch::of(TEXT), Sketch::of("Verein Beispiel Wir sind anders"));
+    let (a, b) = (
+        Sketch::of(TEXT),
+        Sketch::of("Verein Beispiel Wir sind anders"),
+    );
     assert_eq!(a.likeness(&a), 100);
     assert_eq!(a.likeness(&b), b.likeness(&a));
     assert_eq!(Sketch::of("a b").likeness(&Sketch::of("a b")), 100);

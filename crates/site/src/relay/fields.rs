@@ -63,12 +63,16 @@ pub(super) fn request(asked: &HeaderMap, authority: HeaderValue, guest: Guest) -
     let mut headers = HeaderMap::with_capacity(asked.len() + 6);
     for (name, value) in asked {
         let dropped = name == header::HOST
+            || name == header::COOKIE
             || name == header::CONTENT_LENGTH
             || FORGED.contains(&name.as_str())
             || is_hop(name, &named);
         if !dropped {
             headers.append(name.clone(), value.clone());
         }
+    }
+    if let Some(cookie) = cookie(asked) {
+        headers.insert(header::COOKIE, cookie);
     }
     let scheme = if guest.secure { "https" } else { "http" };
     let address = guest.address.ip().to_canonical();
@@ -98,6 +102,21 @@ pub(super) fn request(asked: &HeaderMap, authority: HeaderValue, guest: Guest) -
     }
     headers.append(header::VIA, VIA);
     headers
+}
+
+/// RFC 9113 §8.2.3: HTTP/2 may split the cookies, HTTP/1.1 has them in one line.
+fn cookie(asked: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = asked.get_all(header::COOKIE).iter();
+    let (first, second) = (lines.next()?, lines.next());
+    let Some(second) = second else {
+        return Some(first.clone());
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    HeaderValue::try_from(joined).ok()
 }
 
 /// The fields of the answer as the guest gets it.
@@ -175,6 +194,8 @@ mod tests {
             ("host", "evil.test"),
             ("accept", "text/html"),
             ("cookie", "a=b"),
+            ("cookie", "c=d"),
+            ("cookie", "e=f"),
             ("connection", "keep-alive, X-Secret, Cookie, host"),
             ("x-secret", "1"),
             ("keep-alive", "1"),
@@ -195,7 +216,7 @@ mod tests {
             text(&passed),
             [
                 "accept: text/html",
-                "cookie: a=b",
+                "cookie: a=b; c=d; e=f",
                 "forwarded: for=203.0.113.9;host=\"verein.test\";proto=https",
                 "host: verein.test",
                 "via: 1.0 cache",

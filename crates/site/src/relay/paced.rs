@@ -22,7 +22,7 @@ pub(super) struct Paced {
     silence: Pin<Box<Sleep>>,
     waiting: bool,
     home: Option<Home>,
-    _turn: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Where the connection goes back to.
@@ -38,7 +38,7 @@ impl Paced {
         relay: Relay,
         host: &str,
         sender: SendRequest<Body>,
-        turn: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             body,
@@ -49,7 +49,7 @@ impl Paced {
                 host: Box::from(host),
                 sender,
             }),
-            _turn: turn,
+            _place: place,
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use host::Tasks;
 use host::web::{Body, BodyError};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use quick_cache::Weighter;
@@ -36,6 +37,7 @@ pub struct Bodies(Arc<Inner>);
 
 struct Inner {
     blobs: Blobs,
+    tasks: Tasks,
     cache: Cache<BlobId, Bytes, Size>,
     streams: Arc<Semaphore>,
 }
@@ -65,10 +67,11 @@ pub(super) enum BodyTrouble {
 }
 
 impl Bodies {
-    /// The bodies that lie in `blobs`.
-    pub fn new(blobs: Blobs) -> Self {
+    /// The bodies that lie in `blobs`, read by `tasks`.
+    pub fn new(blobs: Blobs, tasks: Tasks) -> Self {
         Self(Arc::new(Inner {
             blobs,
+            tasks,
             cache: Cache::with_weighter(1024, CACHED, Size),
             streams: Arc::new(Semaphore::new(STREAMS)),
         }))
@@ -101,7 +104,7 @@ impl Bodies {
         let blobs = self.0.blobs.clone();
         // A small body is compared with its name: a disk that lies is found out here.
         let read = move || blobs.open(&id)?.read_all();
-        let bytes = tokio::task::spawn_blocking(read).await;
+        let bytes = self.0.tasks.blocking("site body", read).await;
         Ok(bytes.map_err(|_| BodyTrouble::GivenUp)??.into())
     }
 
@@ -109,10 +112,12 @@ impl Bodies {
         let place = Arc::clone(&self.0.streams).try_acquire_owned();
         let place = place.map_err(|_| BodyTrouble::Busy)?;
         let blobs = self.0.blobs.clone();
-        let blob = tokio::task::spawn_blocking(move || blobs.open(&id)).await;
+        let open = move || blobs.open(&id);
+        let blob = self.0.tasks.blocking("site body", open).await;
         let blob = blob.map_err(|_| BodyTrouble::GivenUp)??;
         Ok(Body::stream(Pieces {
             blob: Arc::new(blob),
+            tasks: self.0.tasks.clone(),
             next: part.start,
             end: part.end,
             reading: None,
@@ -132,6 +137,7 @@ type Reading = JoinHandle<Result<Bytes, BodyError>>;
 /// A large body on its way: at most one piece is read ahead.
 struct Pieces {
     blob: Arc<Blob>,
+    tasks: Tasks,
     next: u64,
     end: u64,
     reading: Option<Reading>,
@@ -143,7 +149,7 @@ impl Pieces {
         let blob = Arc::clone(&self.blob);
         let offset = self.next;
         let length = (self.end - self.next).min(PIECE);
-        tokio::task::spawn_blocking(move || {
+        self.tasks.blocking("site body", move || {
             let mut piece = vec![0; usize::try_from(length)?];
             let read = blob.read_at(offset, &mut piece)?;
             if read < piece.len() {

@@ -71,7 +71,7 @@ impl Scene {
             withhold: withhold.clone(),
             lead_to_https: false,
             blocked_by: Some("https://gericht.test/".to_owned()),
-            bodies: Bodies::new(host.store.blobs().clone()),
+            bodies: Bodies::new(host.store.blobs().clone(), host.tasks.clone()),
             counters: ServeCounters::register(&host.metrics),
         };
         let handler = SiteHandler::new(sources, &host);

@@ -8,12 +8,17 @@ use crate::wire::manifest::{LineTable, PageSpec};
 const HOUR: u64 = 3600;
 
 fn open_store(dir: &std::path::Path) -> Store {
-    let options = Options { blob_grace: Duration::ZERO, ..Options::default() };
+    let options = Options {
+        blob_grace: Duration::ZERO,
+        ..Options::default()
+    };
     Store::open(dir, options).unwrap()
 }
 
 async fn shelf(store: &Store) -> Shelf {
-    Shelf::open(store.clone(), OrganisationId::new("verein.test")).await.unwrap()
+    Shelf::open(store.clone(), Tasks::default(), OrganisationId::new("verein.test"))
+        .await
+        .unwrap()
 }
 
 fn manifest(store: &Store, body: &str) -> Manifest {
@@ -43,8 +48,14 @@ async fn a_kept_generation_is_served_and_outlasts_a_restart_and_a_sweep() {
     {
         let store = open_store(dir.path());
         let shelf = shelf(&store).await;
-        let Added { entry, served, .. } = shelf.add(manifest(&store, "one"), State::Kept).await.unwrap();
-        assert_eq!((entry.number, entry.pages, entry.bytes, served), (1, 1, 3, true));
+        let Added { entry, served, .. } = shelf
+            .add(manifest(&store, "one"), State::Kept)
+            .await
+            .unwrap();
+        assert_eq!(
+            (entry.number, entry.pages, entry.bytes, served),
+            (1, 1, 3, true)
+        );
         store.close();
     }
     let store = open_store(dir.path());
@@ -54,7 +65,15 @@ async fn a_kept_generation_is_served_and_outlasts_a_restart_and_a_sweep() {
     assert_eq!(shelf.current().unwrap().unwrap().number, 1);
     let loaded = shelf.load(1).await.unwrap();
     let page = loaded.pages.first().unwrap();
-    assert_eq!(store.blobs().open(&page.body.0).unwrap().read_all().unwrap(), b"one");
+    assert_eq!(
+        store
+            .blobs()
+            .open(&page.body.0)
+            .unwrap()
+            .read_all()
+            .unwrap(),
+        b"one"
+    );
 }
 
 #[tokio::test]
@@ -62,16 +81,33 @@ async fn a_rejected_one_is_kept_aside_and_can_be_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_store(dir.path());
     let shelf = shelf(&store).await;
-    shelf.add(manifest(&store, "one"), State::Kept).await.unwrap();
-    let rejected = State::Rejected { reason: "unlike".into() };
-    let Added { entry, served, .. } = shelf.add(manifest(&store, "two"), rejected.clone()).await.unwrap();
+    shelf
+        .add(manifest(&store, "one"), State::Kept)
+        .await
+        .unwrap();
+    let rejected = State::Rejected {
+        reason: "unlike".into(),
+    };
+    let Added { entry, served, .. } = shelf
+        .add(manifest(&store, "two"), rejected.clone())
+        .await
+        .unwrap();
     assert!(!served);
     assert_eq!(shelf.current().unwrap().unwrap().number, 1);
     assert_eq!(shelf.entry(entry.number).unwrap().unwrap().state, rejected);
     shelf.accept(entry.number, None).await.unwrap();
-    assert_eq!(shelf.current().unwrap().unwrap(), Current { number: 2, pinned: None });
+    assert_eq!(
+        shelf.current().unwrap().unwrap(),
+        Current {
+            number: 2,
+            pinned: None
+        }
+    );
     assert_eq!(shelf.entry(2).unwrap().unwrap().state, State::Kept);
-    assert!(matches!(shelf.accept(9, None).await, Err(ShelfError::Unknown(9))));
+    assert!(matches!(
+        shelf.accept(9, None).await,
+        Err(ShelfError::Unknown(9))
+    ));
 }
 
 #[tokio::test]
@@ -79,17 +115,41 @@ async fn a_pinned_one_stays_until_it_is_let_go() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_store(dir.path());
     let shelf = shelf(&store).await;
-    shelf.add(manifest(&store, "one"), State::Kept).await.unwrap();
-    shelf.add(manifest(&store, "two"), State::Kept).await.unwrap();
+    shelf
+        .add(manifest(&store, "one"), State::Kept)
+        .await
+        .unwrap();
+    shelf
+        .add(manifest(&store, "two"), State::Kept)
+        .await
+        .unwrap();
     assert_eq!(shelf.older().unwrap(), 1);
-    let pin = Pin { by: "ana".into(), at: Timestamp::from_millis(5) };
+    let pin = Pin {
+        by: "ana".into(),
+        at: Timestamp::from_millis(5),
+    };
     shelf.accept(1, Some(pin.clone())).await.unwrap();
-    let Added { served, .. } = shelf.add(manifest(&store, "three"), State::Kept).await.unwrap();
+    let Added { served, .. } = shelf
+        .add(manifest(&store, "three"), State::Kept)
+        .await
+        .unwrap();
     assert!(!served);
-    assert_eq!(shelf.current().unwrap().unwrap(), Current { number: 1, pinned: Some(pin) });
+    assert_eq!(
+        shelf.current().unwrap().unwrap(),
+        Current {
+            number: 1,
+            pinned: Some(pin)
+        }
+    );
     assert!(matches!(shelf.older(), Err(ShelfError::NoOlder)));
     assert_eq!(shelf.unpin().await.unwrap(), Some(3));
-    assert_eq!(shelf.current().unwrap().unwrap(), Current { number: 3, pinned: None });
+    assert_eq!(
+        shelf.current().unwrap().unwrap(),
+        Current {
+            number: 3,
+            pinned: None
+        }
+    );
 }
 
 #[tokio::test]
@@ -98,7 +158,10 @@ async fn what_a_crash_left_half_put_is_let_go_and_nothing_else() {
     let store = open_store(dir.path());
     let orphan = {
         let shelf = shelf(&store).await;
-        shelf.add(manifest(&store, "one"), State::Kept).await.unwrap();
+        shelf
+            .add(manifest(&store, "one"), State::Kept)
+            .await
+            .unwrap();
         // As `add` does up to the last commit, where the crash comes.
         let orphan = store.blobs().put(b"half").unwrap();
         let batch = Batch::new()
@@ -114,7 +177,10 @@ async fn what_a_crash_left_half_put_is_let_go_and_nothing_else() {
     assert_eq!(shelf.current().unwrap().unwrap().number, 1);
     assert_eq!(store.blobs().sweep(&HashSet::new()).unwrap().removed, 1);
     assert!(!store.blobs().has(&orphan));
-    let Added { entry, .. } = shelf.add(manifest(&store, "two"), State::Kept).await.unwrap();
+    let Added { entry, .. } = shelf
+        .add(manifest(&store, "two"), State::Kept)
+        .await
+        .unwrap();
     assert_eq!(entry.number, 3);
 }
 
@@ -124,10 +190,21 @@ async fn thinning_lets_go_of_entries_and_their_blobs_only() {
     let store = open_store(dir.path());
     let shelf = shelf(&store).await;
     for body in ["one", "two", "three", "four"] {
-        shelf.add(manifest(&store, body), State::Kept).await.unwrap();
+        shelf
+            .add(manifest(&store, body), State::Kept)
+            .await
+            .unwrap();
     }
-    assert_eq!(shelf.thin(2, Timestamp::from_millis(2000)).await.unwrap(), 2);
-    let numbers: Vec<_> = shelf.entries().unwrap().iter().map(|entry| entry.number).collect();
+    assert_eq!(
+        shelf.thin(2, Timestamp::from_millis(2000)).await.unwrap(),
+        2
+    );
+    let numbers: Vec<_> = shelf
+        .entries()
+        .unwrap()
+        .iter()
+        .map(|entry| entry.number)
+        .collect();
     assert_eq!(numbers, [1, 4]);
     store.blobs().sweep(&HashSet::new()).unwrap();
     assert!(store.blobs().has(&BlobId::of(b"one")) && store.blobs().has(&BlobId::of(b"four")));
@@ -175,7 +252,9 @@ fn old_ages_stay_represented() {
 
 #[test]
 fn the_current_the_newest_and_one_rejected_always_stay() {
-    let rejected = || State::Rejected { reason: String::new() };
+    let rejected = || State::Rejected {
+        reason: String::new(),
+    };
     let entries = [
         entry(1, 0, State::Kept),
         entry(2, 1, rejected()),

@@ -189,7 +189,9 @@ fn without_path_session(path: &str) -> Option<String> {
     while let Some(start) = rest.to_ascii_lowercase().find(SESSION) {
         bare.push_str(rest.get(..start)?);
         let after = rest.get(start + SESSION.len()..)?;
-        rest = after.find([';', '/']).map_or("", |end| after.get(end..).unwrap_or_default());
+        rest = after
+            .find([';', '/'])
+            .map_or("", |end| after.get(end..).unwrap_or_default());
     }
     (rest.len() < path.len()).then(|| bare + rest)
 }
@@ -243,7 +245,9 @@ pub fn decoded(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         bytes.extend_from_slice(before.as_bytes());
-        let hex = after.get(..2).filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let hex = after
+            .get(..2)
+            .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
         match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
             Some(byte) => {
                 bytes.push(byte);

@@ -169,13 +169,28 @@ mod tests {
         for (sheet, expected) in [
             ("a{background:url(x.png)}", vec!["x.png"]),
             ("a{background:URL( 'x y.png' )}", vec!["x y.png"]),
-            ("@import \"base.css\" screen; @import url(b.css);", vec!["base.css", "b.css"]),
-            ("@font-face{src:url(f.woff2)format('woff2'),url(f.woff)}", vec!["f.woff2", "f.woff"]),
+            (
+                "@import \"base.css\" screen; @import url(b.css);",
+                vec!["base.css", "b.css"],
+            ),
+            (
+                "@font-face{src:url(f.woff2)format('woff2'),url(f.woff)}",
+                vec!["f.woff2", "f.woff"],
+            ),
             ("/* url(no.png) */ a{b:url(yes.png)}", vec!["yes.png"]),
             ("a{content:'url(no.png)'; b:url(yes.png)}", vec!["yes.png"]),
-            ("a{b:url(a\\)b.png) c:url(\\41 b.png)}", vec!["a)b.png", "Ab.png"]),
-            ("a{b:image-set('a.png' 1x, \"b.png\" 2x)} c{content:'no'}", vec!["a.png", "b.png"]),
-            ("a{b:url(data:image/png;base64,AA) c:url(#grad) d:url()}", vec![]),
+            (
+                "a{b:url(a\\)b.png) c:url(\\41 b.png)}",
+                vec!["a)b.png", "Ab.png"],
+            ),
+            (
+                "a{b:image-set('a.png' 1x, \"b.png\" 2x)} c{content:'no'}",
+                vec!["a.png", "b.png"],
+            ),
+            (
+                "a{b:url(data:image/png;base64,AA) c:url(#grad) d:url()}",
+                vec![],
+            ),
             ("a{b:notaurl(x.png) c:url-x(y.png)}", vec![]),
             ("@charset 'utf-8'; @import 'ü.css'", vec!["ü.css"]),
             ("a{b:url(open.png", vec!["open.png"]),

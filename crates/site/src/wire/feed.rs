@@ -143,7 +143,11 @@ mod tests {
     use super::*;
 
     fn pages(text: &str) -> Vec<String> {
-        read(text.as_bytes()).links.into_iter().map(|link| link.to).collect()
+        read(text.as_bytes())
+            .links
+            .into_iter()
+            .map(|link| link.to)
+            .collect()
     }
 
     #[test]
@@ -171,7 +175,10 @@ mod tests {
         let listing = read(text.as_bytes());
         assert_eq!(
             listing.sitemaps,
-            ["https://verein.test/s1.xml", "https://verein.test/s2.xml.gz"]
+            [
+                "https://verein.test/s1.xml",
+                "https://verein.test/s2.xml.gz"
+            ]
         );
         assert!(listing.links.is_empty());
     }

@@ -66,7 +66,9 @@ pub fn charset_of(content_type: &str) -> Option<&str> {
     let at = content_type.to_ascii_lowercase().find("charset=")?;
     let value = content_type.get(at + "charset=".len()..)?;
     let value = value.trim_start_matches(['"', '\'']);
-    let end = value.find(['"', '\'', ';', ' ', '>', '/']).unwrap_or(value.len());
+    let end = value
+        .find(['"', '\'', ';', ' ', '>', '/'])
+        .unwrap_or(value.len());
     value.get(..end).filter(|value| !value.is_empty())
 }
 
@@ -102,7 +104,9 @@ fn parse(text: &str, reading: &RefCell<Reading>) {
     let texts = DocumentContentHandlers::default().text(
         |chunk: &mut lol_html::html_content::TextChunk<'_>| {
             let last = chunk.last_in_text_node();
-            reading.borrow_mut().text(chunk.as_str(), chunk.text_type(), last);
+            reading
+                .borrow_mut()
+                .text(chunk.as_str(), chunk.text_type(), last);
             Ok(())
         },
     );
@@ -158,16 +162,24 @@ impl Reading {
     }
 
     fn page(&mut self, to: Option<String>) {
-        self.links.extend(to.filter(|to| leads_on(to)).map(Link::page));
+        self.links
+            .extend(to.filter(|to| leads_on(to)).map(Link::page));
     }
 
     fn requisite(&mut self, to: Option<String>) {
-        self.links.extend(to.filter(|to| leads_on(to)).map(Link::requisite));
+        self.links
+            .extend(to.filter(|to| leads_on(to)).map(Link::requisite));
     }
 
     fn media(&mut self, attribute: &impl Fn(&str) -> Option<String>) {
         // COMPAT(lazy loading scripts): the true source waits in a data attribute.
-        for name in ["src", "poster", "data-src", "data-lazy-src", "data-original"] {
+        for name in [
+            "src",
+            "poster",
+            "data-src",
+            "data-lazy-src",
+            "data-original",
+        ] {
             self.requisite(attribute(name));
         }
         for name in ["srcset", "data-srcset", "data-lazy-srcset"] {
@@ -184,7 +196,10 @@ impl Reading {
     fn link(&mut self, attribute: &impl Fn(&str) -> Option<String>) {
         let Some(rel) = attribute("rel") else { return };
         let rel = rel.to_ascii_lowercase();
-        let has = |words: &[&str]| rel.split_ascii_whitespace().any(|word| words.contains(&word));
+        let has = |words: &[&str]| {
+            rel.split_ascii_whitespace()
+                .any(|word| words.contains(&word))
+        };
         let oembed = attribute("type").is_some_and(|kind| kind.contains("oembed"));
         if has(REQUISITES) {
             self.requisite(attribute("href"));
@@ -280,7 +295,8 @@ pub fn unescape(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         let (before, reference) = rest.split_at(at);
         out.push_str(before);
-        let end = reference.find(';').filter(|end| *end <= 10);
+        // Looked for nearby only: a page of ampersands must not cost its length squared.
+        let end = reference.bytes().take(12).position(|byte| byte == b';');
         let name = end.and_then(|end| reference.get(1..end));
         match name.and_then(character) {
             Some(letter) => {

@@ -103,7 +103,9 @@ impl Manifest {
     /// Never in practice: writing goes to memory.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-        packed.write_all(b"{\"V1\":").map_err(ManifestError::Packing)?;
+        packed
+            .write_all(b"{\"V1\":")
+            .map_err(ManifestError::Packing)?;
         serde_json::to_writer(&mut packed, self).map_err(ManifestError::Form)?;
         packed.write_all(b"}").map_err(ManifestError::Packing)?;
         packed.finish().map_err(ManifestError::Packing)
@@ -116,7 +118,9 @@ impl Manifest {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
         let mut json = Vec::new();
         let mut unpacked = GzDecoder::new(bytes).take(LARGEST + 1);
-        unpacked.read_to_end(&mut json).map_err(ManifestError::Packing)?;
+        unpacked
+            .read_to_end(&mut json)
+            .map_err(ManifestError::Packing)?;
         if json.len() as u64 > LARGEST {
             let error = std::io::ErrorKind::FileTooLarge.into();
             return Err(ManifestError::Packing(error));
@@ -132,7 +136,11 @@ impl Manifest {
             if page.host as usize >= self.hosts.len() {
                 return Err(ManifestError::Contradiction("a page without its host"));
             }
-            if page.lines.iter().any(|line| *line as usize >= self.lines.len()) {
+            if page
+                .lines
+                .iter()
+                .any(|line| *line as usize >= self.lines.len())
+            {
                 return Err(ManifestError::Contradiction("a page without its headers"));
             }
             if !(100..1000).contains(&page.status) || !page.target.starts_with('/') {

@@ -50,10 +50,16 @@ mod tests {
             ("a.jpg", vec!["a.jpg"]),
             ("a.jpg 1x, b.jpg 2x", vec!["a.jpg", "b.jpg"]),
             ("a.jpg,\n b.jpg 480w", vec!["a.jpg", "b.jpg"]),
-            ("/i,w=1/a.jpg 1x,/i,w=2/a.jpg 2x", vec!["/i,w=1/a.jpg", "/i,w=2/a.jpg"]),
+            (
+                "/i,w=1/a.jpg 1x,/i,w=2/a.jpg 2x",
+                vec!["/i,w=1/a.jpg", "/i,w=2/a.jpg"],
+            ),
             (" , ,a.jpg 1x,,, b.jpg", vec!["a.jpg", "b.jpg"]),
             ("a.jpg future(1, 2) 1x, b.jpg", vec!["a.jpg", "b.jpg"]),
-            ("data:image/png;base64,AAAA 1x, b.jpg", vec!["data:image/png;base64,AAAA", "b.jpg"]),
+            (
+                "data:image/png;base64,AAAA 1x, b.jpg",
+                vec!["data:image/png;base64,AAAA", "b.jpg"],
+            ),
             ("", vec![]),
             (",", vec![]),
         ] {

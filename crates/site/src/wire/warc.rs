@@ -66,9 +66,8 @@ impl Record<'_> {
         let payload = digest(&payload.finalize());
         let length = (self.head.len() as u64).saturating_add(self.payload.length());
         let mut member = GzEncoder::new(to, Compression::default());
-        let line = |member: &mut dyn Write, name: &str, value: &str| {
-            write!(member, "{name}: {value}\r\n")
-        };
+        let line =
+            |member: &mut dyn Write, name: &str, value: &str| write!(member, "{name}: {value}\r\n");
         write!(member, "WARC/1.1\r\n")?;
         line(&mut member, "WARC-Type", self.kind)?;
         line(&mut member, "WARC-Record-ID", &self.id(&block))?;
@@ -94,16 +93,26 @@ impl Record<'_> {
     /// A name of its own for the record, the same at every export of the same generation.
     fn id(&self, block: &str) -> String {
         let target = self.target.as_deref().unwrap_or_default();
-        let hash = blake3::hash(format!("{}\n{target}\n{}\n{block}", self.kind, self.date).as_bytes());
+        let hash =
+            blake3::hash(format!("{}\n{target}\n{}\n{block}", self.kind, self.date).as_bytes());
         let mut bytes = [0; 16];
-        bytes.iter_mut().zip(hash.as_bytes()).for_each(|(to, from)| *to = *from);
+        bytes
+            .iter_mut()
+            .zip(hash.as_bytes())
+            .for_each(|(to, from)| *to = *from);
         // RFC 9562 §5.8: version 8, a UUID of our own making.
         let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
         *version = (*version & 0x0f) | 0x80;
         *variant = (*variant & 0x3f) | 0x80;
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-        let parts = [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)];
+        let parts = [
+            part(0, 8),
+            part(8, 12),
+            part(12, 16),
+            part(16, 20),
+            part(20, 32),
+        ];
         format!("<urn:uuid:{}>", parts.join("-"))
     }
 }
@@ -135,14 +144,25 @@ mod tests {
         record.write(&mut out).unwrap();
         record.write(&mut out).unwrap();
         let mut text = String::new();
-        MultiGzDecoder::new(&out[..]).read_to_string(&mut text).unwrap();
-        assert_eq!(text.matches("WARC/1.1\r\nWARC-Type: response\r\n").count(), 2);
+        MultiGzDecoder::new(&out[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(
+            text.matches("WARC/1.1\r\nWARC-Type: response\r\n").count(),
+            2
+        );
         assert!(text.contains("Content-Length: 24\r\n\r\nHTTP/1.1 200 OK\r\n\r\nhello\r\n\r\n"));
         // The SHA-256 of "hello", as sha256sum and base32 print it.
         assert!(text.contains(
             "WARC-Payload-Digest: sha256:FTZE3OS7WCRQ4JXIHMVMLOPCTYNRMHS4D6TUEXTTAQZWFE4LTASA===="
         ), "{text}");
-        let ids: Vec<_> = text.lines().filter(|line| line.starts_with("WARC-Record-ID")).collect();
-        assert!(ids.iter().all(|id| id.len() == "WARC-Record-ID: <urn:uuid:>".len() + 36));
+        let ids: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("WARC-Record-ID"))
+            .collect();
+        assert!(
+            ids.iter()
+                .all(|id| id.len() == "WARC-Record-ID: <urn:uuid:>".len() + 36)
+        );
     }
 }

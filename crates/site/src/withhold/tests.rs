@@ -30,7 +30,13 @@ async fn an_order_is_kept_recorded_and_lifted() {
     let now = Timestamp::from_millis(1_779_268_443_000);
     let withhold = open(&store);
     withhold
-        .withhold("https://Verein.test/a/Seite", "order 12", "ana", now, &outlets)
+        .withhold(
+            "https://Verein.test/a/Seite",
+            "order 12",
+            "ana",
+            now,
+            &outlets,
+        )
         .await
         .unwrap();
     assert!(matches!(records.recv().await, Some(Fact::Withheld(fact)) if fact.withheld));
@@ -51,11 +57,18 @@ async fn an_order_is_kept_recorded_and_lifted() {
             ("/a/seite", false),
             ("/a", false),
         ] {
-            assert_eq!(withhold.entry("verein.test", target).is_some(), covered, "{target}");
+            assert_eq!(
+                withhold.entry("verein.test", target).is_some(),
+                covered,
+                "{target}"
+            );
         }
         assert!(withhold.entry("www.verein.test", "/a/Seite").is_none());
     }
-    withhold.lift("verein.test/a/Seite", "ana", &outlets).await.unwrap();
+    withhold
+        .lift("verein.test/a/Seite", "ana", &outlets)
+        .await
+        .unwrap();
     assert!(matches!(records.recv().await, Some(Fact::Withheld(fact)) if !fact.withheld));
     assert!(open(&store).entry("verein.test", "/a/Seite").is_none());
     assert!(matches!(
@@ -71,7 +84,10 @@ async fn a_whole_host_and_only_our_own() {
     let (outlets, _records) = outlets();
     let withhold = open(&store);
     let now = Timestamp::default();
-    withhold.withhold("www.verein.test", "order 13", "ana", now, &outlets).await.unwrap();
+    withhold
+        .withhold("www.verein.test", "order 13", "ana", now, &outlets)
+        .await
+        .unwrap();
     assert!(withhold.entry("www.verein.test", "/any").is_some());
     assert!(withhold.entry("verein.test", "/any").is_none());
     for foreign in ["other.test/x", "", "/x"] {

@@ -79,13 +79,22 @@ async fn swollen_endless_and_broken_bodies_are_given_up() {
     let bomb = bomb();
     assert!(bomb.len() < 100_000);
     let origin = Origin::of(vec![
-        ("/", start(
-            "<a href=/bombe>b</a><a href=/endlos>e</a><a href=/kaputt>k</a><a href=/br>r</a>\
+        (
+            "/",
+            start(
+                "<a href=/bombe>b</a><a href=/endlos>e</a><a href=/kaputt>k</a><a href=/br>r</a>\
              <a href=/lang>l</a><a href=/gut>g</a>",
-        )),
-        ("/bombe", html(bomb.clone()).with("content-encoding", "gzip")),
+            ),
+        ),
+        (
+            "/bombe",
+            html(bomb.clone()).with("content-encoding", "gzip"),
+        ),
         ("/endlos", html("").sends(Sends::Endless)),
-        ("/kaputt", html(bomb.get(..1000).unwrap().to_vec()).with("content-encoding", "gzip")),
+        (
+            "/kaputt",
+            html(bomb.get(..1000).unwrap().to_vec()).with("content-encoding", "gzip"),
+        ),
         ("/br", html("x").with("content-encoding", "br")),
         ("/lang", html("").with("x-long", &"x".repeat(300_000))),
         ("/gut", html("gut")),
@@ -93,10 +102,16 @@ async fn swollen_endless_and_broken_bodies_are_given_up() {
     .await;
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(origin.address);
-    config.capture = CaptureConfig { file: 8 << 20, ..config.capture };
+    config.capture = CaptureConfig {
+        file: 8 << 20,
+        ..config.capture
+    };
     let standby = Standby::start(dir.path(), config).await;
     let outcome = standby.first().await;
-    assert!(!matches!(outcome, CaptureOutcome::Failed { .. }), "{outcome:?}");
+    assert!(
+        !matches!(outcome, CaptureOutcome::Failed { .. }),
+        "{outcome:?}"
+    );
     assert_eq!(standby.body("/gut").unwrap(), b"gut");
     for given_up in ["/bombe", "/endlos", "/kaputt", "/br", "/lang"] {
         assert_eq!(standby.status(given_up), None, "{given_up}");
@@ -136,12 +151,17 @@ async fn redirects_in_a_circle_are_kept_as_they_are_and_a_start_page_in_one_is_r
     let dir = tempfile::tempdir().unwrap();
     let standby = Standby::start(dir.path(), config(origin.address)).await;
     standby.first().await;
-    assert_eq!((standby.status("/a"), standby.status("/b")), (Some(302), Some(302)));
+    assert_eq!(
+        (standby.status("/a"), standby.status("/b")),
+        (Some(302), Some(302))
+    );
     assert!(origin.asked().len() < 20);
     let number = standby.number();
     origin.now_of(vec![("/", circle("/a")), ("/a", circle("/"))]);
     let outcome = standby.again().await;
-    let CaptureOutcome::Rejected { reason, .. } = outcome else { panic!("{outcome:?}") };
+    let CaptureOutcome::Rejected { reason, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(reason.contains("circle"), "{reason}");
     assert_eq!(standby.number(), number);
     standby.stop().await;
@@ -165,7 +185,11 @@ async fn a_large_file_goes_through_the_disk_and_comes_back_whole() {
 #[tokio::test]
 async fn the_bytes_of_a_copy_are_bounded() {
     let origin = Origin::start(|seen| match seen.target.as_str() {
-        "/" => start(&(0..50).map(|n| format!("<a href=/f{n}>x</a>")).collect::<String>()),
+        "/" => start(
+            &(0..50)
+                .map(|n| format!("<a href=/f{n}>x</a>"))
+                .collect::<String>(),
+        ),
         target if target.starts_with("/f") => html(vec![b'x'; 100_000]),
         _ => status(404, "none"),
     })
@@ -176,7 +200,10 @@ async fn the_bytes_of_a_copy_are_bounded() {
     let standby = Standby::start(dir.path(), config).await;
     standby.first().await;
     let serving = standby.handle.status().unwrap().serving.unwrap();
-    assert!(serving.bytes <= 1_100_000 && serving.ending.contains("capture.bytes"), "{serving:?}");
+    assert!(
+        serving.bytes <= 1_100_000 && serving.ending.contains("capture.bytes"),
+        "{serving:?}"
+    );
     assert!(origin.asked().len() < 20);
     standby.stop().await;
 }

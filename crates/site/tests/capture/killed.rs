@@ -37,7 +37,9 @@ async fn no_half_generation_is_ever_seen() {
             return page("text/plain", "User-agent: *\n");
         }
         let version = version.load(Ordering::SeqCst);
-        let links: String = (0..PAGES).map(|n| format!("<a href=/seite{n}>x</a>")).collect();
+        let links: String = (0..PAGES)
+            .map(|n| format!("<a href=/seite{n}>x</a>"))
+            .collect();
         match target {
             "/" => html(format!("{START}{links}<i>v{version}</i>")),
             _ if target.starts_with("/seite") => html(format!("{target} <i>v{version}</i>")),
@@ -50,7 +52,11 @@ async fn no_half_generation_is_ever_seen() {
     for kill_after in [3, 40, 65, 27, 51, 88, 31] {
         while requests.try_recv().is_ok() {}
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "capture::killed::no_half_generation_is_ever_seen", "--nocapture"])
+            .args([
+                "--exact",
+                "capture::killed::no_half_generation_is_ever_seen",
+                "--nocapture",
+            ])
             .env(DIR, dir.path())
             .env(ORIGIN, origin.address.to_string())
             .stdout(Stdio::null())
@@ -64,24 +70,37 @@ async fn no_half_generation_is_ever_seen() {
         child.wait().unwrap();
         seen.extend(look(dir.path()).await);
     }
-    assert!(seen.len() > 3, "too few generations to mean anything: {seen:?}");
+    assert!(
+        seen.len() > 3,
+        "too few generations to mean anything: {seen:?}"
+    );
 }
 
 /// The version of the generation that would be served, after checking that it is whole.
 async fn look(dir: &Path) -> Option<String> {
     let store = Store::open(dir, Options::default()).unwrap();
-    let shelf = Shelf::open(store.clone(), OrganisationId::new("verein.test")).await.unwrap();
+    let shelf = Shelf::open(store.clone(), host::Tasks::default(), OrganisationId::new("verein.test"))
+        .await
+        .unwrap();
     let current = shelf.current().unwrap()?;
     let manifest = shelf.load(current.number).await.unwrap();
     let mut versions = std::collections::BTreeSet::new();
     let mut pages = 0;
     for page in manifest.pages.iter().filter(|page| page.status == 200) {
-        for (blob, length) in [Some(page.body), page.gzip, page.brotli].into_iter().flatten() {
+        for (blob, length) in [Some(page.body), page.gzip, page.brotli]
+            .into_iter()
+            .flatten()
+        {
             let blob = store.blobs().open(&blob).unwrap();
             blob.verify().unwrap();
             assert_eq!(blob.len(), length);
         }
-        let body = store.blobs().open(&page.body.0).unwrap().read_all().unwrap();
+        let body = store
+            .blobs()
+            .open(&page.body.0)
+            .unwrap()
+            .read_all()
+            .unwrap();
         let body = String::from_utf8(body).unwrap();
         if let Some((_, version)) = body.split_once("<i>v") {
             versions.insert(version.trim_end_matches("</i>").to_owned());
@@ -89,6 +108,10 @@ async fn look(dir: &Path) -> Option<String> {
         }
     }
     assert_eq!(pages, PAGES + 1, "a page is missing");
-    assert_eq!(versions.len(), 1, "two captures in one generation: {versions:?}");
+    assert_eq!(
+        versions.len(),
+        1,
+        "two captures in one generation: {versions:?}"
+    );
     versions.pop_first()
 }

@@ -10,19 +10,45 @@ use model::{Epoch, Fact, Mode, Role, Service, ServiceId, Standing, StateName, Ti
 use site::CaptureOutcome;
 use site::shelf::State;
 
-use crate::origin::{Answer, Origin, START, Sends, Standby, config, html, page, redirect, start, status};
+use crate::origin::{
+    Answer, Origin, START, Sends, Standby, config, html, page, redirect, start, status,
+};
 
 fn site() -> Vec<(&'static str, Answer)> {
     vec![
-        ("/robots.txt", page("text/plain", "User-agent: *\nDisallow: /verboten\nSitemap: https://verein.test/karte.xml\n")),
-        ("/karte.xml", page("application/xml", "<urlset><url><loc>https://verein.test/nur-in-der-karte</loc></url></urlset>")),
-        ("/", start(
-            "<link rel=stylesheet href=/stil.css><img src=bild.png srcset='gross.png 2x'>\
+        (
+            "/robots.txt",
+            page(
+                "text/plain",
+                "User-agent: *\nDisallow: /verboten\nSitemap: https://verein.test/karte.xml\n",
+            ),
+        ),
+        (
+            "/karte.xml",
+            page(
+                "application/xml",
+                "<urlset><url><loc>https://verein.test/nur-in-der-karte</loc></url></urlset>",
+            ),
+        ),
+        (
+            "/",
+            start(
+                "<link rel=stylesheet href=/stil.css><img src=bild.png srcset='gross.png 2x'>\
              <a href=/seite?a=1&amp;b=2>s</a><a href=/alt>alt</a><a href=/weg>weg</a>\
              <a href=/verboten>v</a><a href=/wp-login.php>l</a><a href=https://evil.test/x>x</a>\
              <a href=/privat>p</a><a href=/feed>f</a><a href=/latin>l</a>",
-        ).with("set-cookie", "sitzung=1").with("etag", "\"start\"")),
-        ("/stil.css", page("text/css", "@import 'mehr.css'; a{background:url(grund.png)}").with("cache-control", "max-age=600")),
+            )
+            .with("set-cookie", "sitzung=1")
+            .with("etag", "\"start\""),
+        ),
+        (
+            "/stil.css",
+            page(
+                "text/css",
+                "@import 'mehr.css'; a{background:url(grund.png)}",
+            )
+            .with("cache-control", "max-age=600"),
+        ),
         ("/mehr.css", page("text/css", "b{}".repeat(500))),
         ("/grund.png", page("image/png", &b"\x89PNG\x00\xff"[..])),
         ("/bild.png", page("image/png", &b"png1"[..])),
@@ -34,10 +60,19 @@ fn site() -> Vec<(&'static str, Answer)> {
         ("/verboten", html("verboten")),
         ("/wp-login.php", html("login")),
         ("/privat", html("privat").with("cache-control", "private")),
-        ("/feed", page("application/rss+xml", "<rss><channel><item><link>https://verein.test/aus-dem-feed</link></item></channel></rss>")),
+        (
+            "/feed",
+            page(
+                "application/rss+xml",
+                "<rss><channel><item><link>https://verein.test/aus-dem-feed</link></item></channel></rss>",
+            ),
+        ),
         ("/aus-dem-feed", html("gefunden")),
         ("/nur-in-der-karte", html("karte")),
-        ("/latin", page("text/html; charset=iso-8859-1", &b"gr\xfcn"[..])),
+        (
+            "/latin",
+            page("text/html; charset=iso-8859-1", &b"gr\xfcn"[..]),
+        ),
     ]
 }
 
@@ -47,13 +82,22 @@ async fn a_site_is_captured_whole_and_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let mut standby = Standby::start(dir.path(), config(origin.address)).await;
     let outcome = standby.first().await;
-    assert!(!matches!(outcome, CaptureOutcome::Failed { .. }), "{outcome:?}");
+    assert!(
+        !matches!(outcome, CaptureOutcome::Failed { .. }),
+        "{outcome:?}"
+    );
     for (target, answer) in site() {
         let left_out = ["/verboten", "/wp-login.php", "/privat"].contains(&target);
-        let Sends::Bytes(body) = answer.sends else { unreachable!() };
+        let Sends::Bytes(body) = answer.sends else {
+            unreachable!()
+        };
         let expected = (!left_out).then(|| body.to_vec());
         assert_eq!(standby.body(target), expected, "{target}");
-        assert_eq!(standby.status(target), (!left_out).then_some(answer.status), "{target}");
+        assert_eq!(
+            standby.status(target),
+            (!left_out).then_some(answer.status),
+            "{target}"
+        );
     }
     assert_eq!(standby.status("/favicon.ico"), Some(404));
     let generation = standby.handle.copy().current().unwrap();
@@ -64,9 +108,15 @@ async fn a_site_is_captured_whole_and_as_it_is() {
     let (gzip, brotli) = (style.gzip.unwrap(), style.brotli.unwrap());
     assert!(gzip.1 < 100 && brotli.1 < 100);
     let alt = generation.page("verein.test", "/alt").unwrap();
-    assert!(alt.headers.iter().any(|(name, value)| name == "location" && value == "/neu"));
+    assert!(
+        alt.headers
+            .iter()
+            .any(|(name, value)| name == "location" && value == "/neu")
+    );
     let recorded = standby.records.recv().await.unwrap();
-    let Fact::Generation(fact) = recorded else { panic!("{recorded:?}") };
+    let Fact::Generation(fact) = recorded else {
+        panic!("{recorded:?}")
+    };
     assert_eq!((fact.number, fact.pages), (1, generation.len() as u64));
     standby.stop().await;
 }
@@ -82,8 +132,12 @@ async fn the_primary_is_asked_as_a_decent_guest_asks() {
     for seen in &asked {
         assert_eq!(seen.host, "verein.test");
         let agent = seen.headers.get("user-agent").unwrap().to_str().unwrap();
-        assert!(agent.starts_with("Servergate/") && agent.ends_with("(+standby copy of this site)"));
-        assert!(!seen.headers.contains_key("cookie") && !seen.headers.contains_key("authorization"));
+        assert!(
+            agent.starts_with("Servergate/") && agent.ends_with("(+standby copy of this site)")
+        );
+        assert!(
+            !seen.headers.contains_key("cookie") && !seen.headers.contains_key("authorization")
+        );
         assert!(!["/verboten", "/wp-login.php"].contains(&seen.target.as_str()));
     }
     standby.stop().await;
@@ -92,7 +146,11 @@ async fn the_primary_is_asked_as_a_decent_guest_asks() {
 #[tokio::test]
 async fn a_refresh_asks_only_whether_something_changed() {
     let origin = Origin::start(|seen| {
-        if seen.headers.get("if-none-match").is_some_and(|it| it == "\"v1\"") {
+        if seen
+            .headers
+            .get("if-none-match")
+            .is_some_and(|it| it == "\"v1\"")
+        {
             return status(304, "");
         }
         match seen.target.as_str() {
@@ -108,7 +166,10 @@ async fn a_refresh_asks_only_whether_something_changed() {
     standby.first().await;
     origin.asked();
     let number = standby.number();
-    assert!(matches!(standby.again().await, CaptureOutcome::Unchanged { .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::Unchanged { .. }
+    ));
     assert_eq!(standby.number(), number);
     let asked = origin.asked();
     let conditional = |target: &str| {
@@ -126,11 +187,17 @@ async fn a_refresh_asks_only_whether_something_changed() {
         _ => status(404, "none"),
     });
     let outcome = standby.again().await;
-    assert!(matches!(outcome, CaptureOutcome::New { served: true, .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CaptureOutcome::New { served: true, .. }),
+        "{outcome:?}"
+    );
     assert_eq!(standby.body("/b").unwrap(), b"b, neu");
     assert_eq!(standby.body("/a.css").unwrap(), b"a{}");
     let entries = standby.handle.generations().unwrap().0;
-    let (first, last) = (entries.first().unwrap().number, entries.last().unwrap().number);
+    let (first, last) = (
+        entries.first().unwrap().number,
+        entries.last().unwrap().number,
+    );
     let difference = standby.handle.diff(first, last).await.unwrap();
     assert_eq!(difference.changed, ["https://verein.test/b"]);
     assert!(difference.added.is_empty() && difference.removed.is_empty());
@@ -139,7 +206,10 @@ async fn a_refresh_asks_only_whether_something_changed() {
 
 fn many(start: Answer) -> Vec<(&'static str, Answer)> {
     const PAGES: [&str; 10] = ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
-    let mut pages: Vec<_> = PAGES.into_iter().map(|at| (at, html(format!("Seite {at}")))).collect();
+    let mut pages: Vec<_> = PAGES
+        .into_iter()
+        .map(|at| (at, html(format!("Seite {at}"))))
+        .collect();
     pages.push(("/", start));
     pages
 }
@@ -159,20 +229,35 @@ async fn a_good_copy_is_never_replaced_by_something_worse() {
     let defaced = "<title>Verein Beispiel</title><h1>hacked by somebody for fame</h1>";
     let worse: [(&str, Vec<(&str, Answer)>); 6] = [
         ("start page has status 500", many(status(500, "oops"))),
-        ("expected mark", many(html("<p>This domain is for sale</p>"))),
+        (
+            "expected mark",
+            many(html("<p>This domain is for sale</p>")),
+        ),
         ("of its words", many(html(defaced))),
-        ("leads to another host", many(redirect("https://parked.example/"))),
+        (
+            "leads to another host",
+            many(redirect("https://parked.example/")),
+        ),
         ("good pages where", vec![("/", start(""))]),
-        ("are errors now", vec![("/", start(&ten_links())), ("/0", html("Seite /0"))]),
+        (
+            "are errors now",
+            vec![("/", start(&ten_links())), ("/0", html("Seite /0"))],
+        ),
     ];
     for (reason, pages) in worse {
         origin.now_of(pages);
         match standby.again().await {
-            CaptureOutcome::Rejected { entry, reason: said } => {
+            CaptureOutcome::Rejected {
+                entry,
+                reason: said,
+            } => {
                 let lost = reason == "good pages where" && said.contains("are errors now");
                 assert!(said.contains(reason) || lost, "{reason}: {said}");
                 let listed = standby.handle.generations().unwrap().0;
-                let listed = listed.into_iter().find(|it| it.number == entry.number).unwrap();
+                let listed = listed
+                    .into_iter()
+                    .find(|it| it.number == entry.number)
+                    .unwrap();
                 assert_eq!(listed.state, State::Rejected { reason: said });
             }
             other => panic!("{reason}: {other:?}"),
@@ -193,23 +278,41 @@ async fn an_operator_accepts_pins_and_rolls_back() {
     let standby = Standby::start(dir.path(), config(origin.address)).await;
     standby.first().await;
     let first = standby.number().unwrap();
-    origin.now_of(vec![("/", html("<h1>Verein Beispiel</h1>ganz neu gestaltet und geschrieben"))]);
-    let CaptureOutcome::Rejected { entry, .. } = standby.again().await else { panic!() };
+    origin.now_of(vec![(
+        "/",
+        html("<h1>Verein Beispiel</h1>ganz neu gestaltet und geschrieben"),
+    )]);
+    let CaptureOutcome::Rejected { entry, .. } = standby.again().await else {
+        panic!()
+    };
     standby.handle.accept(entry.number).await.unwrap();
     assert_eq!(standby.number(), Some(entry.number));
-    assert!(matches!(standby.again().await, CaptureOutcome::Unchanged { .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::Unchanged { .. }
+    ));
     let back = standby.handle.rollback("ana").await.unwrap();
     assert_eq!(back.number, first);
     assert_eq!(standby.number(), Some(first));
     assert_eq!(standby.body("/").unwrap(), START.as_bytes());
     // What was rolled back from is not taken again by itself, nor is anything newer served.
-    assert!(matches!(standby.again().await, CaptureOutcome::Rejected { .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::Rejected { .. }
+    ));
     origin.now_of(vec![("/", start("<p>wieder gut</p>"))]);
-    assert!(matches!(standby.again().await, CaptureOutcome::New { served: false, .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::New { served: false, .. }
+    ));
     assert_eq!(standby.number(), Some(first));
     assert_eq!(standby.handle.status().unwrap().pinned.unwrap().by, "ana");
     standby.handle.unpin().await.unwrap();
-    assert!(String::from_utf8(standby.body("/").unwrap()).unwrap().contains("wieder gut"));
+    assert!(
+        String::from_utf8(standby.body("/").unwrap())
+            .unwrap()
+            .contains("wieder gut")
+    );
     standby.stop().await;
 }
 
@@ -238,12 +341,19 @@ async fn a_primary_that_is_not_to_be_asked_is_not_asked() {
     let standby = Standby::start(dir.path(), config(origin.address)).await;
     standby.first().await;
     origin.asked();
-    for (role, relay) in [(Role::Acting, false), (Role::Returning, true), (Role::Standby, false)] {
+    for (role, relay) in [
+        (Role::Acting, false),
+        (Role::Returning, true),
+        (Role::Standby, false),
+    ] {
         standby.standings.send_modify(|standings| {
             let standing = standing(role, relay);
             *standings = std::sync::Arc::new([(standing.service.clone(), standing)].into());
         });
-        assert!(matches!(standby.again().await, CaptureOutcome::Stopped { .. }));
+        assert!(matches!(
+            standby.again().await,
+            CaptureOutcome::Stopped { .. }
+        ));
         assert!(origin.asked().is_empty());
     }
     assert!(standby.number().is_some());
@@ -267,14 +377,18 @@ async fn a_capture_stops_when_the_standing_changes_and_leaves_the_copy_as_it_was
         _ => status(404, "none"),
     });
     let capturing = standby.handle.clone();
-    let capture = host::Tasks::default().spawn("capture", async move { capturing.capture_now().await });
+    let capture =
+        host::Tasks::default().spawn("capture", async move { capturing.capture_now().await });
     wait.recv().await.unwrap();
     standby.standings.send_modify(|standings| {
         let standing = standing(Role::Acting, false);
         *standings = std::sync::Arc::new([(standing.service.clone(), standing)].into());
     });
     let outcome = capture.await.unwrap().unwrap();
-    assert!(matches!(outcome, CaptureOutcome::Stopped { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CaptureOutcome::Stopped { .. }),
+        "{outcome:?}"
+    );
     assert_eq!(standby.number(), number);
     assert_eq!(standby.body("/").unwrap(), START.as_bytes());
     standby.stop().await;
@@ -310,7 +424,10 @@ async fn a_primary_that_fails_half_way_costs_nothing() {
         _ => status(502, "bad gateway"),
     });
     let outcome = standby.again().await;
-    assert!(matches!(outcome, CaptureOutcome::Stopped { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CaptureOutcome::Stopped { .. }),
+        "{outcome:?}"
+    );
     // It left after a few failures instead of trying everything.
     assert!(origin.asked().len() < 30);
     assert_eq!(standby.number(), number);
@@ -329,7 +446,10 @@ async fn one_failing_page_keeps_its_last_good_form() {
     pages.push(("/3", status(500, "oops")));
     origin.now_of(pages);
     let outcome = standby.again().await;
-    assert!(matches!(outcome, CaptureOutcome::New { served: true, .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CaptureOutcome::New { served: true, .. }),
+        "{outcome:?}"
+    );
     assert_eq!(standby.body("/3").unwrap(), b"Seite /3");
     assert_eq!(standby.status("/3"), Some(200));
     standby.stop().await;
@@ -349,7 +469,10 @@ async fn a_wish_to_be_left_alone_is_followed() {
     });
     let outcome = standby.again().await;
     // What came before the wish is good; the rest is as it was.
-    assert!(matches!(outcome, CaptureOutcome::New { served: true, .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, CaptureOutcome::New { served: true, .. }),
+        "{outcome:?}"
+    );
     assert!(origin.asked().len() < 10);
     assert_eq!(standby.body("/9").unwrap(), b"Seite /9");
     standby.stop().await;
@@ -365,13 +488,22 @@ async fn a_folder_is_a_site_too() {
     let standby = Standby::start(dir.path(), config).await;
     standby.first().await;
     assert_eq!(standby.body("/").unwrap(), START.as_bytes());
-    assert!(matches!(standby.again().await, CaptureOutcome::Unchanged { .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::Unchanged { .. }
+    ));
     std::fs::write(root.path().join("neu.html"), "neu").unwrap();
-    assert!(matches!(standby.again().await, CaptureOutcome::New { served: true, .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::New { served: true, .. }
+    ));
     assert_eq!(standby.body("/neu.html").unwrap(), b"neu");
     // A folder that is gone does not take the copy with it.
     drop(root);
-    assert!(matches!(standby.again().await, CaptureOutcome::Failed { .. }));
+    assert!(matches!(
+        standby.again().await,
+        CaptureOutcome::Failed { .. }
+    ));
     assert_eq!(standby.body("/neu.html").unwrap(), b"neu");
     standby.stop().await;
 }
@@ -380,7 +512,10 @@ async fn a_folder_is_a_site_too() {
 async fn a_generation_is_exported_as_warc() {
     let mut pages = site();
     let text = "Verein ".repeat(300);
-    pages.push(("/gepackt", html(packed(text.as_bytes())).with("content-encoding", "gzip")));
+    pages.push((
+        "/gepackt",
+        html(packed(text.as_bytes())).with("content-encoding", "gzip"),
+    ));
     pages.push(("/feed", html("<a href=/gepackt>g</a>")));
     let origin = Origin::of(pages).await;
     let dir = tempfile::tempdir().unwrap();
@@ -393,9 +528,14 @@ async fn a_generation_is_exported_as_warc() {
     let mut records = String::new();
     let bytes = std::fs::read(&path).unwrap();
     let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked).unwrap();
+    flate2::read::MultiGzDecoder::new(&bytes[..])
+        .read_to_end(&mut unpacked)
+        .unwrap();
     records.push_str(&String::from_utf8_lossy(&unpacked));
-    assert_eq!(records.matches("WARC-Type: response").count() as u64, written);
+    assert_eq!(
+        records.matches("WARC-Type: response").count() as u64,
+        written
+    );
     assert_eq!(records.matches("WARC-Type: warcinfo").count(), 1);
     for part in [
         "WARC-Target-URI: https://verein.test/seite?a=1&b=2\r\n",
@@ -439,5 +579,58 @@ async fn several_hosts_are_one_site_and_robots_may_move() {
     assert_eq!(status("www.verein.test", "/x"), Some(200));
     // Forbidden at the one host by rules that stand at the other.
     assert!(origin.asked().iter().all(|seen| seen.target != "/zu"));
+    standby.stop().await;
+}
+// BYHAND
+#[tokio::test]
+async fn by_hand_large() {
+    let n: u64 = 2000;
+    let origin = Origin::start(move |seen| {
+        let target = seen.target.as_str();
+        match target {
+            "/" => start(&(0..n).map(|k| format!("<a href=/artikel/{k}-x>x</a>")).collect::<String>()),
+            "/robots.txt" => status(404, ""),
+            _ if target.starts_with("/artikel/") => html(format!("<link rel=stylesheet href=/s.css><h1>{target}</h1>{}", "Text und mehr Text von hier. ".repeat(300)))
+                .with("date", "Wed, 20 May 2026 09:14:03 GMT").with("cache-control", "max-age=0").with("etag", &format!("\"{target}\"")),
+            _ => status(404, "none"),
+        }
+    }).await;
+    let dir = tempfile::tempdir().unwrap();
+    let t = std::time::Instant::now();
+    let standby = Standby::start(dir.path(), config(origin.address)).await;
+    let one = standby.first().await;
+    println!("two captures: {:?} {one:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    println!("{:?}", standby.again().await);
+    println!("again: {:?}", t.elapsed());
+    println!("{:?}", standby.handle.status().unwrap().last_attempt);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", status.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS")).collect::<Vec<_>>().join(" "));
+    standby.stop().await;
+    let t = std::time::Instant::now();
+    let store = store::Store::open(dir.path(), store::Options::default()).unwrap();
+    println!("store open {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    let shelf = site::shelf::Shelf::open(store.clone(), host::Tasks::default(), model::OrganisationId::new("verein.test")).await.unwrap();
+    let number = shelf.current().unwrap().unwrap().number;
+    println!("shelf open {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    let entry = shelf.entry(number).unwrap().unwrap();
+    let bytes = store.blobs().open(&entry.manifest).unwrap().read_all().unwrap();
+    println!("manifest read {:?} {}", t.elapsed(), bytes.len());
+    let t = std::time::Instant::now();
+    let manifest = site::wire::manifest::Manifest::from_bytes(&bytes).unwrap();
+    println!("manifest parse {:?} lines {}", t.elapsed(), manifest.lines.len());
+    let t = std::time::Instant::now();
+    let generation = site::generation::Generation::from_manifest(&manifest);
+    println!("generation {:?} {}", t.elapsed(), generation.len());
+    let t = std::time::Instant::now();
+    let _ = host::tls::ClientTls::new(None);
+    println!("tls {:?}", t.elapsed());
+    store.close();
+    drop(shelf);
+    let t = std::time::Instant::now();
+    let standby = Standby::start(dir.path(), config(origin.address)).await;
+    println!("restart: {:?} {:?}", t.elapsed(), standby.number());
     standby.stop().await;
 }

@@ -46,18 +46,31 @@ async fn primary(name: &str, ca: &Path) -> SocketAddr {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             // A guest that does not believe us goes away.
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
             let named = stream.get_ref().1.server_name().map(str::to_owned);
             let service = service_fn(move |request: Request<Incoming>| {
-                let host = request.headers().get("host").and_then(|host| host.to_str().ok());
+                let host = request
+                    .headers()
+                    .get("host")
+                    .and_then(|host| host.to_str().ok());
                 let right = host == named.as_deref();
-                let status = if right && request.uri() == "/" { 200 } else { 404 };
-                let response = Response::builder().status(status).header("content-type", "text/html");
+                let status = if right && request.uri() == "/" {
+                    200
+                } else {
+                    404
+                };
+                let response = Response::builder()
+                    .status(status)
+                    .header("content-type", "text/html");
                 let response = response.body(Full::new(Bytes::from(START))).unwrap();
                 async move { Ok::<_, Infallible>(response) }
             });
             Tasks::default().spawn("primary connection", async move {
-                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
         }
     });
@@ -65,8 +78,15 @@ async fn primary(name: &str, ca: &Path) -> SocketAddr {
 }
 
 fn secure(address: SocketAddr, ca: &Path) -> WebConfig {
-    let source = Source::Primary(Primary { secure: true, address });
-    WebConfig { source, ca: Some(ca.to_owned()), ..config(address) }
+    let source = Source::Primary(Primary {
+        secure: true,
+        address,
+    });
+    WebConfig {
+        source,
+        ca: Some(ca.to_owned()),
+        ..config(address)
+    }
 }
 
 #[tokio::test]
@@ -76,7 +96,11 @@ async fn a_primary_with_a_certificate_for_the_host_is_captured() {
     let address = primary("verein.test", &ca).await;
     let standby = Standby::start(&dir.path().join("data"), secure(address, &ca)).await;
     let outcome = standby.first().await;
-    assert_eq!(standby.body("/").as_deref(), Some(START.as_bytes()), "{outcome:?}");
+    assert_eq!(
+        standby.body("/").as_deref(),
+        Some(START.as_bytes()),
+        "{outcome:?}"
+    );
     standby.stop().await;
 }
 
@@ -87,7 +111,9 @@ async fn a_primary_with_somebody_elses_certificate_is_not() {
     let address = primary("parked.example", &ca).await;
     let standby = Standby::start(&dir.path().join("data"), secure(address, &ca)).await;
     let outcome = standby.first().await;
-    let CaptureOutcome::Stopped { reason } = outcome else { panic!("{outcome:?}") };
+    let CaptureOutcome::Stopped { reason } = outcome else {
+        panic!("{outcome:?}")
+    };
     assert!(reason.contains("certificate"), "{reason}");
     assert!(standby.number().is_none());
     standby.stop().await;

@@ -59,7 +59,10 @@ pub(crate) fn html(body: impl Into<Bytes>) -> Answer {
 }
 
 pub(crate) fn status(status: u16, body: &'static str) -> Answer {
-    Answer { status, ..html(body) }
+    Answer {
+        status,
+        ..html(body)
+    }
 }
 
 pub(crate) fn redirect(to: &str) -> Answer {
@@ -89,9 +92,9 @@ impl Body for Sends {
         match &mut *self {
             Self::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Endless => {
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))))
-            }
+            Self::Endless => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
+                &[b'x'; 16 * 1024],
+            ))))),
             Self::Nothing => Poll::Pending,
         }
     }
@@ -127,7 +130,11 @@ impl Origin {
         let address = listener.local_addr().unwrap();
         let answering: Arc<Mutex<Answering>> = Arc::new(Mutex::new(Arc::new(answer)));
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let origin = Self { address, answering: answering.clone(), seen: seen.clone() };
+        let origin = Self {
+            address,
+            answering: answering.clone(),
+            seen: seen.clone(),
+        };
         Tasks::default().spawn("origin", async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -140,7 +147,9 @@ impl Origin {
                 });
                 Tasks::default().spawn("origin connection", async move {
                     // A guest that goes away is its right.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -174,8 +183,15 @@ impl Origin {
 
 fn note(request: &Request<Incoming>) -> Seen {
     let headers = request.headers().clone();
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    Seen { host: host.to_owned(), target: request.uri().to_string(), headers }
+    let host = headers
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    Seen {
+        host: host.to_owned(),
+        target: request.uri().to_string(),
+        headers,
+    }
 }
 
 fn respond(answer: Answer) -> Response<Sends> {
@@ -191,13 +207,19 @@ pub(crate) fn config(address: SocketAddr) -> WebConfig {
     WebConfig {
         organisation: OrganisationId::new("verein.test"),
         hosts: vec!["verein.test".into()],
-        source: Source::Primary(Primary { secure: false, address }),
+        source: Source::Primary(Primary {
+            secure: false,
+            address,
+        }),
         expect: Some("Verein Beispiel".into()),
         certificate: None,
         ca: None,
         // So that only what a test asks for happens after the first capture.
         refresh: Duration::from_secs(24 * 3600),
-        capture: CaptureConfig { rate: 100_000, ..CaptureConfig::default() },
+        capture: CaptureConfig {
+            rate: 100_000,
+            ..CaptureConfig::default()
+        },
         generations: 5,
         blocked_by: None,
     }
@@ -239,8 +261,18 @@ impl Standby {
         let handle = site.handles().into_values().next().unwrap();
         let (standings, watched) = watch::channel(Standings::default());
         let (drain, drained) = Drain::new();
-        let running = tasks.spawn("site", async move { site.run(watched, drained).await.unwrap() });
-        Self { handle, store, standings, records: receiver, drain, running }
+        let running = tasks.spawn(
+            "site",
+            async move { site.run(watched, drained).await.unwrap() },
+        );
+        Self {
+            handle,
+            store,
+            standings,
+            records: receiver,
+            drain,
+            running,
+        }
     }
 
     /// The first capture is due at once by itself; this one comes after it, or is it.
@@ -257,7 +289,14 @@ impl Standby {
     pub(crate) fn body(&self, target: &str) -> Option<Vec<u8>> {
         let generation = self.handle.copy().current()?;
         let page = generation.page("verein.test", target)?;
-        Some(self.store.blobs().open(&page.body.0).unwrap().read_all().unwrap())
+        Some(
+            self.store
+                .blobs()
+                .open(&page.body.0)
+                .unwrap()
+                .read_all()
+                .unwrap(),
+        )
     }
 
     /// The status of a page of the copy.
@@ -268,7 +307,10 @@ impl Standby {
 
     /// The number of the generation that is served.
     pub(crate) fn number(&self) -> Option<u64> {
-        self.handle.copy().current().map(|generation| generation.number)
+        self.handle
+            .copy()
+            .current()
+            .map(|generation| generation.number)
     }
 
     pub(crate) async fn stop(self) {

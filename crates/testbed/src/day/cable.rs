@@ -46,9 +46,9 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let healed = visitor.elapsed();
     report.note("the cables are plugged in again");
     standby.wait_status("both services to be given back", SOON, |status| {
-        ["web", "names"].iter().all(|service| {
-            status.role(service) == "standby" && status.outage(service).is_empty()
-        })
+        ["web", "names"]
+            .iter()
+            .all(|service| status.role(service) == "standby" && status.outage(service).is_empty())
     })?;
     until_asked("visitors to be led to the primary", SOON, || {
         Ok((world.leads_to(HOST)? == WEB).then_some(()))
@@ -61,7 +61,10 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     diaries.taken_over(report, terms.pace)?;
     let back = diaries.given_back(report)?.at.saturating_sub(healed);
     let earliest = terms.clean + terms.stage;
-    ensure!(back >= earliest, "given back after {back:?}, before clean and stage were over");
+    ensure!(
+        back >= earliest,
+        "given back after {back:?}, before clean and stage were over"
+    );
     report.note(format_args!(
         "given back {:.1} s after the heal: {} s clean, {} s stage, and what resolvers remember",
         back.as_secs_f32(),
@@ -74,14 +77,19 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 
 fn found_dark(report: &mut Report, standby: &mut Standby) -> Result<()> {
     let status = standby.wait_status("both verdicts", SOON, |status| {
-        ["web", "names"].iter().all(|service| {
-            status.condition(service) == "dark" && status.role(service) == "acting"
-        })
+        ["web", "names"]
+            .iter()
+            .all(|service| status.condition(service) == "dark" && status.role(service) == "acting")
     })?;
     let (web, names) = (status.cause("web"), status.cause("names"));
     ensure!(web == "silent", "the cause named for the web is {web}");
-    ensure!(matches!(names, "dns-server" | "silent"), "the cause named for the names is {names}");
-    report.note(format_args!("verdict: dark; cause {web} for the web, {names} for the names"));
+    ensure!(
+        matches!(names, "dns-server" | "silent"),
+        "the cause named for the names is {names}"
+    );
+    report.note(format_args!(
+        "verdict: dark; cause {web} for the web, {names} for the names"
+    ));
     Ok(())
 }
 
@@ -91,7 +99,11 @@ fn not_captured(report: &mut Report, visitor: &Visitor) -> Result<()> {
     let form = format!("https://{HOST}/kontakt.html");
     let cases: [(&str, String, &[&str]); 2] = [
         ("a form that is sent", form, &["--data", "name=x"]),
-        ("a page that was never there", format!("https://{HOST}/nie/gesehen"), &[]),
+        (
+            "a page that was never there",
+            format!("https://{HOST}/nie/gesehen"),
+            &[],
+        ),
     ];
     for (what, url, more) in cases {
         let browser = ["-H", "Accept: text/html,application/xhtml+xml"];
@@ -101,8 +113,13 @@ fn not_captured(report: &mut Report, visitor: &Visitor) -> Result<()> {
             "{what} should be refused with 503: {}",
             visit.line()
         );
-        let later = visit.header("retry-after").and_then(|value| value.parse::<u32>().ok());
-        ensure!(later.is_some_and(|seconds| seconds > 0), "{what}: 503 without Retry-After");
+        let later = visit
+            .header("retry-after")
+            .and_then(|value| value.parse::<u32>().ok());
+        ensure!(
+            later.is_some_and(|seconds| seconds > 0),
+            "{what}: 503 without Retry-After"
+        );
         ensure!(
             visit.text().contains(&format!("\"{page}")),
             "{what}: the page does not link {page}: {}",
@@ -127,7 +144,10 @@ fn in_parts(report: &mut Report, world: &World, visitor: &Visitor) -> Result<()>
         head.line()
     );
     let tag = format!("If-None-Match: {}", head.header("etag").unwrap_or_default());
-    let since = format!("If-Modified-Since: {}", head.header("last-modified").unwrap_or_default());
+    let since = format!(
+        "If-Modified-Since: {}",
+        head.header("last-modified").unwrap_or_default()
+    );
     for condition in [&tag, &since] {
         let visit = visitor.ask(&url, &["-H", condition])?;
         ensure!(visit.status() == Some(304), "{condition}: {}", visit.line());
@@ -147,10 +167,17 @@ fn in_parts(report: &mut Report, world: &World, visitor: &Visitor) -> Result<()>
             visit.line(),
             visit.header("content-range")
         );
-        ensure!(Some(visit.body()) == big.get(bytes), "range {range}: other bytes");
+        ensure!(
+            Some(visit.body()) == big.get(bytes),
+            "range {range}: other bytes"
+        );
     }
     let beyond = visitor.ask(&url, &["--range", "99999999-"])?;
-    ensure!(beyond.status() == Some(416), "a range beyond the end: {}", beyond.line());
+    ensure!(
+        beyond.status() == Some(416),
+        "a range beyond the end: {}",
+        beyond.line()
+    );
     report.note("the 20 MB file: HEAD, 304 by ETag and by date, three ranges 206, one beyond 416");
     Ok(())
 }
@@ -159,24 +186,48 @@ fn in_parts(report: &mut Report, world: &World, visitor: &Visitor) -> Result<()>
 fn page_and_words(report: &mut Report, standby: &Standby, visitor: &Visitor) -> Result<()> {
     let url = format!("https://{STATUS_HOST}/en");
     let page = visitor.get(&url)?;
-    ensure!(page.status() == Some(200), "the public page: {}", page.line());
+    ensure!(
+        page.status() == Some(200),
+        "the public page: {}",
+        page.line()
+    );
     let text = page.text();
-    for sentence in ["The address of the website has not answered", "The reason is not known."] {
-        ensure!(text.contains(sentence), "the public page does not say {sentence:?}: {text}");
+    for sentence in [
+        "The address of the website has not answered",
+        "The reason is not known.",
+    ] {
+        ensure!(
+            text.contains(sentence),
+            "the public page does not say {sentence:?}: {text}"
+        );
     }
-    ensure!(!text.contains(WORDS), "the public page knows the words before they were said");
+    ensure!(
+        !text.contains(WORDS),
+        "the public page knows the words before they were said"
+    );
     let said = standby.command(&["say", WORDS])?;
-    ensure!(said.status.success(), "say: {} {}", said.stdout, said.stderr);
-    until_asked("the words on the public page", Duration::from_secs(5), || {
-        Ok(visitor.get(&url)?.text().contains(WORDS).then_some(()))
-    })?;
+    ensure!(
+        said.status.success(),
+        "say: {} {}",
+        said.stdout,
+        said.stderr
+    );
+    until_asked(
+        "the words on the public page",
+        Duration::from_secs(5),
+        || Ok(visitor.get(&url)?.text().contains(WORDS).then_some(())),
+    )?;
     let text = visitor.get(&url)?.text();
     ensure!(
         text.contains("The reason is not known."),
         "a statement that names no reason became one: {text}"
     );
     let feed = visitor.get(&format!("https://{STATUS_HOST}/feed.atom"))?;
-    ensure!(feed.text().contains(WORDS), "the words are not in the feed: {}", feed.line());
+    ensure!(
+        feed.text().contains(WORDS),
+        "the words are not in the feed: {}",
+        feed.line()
+    );
     report.note("the public page says what is measured, that no reason is known, and our words");
     Ok(())
 }
@@ -187,18 +238,35 @@ fn told(report: &mut Report, standby: &Standby, wanted: usize) -> Result<()> {
         Ok((alerts(standby)?.len() >= wanted).then_some(()))
     })?;
     let all = alerts(standby)?;
-    ensure!(all.len() == wanted, "the alert command was called {} times: {all:#?}", all.len());
-    let Some(Alert { kind, services, text }) = all.last() else {
+    ensure!(
+        all.len() == wanted,
+        "the alert command was called {} times: {all:#?}",
+        all.len()
+    );
+    let Some(Alert {
+        kind,
+        services,
+        text,
+    }) = all.last()
+    else {
         return Ok(());
     };
-    let expected = ["dark", "recovered"].get(wanted - 1).copied().unwrap_or_default();
-    ensure!(kind == expected, "the alert is {kind}, not {expected}: {text}");
+    let expected = ["dark", "recovered"]
+        .get(wanted - 1)
+        .copied()
+        .unwrap_or_default();
+    ensure!(
+        kind == expected,
+        "the alert is {kind}, not {expected}: {text}"
+    );
     ensure!(
         services.contains("web") && services.contains("names"),
         "the alert is about {services:?}: {text}"
     );
     let subject = text.lines().next().unwrap_or_default();
-    report.note(format_args!("the alert command was called once ({kind}): {subject}"));
+    report.note(format_args!(
+        "the alert command was called once ({kind}): {subject}"
+    ));
     Ok(())
 }
 
@@ -208,7 +276,9 @@ fn recorded(report: &mut Report, standby: &Standby) -> Result<()> {
     let id = outage["id"].as_str().unwrap_or_default();
     let explained = standby.command(&["outage", "explain", id])?;
     let text = &explained.stdout;
-    let connect = text.lines().any(|line| line.contains("silent") && line.contains(" ms"));
+    let connect = text
+        .lines()
+        .any(|line| line.contains("silent") && line.contains(" ms"));
     for (wanted, there) in [
         ("Evidence with a silent probe and its times", connect),
         ("the references that answered", text.contains("References")),

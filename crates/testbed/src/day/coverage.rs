@@ -25,16 +25,27 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let parent_server = Knot::start(&registry, &setting)?;
     let second = world.lab.host("resolver2", &[SECOND_RESOLVER])?;
     let _resolver = Unbound::start(&second, &[Delegation::new("test", &[REGISTRY.parse()?])])?;
-    world.change_zone(2, "@ A 198.51.100.80\nwww A 198.51.100.80\n@ NS sb\nsb A 192.0.2.7\n")?;
+    world.change_zone(
+        2,
+        "@ A 198.51.100.80\nwww A 198.51.100.80\n@ NS sb\nsb A 192.0.2.7\n",
+    )?;
 
     let more = format!("resolver = \"{SECOND_RESOLVER}:53\"\n");
-    let standby = world.stand_by(report, &Terms { more, ..Terms::default() })?;
+    let standby = world.stand_by(
+        report,
+        &Terms {
+            more,
+            ..Terms::default()
+        },
+    )?;
     let (light, says) = coverage(&standby)?;
     ensure!(
         light == "yellow" && says.contains("coverage 50 %"),
         "with both name servers in the delegation: {light}: {says}"
     );
-    report.note(format_args!("two name servers in the delegation: {light}: {says}"));
+    report.note(format_args!(
+        "two name servers in the delegation: {light}: {says}"
+    ));
 
     parent_server.replace("test", &parent(2, "verein NS sb.verein\n"))?;
     // The resolver may keep what it knew for as long as the TTL says.
@@ -43,8 +54,13 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         Ok((says.contains("coverage 100 %")).then_some((light, says)))
     });
     let (light, says) = found.with_context(|| format!("{:?}", coverage(&standby)))?;
-    ensure!(light == "green", "the standby alone in the delegation: {light}: {says}");
-    report.note(format_args!("the standby alone in the delegation: {light}: {says}"));
+    ensure!(
+        light == "green",
+        "the standby alone in the delegation: {light}: {says}"
+    );
+    report.note(format_args!(
+        "the standby alone in the delegation: {light}: {says}"
+    ));
     ensure!(RESOLVER != SECOND_RESOLVER, "two resolvers");
     Ok(())
 }
@@ -59,7 +75,9 @@ fn parent(serial: u32, records: &str) -> String {
 /// Light and words of the line about the delegation.
 fn coverage(standby: &Standby) -> Result<(String, String)> {
     let ready = standby.json(&["ready"])?;
-    let lines = ready["lines"].as_array().context("`ready --json` without lines")?;
+    let lines = ready["lines"]
+        .as_array()
+        .context("`ready --json` without lines")?;
     let about = format!("{ORGANISATION}: ");
     let says = |line: &Value| line["says"].as_str().unwrap_or_default().to_owned();
     let line = lines.iter().find(|line| {
@@ -67,5 +85,8 @@ fn coverage(standby: &Standby) -> Result<(String, String)> {
         says.starts_with(&about) && (says.contains("coverage") || says.contains("delegation"))
     });
     let line = line.with_context(|| format!("no line about the delegation: {ready}"))?;
-    Ok((line["light"].as_str().unwrap_or_default().to_owned(), says(line)))
+    Ok((
+        line["light"].as_str().unwrap_or_default().to_owned(),
+        says(line),
+    ))
 }

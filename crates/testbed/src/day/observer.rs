@@ -25,7 +25,10 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 
 /// The probes' and references' cable is cut, the visitors' cable is not.
 fn own_cable(report: &mut Report) -> Result<()> {
-    let wish = Wish { uplinks: &[&["192.0.2.17"], &[STANDBY]], ..Wish::default() };
+    let wish = Wish {
+        uplinks: &[&["192.0.2.17"], &[STANDBY]],
+        ..Wish::default()
+    };
     let world = World::build(report, &wish)?;
     let mut standby = world.stand_by(report, &Terms::default())?;
     let visitor = world.visitor()?;
@@ -35,13 +38,18 @@ fn own_cable(report: &mut Report) -> Result<()> {
     world.lab.cut_uplink(&world.standby, 0)?;
     report.note("the standby's own cable is cut; visitors still reach it by the other one");
     standby.wait_status("the standby to know that it is blind", SOON, |status| {
-        ["web", "names"].iter().all(|service| status.condition(service) == "blind")
+        ["web", "names"]
+            .iter()
+            .all(|service| status.condition(service) == "blind")
     })?;
     let blind = Instant::now();
     let mut looked = 0;
     until_asked("the blind time to pass", BLIND_FOR + SOON, || {
         let now = answers(&world)?;
-        ensure!(now == before, "the answers changed from {before:?} to {now:?}");
+        ensure!(
+            now == before,
+            "the answers changed from {before:?} to {now:?}"
+        );
         let status = standby.status()?;
         for service in ["web", "names"] {
             let (condition, role) = (status.condition(service), status.role(service));
@@ -60,19 +68,35 @@ fn own_cable(report: &mut Report) -> Result<()> {
     ));
     world.lab.heal_uplink(&world.standby, 0)?;
     standby.wait_status("sight to return", SOON, |status| {
-        ["web", "names"].iter().all(|service| status.condition(service) == "reachable")
+        ["web", "names"]
+            .iter()
+            .all(|service| status.condition(service) == "reachable")
     })?;
     let visits = crowd.get_up(report)?.nothing_moved()?;
-    ensure!(outages(&standby, "web")?.is_empty(), "the record knows of an outage");
+    ensure!(
+        outages(&standby, "web")?.is_empty(),
+        "the record knows of an outage"
+    );
     let told = alerts(&standby)?;
-    ensure!(told.iter().all(|alert| alert.kind == "blind"), "alerts: {told:#?}");
-    report.note(format_args!("sight is back; all {visits} visits were served by the primary"));
+    ensure!(
+        told.iter().all(|alert| alert.kind == "blind"),
+        "alerts: {told:#?}"
+    );
+    report.note(format_args!(
+        "sight is back; all {visits} visits were served by the primary"
+    ));
     Ok(())
 }
 
 fn observing(report: &mut Report) -> Result<()> {
     let world = World::build(report, &Wish::default())?;
-    let mut standby = world.stand_by(report, &Terms { mode: "observe", ..Terms::default() })?;
+    let mut standby = world.stand_by(
+        report,
+        &Terms {
+            mode: "observe",
+            ..Terms::default()
+        },
+    )?;
     let before = answers(&world)?;
     world.lab.cut(&world.web)?;
     let status = standby.wait_status("the verdict in mode observe", SOON, |status| {
@@ -87,7 +111,10 @@ fn observing(report: &mut Report) -> Result<()> {
     let begun = Instant::now();
     until_asked("resolvers to ask anew", SOON, || {
         let now = answers(&world)?;
-        ensure!(now == before, "in mode observe the answers changed to {now:?}");
+        ensure!(
+            now == before,
+            "in mode observe the answers changed to {now:?}"
+        );
         Ok((begun.elapsed() > Duration::from_secs(8)).then_some(()))
     })?;
     ensure!(standby.status()?.role("web") == "standby", "the role moved");
@@ -100,13 +127,19 @@ fn observing(report: &mut Report) -> Result<()> {
 
 fn explained(report: &mut Report, standby: &Standby) -> Result<()> {
     let found = outages(standby, "web")?;
-    ensure!(found.len() == 1, "the record has {} outages of the web", found.len());
+    ensure!(
+        found.len() == 1,
+        "the record has {} outages of the web",
+        found.len()
+    );
     let explained = standby.command(&["outage", "explain"])?.stdout;
     ensure!(
         explained.contains("would take the role acting") && explained.contains("not taken over"),
         "the record does not say what would have been: {explained}"
     );
-    report.note("mode observe: no answer changed, role standby; the record says what would have been");
+    report.note(
+        "mode observe: no answer changed, role standby; the record says what would have been",
+    );
     Ok(())
 }
 
@@ -119,6 +152,9 @@ fn answers(world: &World) -> Result<Vec<String>> {
         all.push(direct.trim().to_owned());
         all.push(world.leads_to(name)?);
     }
-    ensure!(all.iter().all(|address| address == WEB), "the names lead to {all:?}");
+    ensure!(
+        all.iter().all(|address| address == WEB),
+        "the names lead to {all:?}"
+    );
     Ok(all)
 }

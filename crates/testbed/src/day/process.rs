@@ -22,7 +22,12 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let crowd = Crowd::sit_down(&visitor, 2);
 
     just_observed(&mut standby, terms.pace.interval())?;
-    world.nginx.take().context("nginx does not run")?.process.kill()?;
+    world
+        .nginx
+        .take()
+        .context("nginx does not run")?
+        .process
+        .kill()?;
     world.web.kill_all()?;
     report.note("nginx is killed; its machine and Knot live");
     let status = standby.wait_status("the verdict about the web", SOON, |status| {
@@ -57,8 +62,14 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let diaries = crowd.get_up(report)?;
     diaries.taken_over(report, terms.pace)?;
     let back = diaries.given_back(report)?.at.saturating_sub(begun);
-    ensure!(back >= terms.clean + terms.stage, "given back after {back:?} only");
-    report.note(format_args!("given back {:.1} s after nginx' start", back.as_secs_f32()));
+    ensure!(
+        back >= terms.clean + terms.stage,
+        "given back after {back:?} only"
+    );
+    report.note(format_args!(
+        "given back {:.1} s after nginx' start",
+        back.as_secs_f32()
+    ));
     one_outage_and_same_replay(&standby, "web")?;
     let told = until_asked("both alerts", SOON, || {
         let told = alerts(&standby)?;

@@ -33,7 +33,7 @@ use crate::standby::Standby;
 use crate::visitor::Visitor;
 
 pub(super) use alerts::{Alert, alerts};
-pub(super) use crowd::{Crowd, Diaries};
+pub(super) use crowd::Crowd;
 pub(super) use reading::Reading;
 pub(super) use terms::{Names, Pace, Terms};
 
@@ -62,6 +62,8 @@ pub(super) struct Wish<'a> {
     pub(super) delegated_to: &'a [&'a str],
     /// The standby's cables, and the addresses on each.
     pub(super) uplinks: &'a [&'a [&'a str]],
+    /// More zones that Knot serves: name and text.
+    pub(super) zones: &'a [(String, String)],
 }
 
 impl Default for Wish<'_> {
@@ -71,6 +73,7 @@ impl Default for Wish<'_> {
             records: "@ A 198.51.100.80\nwww A 198.51.100.80\n",
             delegated_to: &[STANDBY],
             uplinks: &[&[STANDBY]],
+            zones: &[],
         }
     }
 }
@@ -109,8 +112,12 @@ impl World {
         let identity = authority.sign(&[HOST, ORGANISATION, STATUS_HOST])?;
         let site = GeneratedSite::write(&report.dir().join("htdocs"), HOST, SEED)?;
         let key = Key::of_the_laboratory("servergate");
-        let setting = knot::Setting::new().key(&key).notify(STANDBY.parse()?);
-        let knot = Knot::start(&dns, &setting.zone(ORGANISATION, &zone(1, wish.records)))?;
+        let mut setting = knot::Setting::new().key(&key).notify(STANDBY.parse()?);
+        setting = setting.zone(ORGANISATION, &zone(1, wish.records));
+        for (name, text) in wish.zones {
+            setting = setting.zone(name, text);
+        }
+        let knot = Knot::start(&dns, &setting)?;
         let theirs = "@ SOA ns hm 1 60 30 3600 5\n@ NS ns\nns A 203.0.113.200\n";
         let theirs = format!("$ORIGIN elsewhere.test.\n$TTL 60\n{theirs}");
         let setting = knot::Setting::new().zone("elsewhere.test", &theirs);
@@ -165,7 +172,10 @@ impl World {
         let mut standby = self.standby(terms)?;
         standby.start_listening(53)?;
         standby.wait_status("both services to be reachable", FIRST_COPY, |status| {
-            let zone = status.held().iter().any(|line| line.starts_with("zone verein.test, serial"));
+            let zone = status
+                .held()
+                .iter()
+                .any(|line| line.starts_with("zone verein.test, serial"));
             let names = !terms.transfers() || (zone && status.condition("names") == "reachable");
             names && status.condition("web") == "reachable"
         })?;
@@ -173,8 +183,11 @@ impl World {
             let pages = held_pages(&standby)?;
             Ok((pages >= self.site.pages() as u64).then_some(pages))
         });
-        let pages = captured.with_context(|| format!("{:?}", standby.status().map(|s| s.text())))?;
-        report.note(format_args!("the standby is ready: it holds a copy of {pages} pages and files"));
+        let pages =
+            captured.with_context(|| format!("{:?}", standby.status().map(|s| s.text())))?;
+        report.note(format_args!(
+            "the standby is ready: it holds a copy of {pages} pages and files"
+        ));
         Ok(standby)
     }
 
@@ -219,20 +232,29 @@ pub(super) fn outages(standby: &Standby, service: &str) -> Result<Vec<Value>> {
     let Value::Array(all) = all else {
         bail!("`outage list --json` is no list: {all}");
     };
-    let of_service = |one: &Value| {
-        one.pointer("/service/service").and_then(Value::as_str) == Some(service)
-    };
+    let of_service =
+        |one: &Value| one.pointer("/service/service").and_then(Value::as_str) == Some(service);
     Ok(all.into_iter().filter(of_service).collect())
 }
 
 /// A service's only outage, which must be over; and the replay must come to the same.
 pub(super) fn one_outage_and_same_replay(standby: &Standby, service: &str) -> Result<Value> {
     let mut found = outages(standby, service)?;
-    ensure!(found.len() == 1, "the record has {} outages of {service}: {found:?}", found.len());
+    ensure!(
+        found.len() == 1,
+        "the record has {} outages of {service}: {found:?}",
+        found.len()
+    );
     let outage = found.remove(0);
-    ensure!(!outage["ended"].is_null(), "the outage is not over in the record: {outage}");
+    ensure!(
+        !outage["ended"].is_null(),
+        "the outage is not over in the record: {outage}"
+    );
     let replay = standby.json(&["outage", "replay"])?;
-    ensure!(replay["same"] == true, "the replay decides otherwise: {replay}");
+    ensure!(
+        replay["same"] == true,
+        "the replay decides otherwise: {replay}"
+    );
     Ok(outage)
 }
 
@@ -241,11 +263,20 @@ pub(super) fn held_pages(standby: &Standby) -> Result<u64> {
     let answer = standby.json(&["site", "generations"])?;
     let current = answer.pointer("/current/number").and_then(Value::as_u64);
     let all = answer.pointer("/generations").and_then(Value::as_array);
-    let served = all.into_iter().flatten().find(|one| one["number"].as_u64() == current);
+    let served = all
+        .into_iter()
+        .flatten()
+        .find(|one| one["number"].as_u64() == current);
     Ok(served.and_then(|one| one["pages"].as_u64()).unwrap_or(0))
 }
 
-fn zone(serial: u32, records: &str) -> String {
+/// Where the standby hears commands: short, since a socket's path may not be long.
+pub(super) fn admin_socket() -> String {
+    format!("/run/servergate-{}.sock", std::process::id())
+}
+
+/// The organisation's zone.
+pub(super) fn zone(serial: u32, records: &str) -> String {
     format!(
         "$ORIGIN verein.test.\n$TTL 5\n@ SOA ns hostmaster {serial} 60 30 604800 5\n@ NS ns\n\
          @ MX 10 mail\nns A {DNS}\nmail A 198.51.100.25\nstatus A {STANDBY}\n{records}"
@@ -253,6 +284,9 @@ fn zone(serial: u32, records: &str) -> String {
 }
 
 fn addresses(texts: &[&str]) -> Result<Vec<IpAddr>> {
-    let one = |text: &&str| text.parse().with_context(|| format!("{text} is no address"));
+    let one = |text: &&str| {
+        text.parse()
+            .with_context(|| format!("{text} is no address"))
+    };
     texts.iter().map(one).collect()
 }

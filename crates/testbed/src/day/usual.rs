@@ -17,7 +17,10 @@ const LONG: Duration = Duration::from_secs(60);
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let world = World::build(report, &Wish::default())?;
-    let terms = Terms { pace: Pace::USUAL, ..Terms::default() };
+    let terms = Terms {
+        pace: Pace::USUAL,
+        ..Terms::default()
+    };
     let mut standby = world.stand_by(report, &terms)?;
     let visitor = world.visitor()?;
     promised(report, &standby.json(&["ready"])?.to_string(), terms.pace)?;
@@ -31,8 +34,15 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         status.role("web") == "acting"
     })?;
     let decided = visitor.elapsed().saturating_sub(cut);
-    ensure!(status.cause("web") == "silent", "the cause is {}", status.cause("web"));
-    report.note(format_args!("decided {:.1} s after the cut", decided.as_secs_f32()));
+    ensure!(
+        status.cause("web") == "silent",
+        "the cause is {}",
+        status.cause("web")
+    );
+    report.note(format_args!(
+        "decided {:.1} s after the cut",
+        decided.as_secs_f32()
+    ));
     until_asked("visitors to be led to the standby", LONG, || {
         Ok((world.leads_to(HOST)? == STANDBY).then_some(()))
     })?;
@@ -54,7 +64,10 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     })?;
     let diaries = crowd.get_up(report)?;
     let took = diaries.taken_over(report, terms.pace)?.took;
-    ensure!(took < HEADLINE, "the first page came {took:?} after the last good one");
+    ensure!(
+        took < HEADLINE,
+        "the first page came {took:?} after the last good one"
+    );
     report.note(format_args!(
         "at default settings, at the worst moment: {:.1} s; margin to {} s: {:.1} s",
         took.as_secs_f32(),
@@ -67,8 +80,14 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 
 /// `ready` says the same figure that the visitors are held against.
 fn promised(report: &mut Report, ready: &str, pace: Pace) -> Result<()> {
-    let sentence = format!("at most {} s after the last good page", pace.recovery().as_secs());
-    ensure!(ready.contains(&sentence), "`ready` does not promise {sentence:?}: {ready}");
+    let sentence = format!(
+        "at most {} s after the last good page",
+        pace.recovery().as_secs()
+    );
+    ensure!(
+        ready.contains(&sentence),
+        "`ready` does not promise {sentence:?}: {ready}"
+    );
     report.note(format_args!("`ready` promises the first page {sentence}"));
     Ok(())
 }

@@ -17,14 +17,28 @@ const SOON: Duration = Duration::from_secs(30);
 const RECORDS: &str = "@ A 198.51.100.80\nwww CNAME www.gate\ngate NS ns1\nns1 A 192.0.2.7\n";
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
-    let wish = Wish { records: RECORDS, delegated_to: &[DNS], ..Wish::default() };
+    let wish = Wish {
+        records: RECORDS,
+        delegated_to: &[DNS],
+        ..Wish::default()
+    };
     let world = World::build(report, &wish)?;
-    let terms = Terms { names: Names::Zone, ..Terms::default() };
+    let terms = Terms {
+        names: Names::Zone,
+        ..Terms::default()
+    };
     let mut standby = world.stand_by(report, &terms)?;
     let visitor = world.visitor()?;
-    let led = kdig(&world.cafe, world.resolver.address()?, &["+short", HOST, "A"])?;
+    let led = kdig(
+        &world.cafe,
+        world.resolver.address()?,
+        &["+short", HOST, "A"],
+    )?;
     let ways: Vec<&str> = led.lines().map(str::trim).collect();
-    ensure!(ways == ["www.gate.verein.test.", WEB], "www leads to {ways:?}");
+    ensure!(
+        ways == ["www.gate.verein.test.", WEB],
+        "www leads to {ways:?}"
+    );
     report.note("www leads through gate.verein.test, which the standby serves, to the primary");
     let reading = Reading::of_primary(report, &world, &visitor)?;
     let crowd = Crowd::sit_down(&visitor, 2);
@@ -35,7 +49,11 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let status = standby.wait_status("the verdict about the web", SOON, |status| {
         status.role("web") == "acting"
     })?;
-    ensure!(status.cause("web") == "silent", "the cause is {}", status.cause("web"));
+    ensure!(
+        status.cause("web") == "silent",
+        "the cause is {}",
+        status.cause("web")
+    );
     until_asked("visitors to be led to the standby", SOON, || {
         Ok((world.leads_to(HOST)? == STANDBY).then_some(()))
     })?;
@@ -56,7 +74,11 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     diaries.taken_over(report, terms.pace)?;
     diaries.given_back(report)?;
     one_outage_and_same_replay(&standby, "web")?;
-    ensure!(alerts(&standby)?.len() == 2, "alerts: {:#?}", alerts(&standby)?);
+    ensure!(
+        alerts(&standby)?.len() == 2,
+        "alerts: {:#?}",
+        alerts(&standby)?
+    );
     report.note("one outage in the record, the replay agrees, one alert and one recovery");
     Ok(())
 }

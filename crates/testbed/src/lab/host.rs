@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -244,6 +245,28 @@ impl Host {
             );
         }
         Ok(finished.stdout)
+    }
+
+    /// Does `work` on a thread of its own whose sockets are this machine's: for what a program
+    /// that is started for it would measure too roughly.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let space = fs::File::open(Path::new("/run/netns").join(self.name()))?;
+        let entered = move || {
+            // Only this thread moves there.
+            setns(&space, CloneFlags::CLONE_NEWNET).context("enter the machine")?;
+            work()
+        };
+        std::thread::scope(|scope| scope.spawn(entered).join())
+            .map_err(|_| anyhow!("the work on {} panicked", self.name()))?
+    }
+
+    /// Ends everything on this machine as a power cut would, and waits until it is gone.
+    pub fn kill_all(&self) -> Result<()> {
+        for id in self.process_ids()? {
+            // It may have ended meanwhile.
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+        }
+        self.require_idle()
     }
 
     /// Waits until nothing runs on this machine any more; the error names what does.

@@ -50,7 +50,9 @@ impl Status {
             name.and_then(Value::as_str) == Some(service)
         };
         let times = observations.iter().filter(of_service);
-        times.filter_map(|one| one.get("at").map(Value::to_string)).max()
+        times
+            .filter_map(|one| one.get("at").map(Value::to_string))
+            .max()
     }
 
     /// What is held, one line a thing.
@@ -75,9 +77,8 @@ impl Status {
 
     fn text_of(&self, service: &str, pointer: &str) -> &str {
         let standings = self.0.pointer("/standings").and_then(Value::as_array);
-        let of_service = |one: &&Value| {
-            one.pointer("/service/service").and_then(Value::as_str) == Some(service)
-        };
+        let of_service =
+            |one: &&Value| one.pointer("/service/service").and_then(Value::as_str) == Some(service);
         let standing = standings.into_iter().flatten().find(of_service);
         let value = standing.and_then(|one| one.pointer(pointer));
         value.and_then(Value::as_str).unwrap_or_default()
@@ -99,8 +100,14 @@ mod tests {
                   "verdict": { "condition": "dark", "cause": "silent" } },
             ],
         }));
-        assert_eq!((status.role("web"), status.role("names")), ("acting", "standby"));
-        assert_eq!((status.condition("web"), status.cause("web")), ("dark", "silent"));
+        assert_eq!(
+            (status.role("web"), status.role("names")),
+            ("acting", "standby")
+        );
+        assert_eq!(
+            (status.condition("web"), status.cause("web")),
+            ("dark", "silent")
+        );
         assert_eq!((status.condition("names"), status.role("mail")), ("", ""));
     }
 }

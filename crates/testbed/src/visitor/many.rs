@@ -67,7 +67,9 @@ impl Visitor {
         let page = |(number, (url, line)): (usize, (&String, &&str))| {
             let mut words = line.split('\t').map(ToOwned::to_owned);
             let mut next = || words.next().unwrap_or_default();
-            let status = next().parse().with_context(|| format!("curl said {line:?}"))?;
+            let status = next()
+                .parse()
+                .with_context(|| format!("curl said {line:?}"))?;
             Ok(Page {
                 url: url.clone(),
                 status,

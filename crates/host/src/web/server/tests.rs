@@ -13,6 +13,7 @@ use crate::{Clock, DrainTrigger, Outlets, outlet};
 
 mod floods;
 mod guests;
+mod versions;
 
 /// A standby's web listener with one organisation behind it.
 struct Scene {

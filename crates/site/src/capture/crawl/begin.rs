@@ -31,11 +31,9 @@ impl Crawl<'_> {
                 return Ok(Some(ending));
             }
             // RFC 9309 §2.3.1.4: a robots.txt that fails forbids everything for now.
-            if self.config.capture.robots
-                && let Some(status) = self.failed.get(&task.address)
-            {
-                let status = status.map_or("no answer".to_owned(), |it| it.to_string());
-                return Ok(Some(Ending::Failing(format!("robots.txt: {status}"))));
+            if self.config.capture.robots && self.failed.contains_key(&task.address) {
+                let why = format!("robots.txt: {}", self.last_failure);
+                return Ok(Some(Ending::Failing(why)));
             }
         }
         self.holds_links = false;
@@ -44,7 +42,11 @@ impl Crawl<'_> {
             self.offer(Address::new(&host, "/"), Origin::Start, None);
             self.offer_sitemaps(&host);
             for target in WELL_KNOWN {
-                self.offer(Address::new(&host, target), Origin::Link(Kind::Requisite), None);
+                self.offer(
+                    Address::new(&host, target),
+                    Origin::Link(Kind::Requisite),
+                    None,
+                );
             }
         }
         self.offer_known();
@@ -77,7 +79,10 @@ impl Crawl<'_> {
 
     /// Where the page at `at` redirects to, if it does and stays on the site.
     pub(super) fn next_hop(&self, at: &Address) -> Option<Address> {
-        let page = self.builder.page(at).filter(|page| (300..400).contains(&page.status))?;
+        let page = self
+            .builder
+            .page(at)
+            .filter(|page| (300..400).contains(&page.status))?;
         let location = self.builder.header(page, "location")?;
         match self.scope.resolve(&at.url()?, location) {
             Leads::Inside(next) => Some(next),

@@ -13,13 +13,21 @@ use crate::wire::address::Address;
 impl Crawl<'_> {
     /// What a path that nobody knows is answered with, asked once and then remembered.
     pub(super) async fn probe_unknown(&mut self) {
-        if let Some(last) = self.previous.manifest().filter(|last| !last.unknown.is_empty()) {
+        if let Some(last) = self
+            .previous
+            .manifest()
+            .filter(|last| !last.unknown.is_empty())
+        {
             self.unknown = last.unknown.clone();
             return;
         }
         for host in self.config.hosts.clone() {
             let probe = Address::new(&host, "/servergate-asks-for-a-page-that-is-not-there");
-            if self.robots.get(&probe.host).is_some_and(|robots| !robots.allows(&probe)) {
+            if self
+                .robots
+                .get(&probe.host)
+                .is_some_and(|robots| !robots.allows(&probe))
+            {
                 continue;
             }
             self.pace(&host).await;
@@ -27,13 +35,18 @@ impl Crawl<'_> {
             self.metrics.requests.inc();
             let fetched = self.fetcher.fetch(&probe, &Known::default()).await;
             if let Ok(Fetched::Page { status, .. }) = fetched {
-                self.unknown.push((Arc::clone(&probe.host), status.as_u16()));
+                self.unknown
+                    .push((Arc::clone(&probe.host), status.as_u16()));
             }
         }
     }
 
     /// Fills up from the last generation what was not asked for or failed, and sums up.
-    pub(super) async fn finish(mut self, primary: Primary, ending: Ending) -> Result<Captured, CaptureError> {
+    pub(super) async fn finish(
+        mut self,
+        primary: Primary,
+        ending: Ending,
+    ) -> Result<Captured, CaptureError> {
         self.tally.refused = self.frontier.refused().values().sum();
         for (reason, count) in self.frontier.refused() {
             self.metrics.refused(*reason, *count);
@@ -43,7 +56,8 @@ impl Crawl<'_> {
             let untouched = ending != Ending::Complete && !self.frontier.was_taken(address);
             let failed = self.failed.contains_key(address);
             if (untouched || failed) && self.may_keep(address) {
-                self.builder.carry(address, &previous, page.captured, page.linked);
+                self.builder
+                    .carry(address, &previous, page.captured, page.linked);
             }
         }
         let failed_start = self.failed_start();
@@ -57,7 +71,12 @@ impl Crawl<'_> {
         let portrait = Portrait::of(&manifest);
         let (asked_again, lost) = (self.asked_again, self.lost);
         Ok(Captured {
-            candidate: Candidate { start, portrait, asked_again, lost },
+            candidate: Candidate {
+                start,
+                portrait,
+                asked_again,
+                lost,
+            },
             manifest,
             ending,
             unchanged: false,

@@ -5,7 +5,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn frontier() -> Frontier {
-    Frontier::new(Limits { depth: 64, addresses: 20_000, exclude: vec!["/intern/".into()] })
+    Frontier::new(Limits {
+        depth: 64,
+        addresses: 20_000,
+        exclude: vec!["/intern/".into()],
+    })
 }
 
 fn at(target: &str) -> Address {
@@ -13,11 +17,18 @@ fn at(target: &str) -> Address {
 }
 
 fn link(frontier: &mut Frontier, target: &str, parent: Option<&Task>) {
-    frontier.offer(at(target), Origin::Link(Kind::Page), parent, Timestamp::default());
+    frontier.offer(
+        at(target),
+        Origin::Link(Kind::Page),
+        parent,
+        Timestamp::default(),
+    );
 }
 
 fn targets(frontier: &mut Frontier) -> Vec<String> {
-    std::iter::from_fn(|| frontier.next()).map(|task| task.address.target.to_string()).collect()
+    std::iter::from_fn(|| frontier.next())
+        .map(|task| task.address.target.to_string())
+        .collect()
 }
 
 #[test]
@@ -35,7 +46,15 @@ fn starts_come_first_then_the_never_captured_then_the_oldest_then_the_unlinked()
     frontier.offer(at("/never-1"), Origin::Link(Kind::Page), None, old(0));
     assert_eq!(
         targets(&mut frontier),
-        ["/", "/never-1", "/never-2", "/was-known", "/older", "/newer", "/known"]
+        [
+            "/",
+            "/never-1",
+            "/never-2",
+            "/was-known",
+            "/older",
+            "/newer",
+            "/known"
+        ]
     );
     assert!(frontier.is_linked(&at("/was-known")));
     assert!(!frontier.is_linked(&at("/known")));
@@ -55,7 +74,13 @@ fn logins_nonces_replies_and_configured_prefixes_are_left_out() {
     ] {
         assert!(is_excluded(&at(out), &["/intern/".into()]), "{out}");
     }
-    for page in ["/loginhilfe", "/?p=7", "/x?action=show", "/international/", "/admins"] {
+    for page in [
+        "/loginhilfe",
+        "/?p=7",
+        "/x?action=show",
+        "/international/",
+        "/admins",
+    ] {
         assert!(!is_excluded(&at(page), &["/intern/".into()]), "{page}");
     }
 }
@@ -77,7 +102,11 @@ fn crawl(links: impl Fn(&str) -> Vec<String>) -> (usize, HashMap<Refusal, u64>) 
 #[test]
 fn a_calendar_without_end_ends() {
     let (asked, refused) = crawl(|page| {
-        let month: u64 = page.rsplit('/').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+        let month: u64 = page
+            .rsplit('/')
+            .next()
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
         vec![format!("/kalender/{}", month + 1)]
     });
     assert!(asked < 100, "{asked}");
@@ -103,8 +132,14 @@ fn permutations_of_filters_end() {
     assert!(asked <= 2_300, "{asked}");
     assert!(refused.contains_key(&Refusal::Pattern));
     let (asked, refused) = crawl(|page| {
-        let n: u64 = page.rsplit('=').next().and_then(|it| it.parse().ok()).unwrap_or(0);
-        (1..=9).map(|digit| format!("/list?a=1&b=2&c={}", n * 10 + digit)).collect()
+        let n: u64 = page
+            .rsplit('=')
+            .next()
+            .and_then(|it| it.parse().ok())
+            .unwrap_or(0);
+        (1..=9)
+            .map(|digit| format!("/list?a=1&b=2&c={}", n * 10 + digit))
+            .collect()
     });
     assert!(asked <= 2_001, "{asked}");
     assert!(refused.contains_key(&Refusal::Pattern));
@@ -113,7 +148,11 @@ fn permutations_of_filters_end() {
 #[test]
 fn a_chain_of_ever_new_pages_ends_by_depth() {
     let (asked, refused) = crawl(|page| {
-        let name: String = page.chars().skip(1).map(|c| if c == 'z' { 'a' } else { 'z' }).collect();
+        let name: String = page
+            .chars()
+            .skip(1)
+            .map(|c| if c == 'z' { 'a' } else { 'z' })
+            .collect();
         vec![format!("/{name}q")]
     });
     assert!(asked <= 70, "{asked}");

@@ -13,7 +13,11 @@ fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn fate_of(status: u16, lines: &[(&'static str, &str)]) -> Fate {
-    fate(StatusCode::from_u16(status).unwrap(), &headers(lines), false)
+    fate(
+        StatusCode::from_u16(status).unwrap(),
+        &headers(lines),
+        false,
+    )
 }
 
 #[test]
@@ -29,8 +33,16 @@ fn pages_redirects_and_honest_errors_are_kept() {
 
 #[test]
 fn nothing_marked_private_is_kept() {
-    for control in ["private", "max-age=0, Private", "no-cache, private=\"set-cookie\""] {
-        assert_eq!(fate_of(200, &[("cache-control", control)]), Fate::Private, "{control}");
+    for control in [
+        "private",
+        "max-age=0, Private",
+        "no-cache, private=\"set-cookie\"",
+    ] {
+        assert_eq!(
+            fate_of(200, &[("cache-control", control)]),
+            Fate::Private,
+            "{control}"
+        );
     }
     let visit = [("cache-control", "no-store"), ("set-cookie", "a=b")];
     assert_eq!(fate_of(200, &visit), Fate::Private);
@@ -39,7 +51,10 @@ fn nothing_marked_private_is_kept() {
     assert_eq!(fate_of(401, &[]), Fate::Private);
     assert_eq!(fate_of(206, &[]), Fate::Private);
     assert_eq!(fate(StatusCode::OK, &headers(&visit), true), Fate::Page);
-    assert_eq!(fate(StatusCode::UNAUTHORIZED, &headers(&[]), true), Fate::Private);
+    assert_eq!(
+        fate(StatusCode::UNAUTHORIZED, &headers(&[]), true),
+        Fate::Private
+    );
 }
 
 #[test]
@@ -49,7 +64,10 @@ fn errors_and_wishes_to_wait_are_told_apart() {
     assert_eq!(fate_of(304, &[]), Fate::Unchanged);
     assert_eq!(fate_of(429, &[]), Fate::Wait(None));
     let after = [("retry-after", "120")];
-    assert_eq!(fate_of(503, &after), Fate::Wait(Some(Duration::from_secs(120))));
+    assert_eq!(
+        fate_of(503, &after),
+        Fate::Wait(Some(Duration::from_secs(120)))
+    );
     let date = [("retry-after", "Wed, 20 May 2026 09:14:03 GMT")];
     assert_eq!(fate_of(503, &date), Fate::Wait(None));
 }
@@ -58,7 +76,10 @@ fn errors_and_wishes_to_wait_are_told_apart() {
 fn freshness_is_what_the_answer_says_and_at_most_a_day() {
     let seconds = |control, age| fresh_for(control, age).map(|it| it.as_secs());
     assert_eq!(seconds("max-age=600", None), Some(600));
-    assert_eq!(seconds("public, max-age=600, s-maxage=60", Some("10")), Some(50));
+    assert_eq!(
+        seconds("public, max-age=600, s-maxage=60", Some("10")),
+        Some(50)
+    );
     assert_eq!(seconds("max-age=31536000, immutable", None), Some(86_400));
     assert_eq!(seconds("max-age=600, no-cache", None), None);
     assert_eq!(seconds("max-age=5", Some("60")), None);

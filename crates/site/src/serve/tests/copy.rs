@@ -81,7 +81,7 @@ async fn a_guest_of_a_secure_site_is_led_to_https_from_the_usual_port() {
         withhold: scene.withhold.clone(),
         lead_to_https: true,
         blocked_by: None,
-        bodies: Bodies::new(scene.host.store.blobs().clone()),
+        bodies: Bodies::new(scene.host.store.blobs().clone(), scene.host.tasks.clone()),
         counters: scene.handler.0.counters.clone(),
     };
     let handler = SiteHandler::new(sources, &scene.host);

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::*;
 
 fn scope() -> Scope {
-    Scope::new(&["verein.test".into(), "www.verein.test".into()], Some(8443))
+    Scope::new(
+        &["verein.test".into(), "www.verein.test".into()],
+        Some(8443),
+    )
 }
 
 fn resolve(reference: &str) -> Leads {
@@ -43,11 +46,21 @@ fn references_are_resolved_as_a_browser_does() {
 
 #[test]
 fn other_hosts_ports_and_schemes_are_outside() {
-    for outside in ["https://evil.test/", "//cdn.test/x", "https://verein.test:9/"] {
+    for outside in [
+        "https://evil.test/",
+        "//cdn.test/x",
+        "https://verein.test:9/",
+    ] {
         assert_eq!(resolve(outside), Leads::Outside, "{outside}");
     }
     let long = format!("/{}", "a".repeat(LONGEST + 1));
-    for nowhere in ["mailto:a@b", "javascript:void(0)", "data:,x", "https://", &long] {
+    for nowhere in [
+        "mailto:a@b",
+        "javascript:void(0)",
+        "data:,x",
+        "https://",
+        &long,
+    ] {
         assert_eq!(resolve(nowhere), Leads::Nowhere, "{nowhere}");
     }
 }

@@ -9,7 +9,9 @@ fn found(html: &str) -> Vec<String> {
     let mark = |kind| if kind == Kind::Page { "" } else { "*" };
     let document = read(html.as_bytes(), Some("utf-8"));
     let links = document.links.into_iter();
-    links.map(|link| format!("{}{}", mark(link.kind), link.to)).collect()
+    links
+        .map(|link| format!("{}{}", mark(link.kind), link.to))
+        .collect()
 }
 
 #[test]
@@ -19,24 +21,69 @@ fn links_are_found() {
         ("<A HREF='x?a=1&amp;b=2'>", vec!["x?a=1&b=2"]),
         ("<a href='#here'><a href=''><a name=x>", vec![]),
         ("<area href=/map>", vec!["/map"]),
-        ("<img src=a.png srcset='b.png 1x, c.png 2x'>", vec!["*a.png", "*b.png", "*c.png"]),
-        ("<img data-src=lazy.png data-srcset='l2.png 2x'>", vec!["*lazy.png", "*l2.png"]),
-        ("<picture><source srcset=a.webp><img src=a.jpg></picture>", vec!["*a.webp", "*a.jpg"]),
-        ("<video src=v.mp4 poster=p.jpg><track src=t.vtt></video>", vec!["*v.mp4", "*p.jpg", "*t.vtt"]),
+        (
+            "<img src=a.png srcset='b.png 1x, c.png 2x'>",
+            vec!["*a.png", "*b.png", "*c.png"],
+        ),
+        (
+            "<img data-src=lazy.png data-srcset='l2.png 2x'>",
+            vec!["*lazy.png", "*l2.png"],
+        ),
+        (
+            "<picture><source srcset=a.webp><img src=a.jpg></picture>",
+            vec!["*a.webp", "*a.jpg"],
+        ),
+        (
+            "<video src=v.mp4 poster=p.jpg><track src=t.vtt></video>",
+            vec!["*v.mp4", "*p.jpg", "*t.vtt"],
+        ),
         ("<audio src=s.ogg></audio>", vec!["*s.ogg"]),
-        ("<script src=s.js></script><script>var x='<a href=no>'</script>", vec!["*s.js"]),
-        ("<iframe src=f.html></iframe><embed src=e><object data=o></object>", vec!["*f.html", "*e", "*o"]),
-        ("<link rel='stylesheet preload' href=a.css><link rel=icon href=i.ico>", vec!["*a.css", "*i.ico"]),
-        ("<link rel=alternate hreflang=de href=/de/><link rel=next href=?p=2>", vec!["/de/", "?p=2"]),
-        ("<link rel=alternate type='application/json+oembed' href=/o><link rel=dns-prefetch href=//x>", vec![]),
-        ("<meta http-equiv=Refresh content=\"3; URL='/next'\">", vec!["/next"]),
-        ("<meta property='og:image' content='/og.png'>", vec!["*/og.png"]),
+        (
+            "<script src=s.js></script><script>var x='<a href=no>'</script>",
+            vec!["*s.js"],
+        ),
+        (
+            "<iframe src=f.html></iframe><embed src=e><object data=o></object>",
+            vec!["*f.html", "*e", "*o"],
+        ),
+        (
+            "<link rel='stylesheet preload' href=a.css><link rel=icon href=i.ico>",
+            vec!["*a.css", "*i.ico"],
+        ),
+        (
+            "<link rel=alternate hreflang=de href=/de/><link rel=next href=?p=2>",
+            vec!["/de/", "?p=2"],
+        ),
+        (
+            "<link rel=alternate type='application/json+oembed' href=/o><link rel=dns-prefetch href=//x>",
+            vec![],
+        ),
+        (
+            "<meta http-equiv=Refresh content=\"3; URL='/next'\">",
+            vec!["/next"],
+        ),
+        (
+            "<meta property='og:image' content='/og.png'>",
+            vec!["*/og.png"],
+        ),
         ("<div style=\"background:url('bg.png')\">", vec!["*bg.png"]),
-        ("<style>@import 'a.css'; b{c:url(d.png)}</style>", vec!["*a.css", "*d.png"]),
-        ("<noscript><img src=n.png><a href=n.html>n</a></noscript>", vec!["*n.png", "n.html"]),
-        ("<form action=/search><input type=image src=go.png></form>", vec!["*go.png"]),
+        (
+            "<style>@import 'a.css'; b{c:url(d.png)}</style>",
+            vec!["*a.css", "*d.png"],
+        ),
+        (
+            "<noscript><img src=n.png><a href=n.html>n</a></noscript>",
+            vec!["*n.png", "n.html"],
+        ),
+        (
+            "<form action=/search><input type=image src=go.png></form>",
+            vec!["*go.png"],
+        ),
         ("<body background=b.png>", vec!["*b.png"]),
-        ("<svg><image xlink:href=v.svg /><use href='s.svg#i'/></svg>", vec!["*v.svg", "*s.svg#i"]),
+        (
+            "<svg><image xlink:href=v.svg /><use href='s.svg#i'/></svg>",
+            vec!["*v.svg", "*s.svg#i"],
+        ),
         ("<!-- <a href=no> --><a href=yes", vec![]),
         ("<a href=\"mailto:x@y\">m</a>", vec!["mailto:x@y"]),
     ] {
@@ -56,7 +103,10 @@ fn the_base_and_the_words_are_read() {
 #[test]
 fn the_charset_is_the_named_one_or_guessed() {
     assert_eq!(decode(b"gr\xfcn", Some("ISO-8859-1")), "grün");
-    assert_eq!(decode(b"<meta charset=latin1>\xfc", None), "<meta charset=latin1>ü");
+    assert_eq!(
+        decode(b"<meta charset=latin1>\xfc", None),
+        "<meta charset=latin1>ü"
+    );
     assert_eq!(decode("ü".as_bytes(), None), "ü");
     assert_eq!(decode(b"\xfc", None), "ü");
     assert_eq!(charset_of("text/html; Charset=\"UTF-8\""), Some("UTF-8"));

@@ -74,7 +74,10 @@ fn contradictions_and_newer_forms_are_refused() {
 fn a_truncated_manifest_is_refused() {
     let bytes = Arc::new(sample()).to_bytes().unwrap();
     for end in 0..bytes.len() {
-        assert!(Manifest::from_bytes(bytes.get(..end).unwrap()).is_err(), "{end}");
+        assert!(
+            Manifest::from_bytes(bytes.get(..end).unwrap()).is_err(),
+            "{end}"
+        );
     }
 }
 

@@ -31,7 +31,9 @@ pub(in crate::day) fn alerts(standby: &Standby) -> Result<Vec<Alert>> {
     };
     let alert = |call: &str| {
         let (first, text) = call.split_once('\n').unwrap_or((call, ""));
-        let (kind, services) = first.split_once(": ").unwrap_or((first.trim_end_matches(':'), ""));
+        let (kind, services) = first
+            .split_once(": ")
+            .unwrap_or((first.trim_end_matches(':'), ""));
         Alert {
             kind: kind.to_owned(),
             services: services.to_owned(),

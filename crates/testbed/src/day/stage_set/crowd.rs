@@ -13,7 +13,12 @@ use crate::visitor::{Browsing, Handover, Log, Visitor};
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long a visitor's browser tries to connect before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAGES: [&str; 4] = ["/", "/artikel/1.html", "/bereich/3/", "/suche?thema=2&seite=1"];
+const PAGES: [&str; 4] = [
+    "/",
+    "/artikel/1.html",
+    "/bereich/3/",
+    "/suche?thema=2&seite=1",
+];
 
 /// Some visitors, browsing.
 pub(in crate::day) struct Crowd {
@@ -28,20 +33,32 @@ pub(in crate::day) struct Diaries {
 impl Crowd {
     /// So many visitors sit down.
     pub(in crate::day) fn sit_down(visitor: &Visitor, count: usize) -> Self {
-        let pages: Vec<String> = PAGES.iter().map(|page| format!("https://{HOST}{page}")).collect();
+        let pages: Vec<String> = PAGES
+            .iter()
+            .map(|page| format!("https://{HOST}{page}"))
+            .collect();
         let browsing = (0..count).map(|first| {
             let mut pages = pages.clone();
             pages.rotate_left(first % PAGES.len());
             visitor.browse(pages, PAUSE)
         });
-        Self { browsing: browsing.collect() }
+        Self {
+            browsing: browsing.collect(),
+        }
     }
 
     /// They get up; their logs are kept beside what the programs wrote.
     pub(in crate::day) fn get_up(self, report: &Report) -> Result<Diaries> {
-        let logs: Vec<Log> = self.browsing.into_iter().map(Browsing::stop).collect::<Result<_>>()?;
+        let logs: Vec<Log> = self
+            .browsing
+            .into_iter()
+            .map(Browsing::stop)
+            .collect::<Result<_>>()?;
         for (number, log) in logs.iter().enumerate() {
-            fs::write(report.dir().join(format!("visitor-{number}.log")), log.text())?;
+            fs::write(
+                report.dir().join(format!("visitor-{number}.log")),
+                log.text(),
+            )?;
         }
         Ok(Diaries { logs })
     }
@@ -83,13 +100,24 @@ impl Diaries {
     /// The slowest change back, on which no visit may be lost.
     pub(in crate::day) fn given_back(&self, report: &mut Report) -> Result<Handover> {
         let slowest = self.slowest(STANDBY, WEB)?;
-        let lost: usize = self.handovers(STANDBY, WEB).map(|handover| handover.lost).sum();
-        ensure!(lost == 0, "{lost} visits were lost when the primary got its visitors back");
+        let lost: usize = self
+            .handovers(STANDBY, WEB)
+            .map(|handover| handover.lost)
+            .sum();
+        ensure!(
+            lost == 0,
+            "{lost} visits were lost when the primary got its visitors back"
+        );
         let (visits, failed) = self.counts();
         report.note(format_args!(
             "back at the primary without a lost visit; the whole day: {visits} visits, {failed} \
              not served, dark for {:.1} s at the most",
-            self.logs.iter().map(Log::dark).max().unwrap_or_default().as_secs_f32()
+            self.logs
+                .iter()
+                .map(Log::dark)
+                .max()
+                .unwrap_or_default()
+                .as_secs_f32()
         ));
         Ok(slowest)
     }
@@ -98,7 +126,11 @@ impl Diaries {
     pub(in crate::day) fn nothing_moved(&self) -> Result<usize> {
         let visits = self.logs.iter().flat_map(|log| &log.visits);
         for visit in visits {
-            ensure!(visit.is_served() && visit.from() == Some(WEB), "{}", visit.line());
+            ensure!(
+                visit.is_served() && visit.from() == Some(WEB),
+                "{}",
+                visit.line()
+            );
         }
         Ok(self.counts().0)
     }
@@ -108,7 +140,9 @@ impl Diaries {
         before: &'a str,
         after: &'a str,
     ) -> impl Iterator<Item = Handover> + 'a {
-        self.logs.iter().filter_map(move |log| log.handover(before, after))
+        self.logs
+            .iter()
+            .filter_map(move |log| log.handover(before, after))
     }
 
     fn slowest(&self, before: &str, after: &str) -> Result<Handover> {
@@ -118,7 +152,9 @@ impl Diaries {
             "only {found} of {} visitors came from {before} to {after}",
             self.logs.len()
         );
-        let slowest = self.handovers(before, after).max_by_key(|handover| handover.took);
+        let slowest = self
+            .handovers(before, after)
+            .max_by_key(|handover| handover.took);
         slowest.context("no visitors")
     }
 }

@@ -61,7 +61,10 @@ impl Reading {
             "{} of {} addresses differ in the copy:\n      {}",
             wrong.len(),
             again.len(),
-            wrong.get(..wrong.len().min(12)).unwrap_or_default().join("\n      ")
+            wrong
+                .get(..wrong.len().min(12))
+                .unwrap_or_default()
+                .join("\n      ")
         );
         report.note(format_args!(
             "{} addresses from the copy: body, status, kind and target as the primary gave them; \
@@ -74,26 +77,44 @@ impl Reading {
 
 fn urls(world: &World) -> Vec<String> {
     let url = |target: &String| format!("https://{HOST}{target}");
-    world.site.urls.iter().map(|expected| url(&expected.target)).collect()
+    world
+        .site
+        .urls
+        .iter()
+        .map(|expected| url(&expected.target))
+        .collect()
 }
 
 fn difference(before: &Page, after: &Page) -> Result<Option<String>> {
     let url = &after.url;
     if after.from != STANDBY {
-        return Ok(Some(format!("{url}: from {:?}, not from the standby", after.from)));
+        return Ok(Some(format!(
+            "{url}: from {:?}, not from the standby",
+            after.from
+        )));
     }
     if after.status != before.status {
-        return Ok(Some(format!("{url}: {} instead of {}", after.status, before.status)));
+        return Ok(Some(format!(
+            "{url}: {} instead of {}",
+            after.status, before.status
+        )));
     }
     if after.leads_to != before.leads_to {
         let (now, then) = (&after.leads_to, &before.leads_to);
         return Ok(Some(format!("{url}: leads to {now}, not to {then}")));
     }
     if after.kind != before.kind {
-        return Ok(Some(format!("{url}: {:?} instead of {:?}", after.kind, before.kind)));
+        return Ok(Some(format!(
+            "{url}: {:?} instead of {:?}",
+            after.kind, before.kind
+        )));
     }
     let (now, then) = (after.body()?, before.body()?);
     Ok((now != then).then(|| {
-        format!("{url}: {} bytes that are not the {} of the primary", now.len(), then.len())
+        format!(
+            "{url}: {} bytes that are not the {} of the primary",
+            now.len(),
+            then.len()
+        )
     }))
 }

@@ -64,10 +64,10 @@ pub(in crate::day) struct Terms {
     pub(in crate::day) stage: Duration,
     pub(in crate::day) refresh: Duration,
     pub(in crate::day) names: Names,
+    /// More zones that are transferred.
+    pub(in crate::day) zones: Vec<String>,
     /// More lines of `[standby]`.
     pub(in crate::day) more: String,
-    /// More organisations.
-    pub(in crate::day) others: String,
 }
 
 impl Default for Terms {
@@ -79,8 +79,8 @@ impl Default for Terms {
             stage: Duration::from_secs(4),
             refresh: Duration::from_secs(30),
             names: Names::Secondary,
+            zones: Vec::new(),
             more: String::new(),
-            others: String::new(),
         }
     }
 }
@@ -102,10 +102,11 @@ impl Terms {
     }
 
     /// The configuration.
-    pub(super) fn text(&self, world: &World) -> String {
-        let Self { mode, more, others, .. } = self;
+    pub(in crate::day) fn text(&self, world: &World) -> String {
+        let Self { mode, more, .. } = self;
         let (chain, key) = (&world.identity.chain, &world.identity.key);
         let authority = &world.authority;
+        let admin = super::admin_socket();
         let mut text = format!(
             r#"version = 1
 mode = "{mode}"
@@ -121,7 +122,7 @@ dns = ["{STANDBY}:53"]
 http = ["{STANDBY}:80"]
 https = ["{STANDBY}:443"]
 metrics = "127.0.0.1:9153"
-admin = "/run/servergate-{}.sock"
+admin = "{admin}"
 
 [alert]
 command = "tell-us"
@@ -134,8 +135,7 @@ imprint = "https://{HOST}/kontakt.html"
 
 [organisation.bulletin]
 host = "{STATUS_HOST}"
-"#,
-            std::process::id()
+"#
         );
         text += &self.names_table();
         let _ = write!(
@@ -157,7 +157,11 @@ capture = {{ rate = 100 }}
             self.stage.as_secs()
         );
         if self.pace != Pace::USUAL {
-            let Pace { interval, timeout, spacing } = self.pace;
+            let Pace {
+                interval,
+                timeout,
+                spacing,
+            } = self.pace;
             let _ = write!(
                 text,
                 "\n[organisation.watch]\ninterval = \"{}s\"\ntimeout = \"{}s\"\nburst_spacing = \"{}s\"\n",
@@ -166,15 +170,17 @@ capture = {{ rate = 100 }}
                 spacing.as_secs()
             );
         }
-        text + others
+        text
     }
 
     fn names_table(&self) -> String {
+        let mut zones = vec![ORGANISATION];
+        zones.extend(self.zones.iter().map(String::as_str));
         match self.names {
             Names::Secondary => format!(
                 r#"
 [organisation.names]
-zones = ["{ORGANISATION}"]
+zones = {zones:?}
 primary = "{DNS}:53"
 tsig = {{ name = "servergate", algorithm = "hmac-sha256", secret_file = "tsig.key" }}
 steer = {{ via = "secondary", names = ["{ORGANISATION}", "{HOST}"] }}

@@ -53,7 +53,10 @@ async fn odd_requests_have_their_own_answers() {
             "OPTIONS * HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n",
             204,
         ),
-        ("GET nowhere HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n", 400),
+        (
+            "GET nowhere HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n\r\n",
+            400,
+        ),
         (
             "GET / HTTP/1.1\r\nHost: verein.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
             400,

@@ -1,0 +1,441 @@
+//! The day itself: what is done, what is waited for, and how long at the most.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use host::{Clock, Tasks};
+use model::outage::Outages;
+use model::{Condition, Mono, OrderKind, Role, Timestamp};
+use tokio::sync::oneshot;
+
+use super::cable::{Cable, Cables};
+use super::checks::{self, Check, Evidence, Times, seconds};
+use super::child::Instance;
+use super::config::{Files, ORGANISATION, PACE, Plan, STATUS_HOST, Server};
+use super::ledger::{Ledger, Visit, Who};
+use super::picture::{Mark, Picture};
+use super::resolver::Resolver;
+use super::show::Show;
+use super::site::FILES;
+use super::visitor::{self, Visitors};
+use super::witness::{Witness, standing, verdicts};
+use crate::protocol::{self, Request};
+
+/// From one look at the record to the next.
+const LOOK: Duration = Duration::from_millis(100);
+/// A machine that is busy with other things starts an instance within this.
+const START: Duration = Duration::from_secs(30);
+/// Visitors are watched so long before and after each act.
+const CALM: Duration = Duration::from_secs(3);
+/// The primary's cable is out for at least so long.
+const ACT_ONE: Duration = Duration::from_secs(13);
+/// The observer's cable is out for so long: more than a TTL.
+const ACT_TWO: Duration = Duration::from_secs(8);
+/// What the organisation says in the drill.
+const WORDS: &str = "Unsere Seite ist gestört. Wir wissen es und kümmern uns darum.";
+
+/// What the day left behind, beside the ledger and the record.
+pub(super) struct Day {
+    first: Duration,
+    times: Times,
+    pulled_at: Timestamp,
+    decided: Duration,
+    spoke: bool,
+    blind: bool,
+    led_to: Option<Server>,
+}
+
+/// Everything that takes part.
+pub(super) struct Story {
+    pub(super) show: Show,
+    files: Files,
+    plan: Plan,
+    cables: Cables,
+    clock: Clock,
+    tasks: Tasks,
+    began: Mono,
+    primary: Option<Instance>,
+    standby: Option<Instance>,
+    visitors: Option<Visitors>,
+    ledger: Ledger,
+    witness: Witness,
+    caption: String,
+}
+
+impl Story {
+    pub(super) fn new(
+        files: Files,
+        plan: Plan,
+        cables: Cables,
+        show: Show,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> Self {
+        let began = clock.now().mono;
+        let witness = Witness::new(files.standby_socket());
+        Self {
+            show,
+            files,
+            plan,
+            cables,
+            clock,
+            tasks,
+            began,
+            primary: None,
+            standby: None,
+            visitors: None,
+            ledger: Ledger::default(),
+            witness,
+            caption: String::new(),
+        }
+    }
+
+    /// The whole day.
+    pub(super) async fn tell(&mut self) -> Result<Day> {
+        self.start_primary().await?;
+        self.start_standby().await?;
+        let first = self.time();
+        let authority = self.files.authority();
+        let visitors =
+            Visitors::send_out(&self.plan, &authority, self.began, &self.clock, &self.tasks)?;
+        self.visitors = Some(visitors);
+        self.caption("all is well".to_owned());
+        self.pass(CALM).await?;
+
+        let pulled_at = self.clock.now().wall;
+        let (pulled, decided, spoke) = self.go_dark().await?;
+        let plugged = self.come_back().await?;
+        let (cut, blind, led_to) = self.go_blind().await?;
+        let rejoined = self.see_again().await?;
+        self.let_go().await;
+        let times = Times { pulled, plugged, cut, rejoined };
+        Ok(Day { first, times, pulled_at, decided, spoke, blind, led_to })
+    }
+
+    async fn start_primary(&mut self) -> Result<()> {
+        let primary = Instance::start("primary", &self.files.primary(), self.files.folder())?;
+        self.primary = Some(primary);
+        let socket = self.files.primary_socket();
+        self.until_answered(&socket).await.context("the primary")?;
+        let order = Request::Order {
+            service: format!("{ORGANISATION}/web"),
+            kind: OrderKind::Failover,
+            by: "the drill".to_owned(),
+        };
+        protocol::ask(&socket, &order).await.context("ordering the primary to act")?;
+        self.until_good(Who::Without).await?;
+        self.event("the primary serves the site and its zone");
+        Ok(())
+    }
+
+    async fn start_standby(&mut self) -> Result<()> {
+        let standby = Instance::start("standby", &self.files.standby(), self.files.folder())?;
+        self.standby = Some(standby);
+        let socket = self.files.standby_socket();
+        self.until_answered(&socket).await.context("the standby")?;
+        self.until("the zone's transfer", START, |story| story.witness.has_zone()).await?;
+        let copied = |story: &Self| story.witness.copy(story.clock.now().wall).is_some();
+        self.until("a copy of the site", START, copied).await?;
+        let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
+        self.until("the standby to see the primary", START, reachable).await?;
+        self.until_good(Who::With).await?;
+        let pages = self.witness.copy(self.clock.now().wall).map_or(0, |(copy, _)| copy.pages);
+        self.event(&format!(
+            "the standby has the zone and a copy of the site ({pages} pages and files), and sees the primary"
+        ));
+        Ok(())
+    }
+
+    /// Act one: the primary's cable is pulled, the standby takes over, the organisation speaks.
+    async fn go_dark(&mut self) -> Result<(Duration, Duration, bool)> {
+        let before = self.witness.length();
+        let pulled = self.time();
+        self.cables.pull(Cable::Primary).await;
+        self.event("the primary's cable is pulled");
+        self.caption("the primary is dark".to_owned());
+        let acting = move |story: &Self| {
+            let since = story.witness.since(before).iter().filter_map(standing);
+            since.map(|standing| standing.role).last() == Some(Role::Acting)
+        };
+        // The bound is checked from the visitors' log; here only the end of all patience counts.
+        self.until("the standby to take over", PACE.recovered() * 2, acting).await?;
+        let decided = self.time().saturating_sub(pulled);
+        self.event(&format!("the standby takes over, {} after the plug", seconds(decided)));
+        self.caption("the standby serves its copy; the primary is dark".to_owned());
+        let spoke = self.speak().await?;
+        let served = move |story: &Self| {
+            let visits = story.ledger.between(Who::With, pulled, Duration::MAX);
+            let served = |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
+            visits.iter().filter(served).count() >= FILES.len() + 4
+        };
+        self.until("the visitor to see the copy", PACE.recovered() * 3, served).await?;
+        self.pass(ACT_ONE.saturating_sub(self.time().saturating_sub(pulled))).await?;
+        Ok((pulled, decided, spoke))
+    }
+
+    /// Says something, and looks whether the public sees it.
+    async fn speak(&mut self) -> Result<bool> {
+        let say = Request::Say {
+            organisation: Some(ORGANISATION.to_owned()),
+            text: WORDS.to_owned(),
+            language: Some("de".to_owned()),
+            speaker: Some("Vorstand".to_owned()),
+            reason: false,
+        };
+        protocol::ask(&self.files.standby_socket(), &say).await.context("publishing a statement")?;
+        let deadline = self.clock.now().mono.after(Duration::from_secs(5));
+        while self.clock.now().mono < deadline {
+            let page = visitor::plain(self.plan.standby_http(), STATUS_HOST, "/").await;
+            if let Ok((200, page)) = page
+                && String::from_utf8_lossy(&page).contains(WORDS)
+            {
+                self.event("the organisation speaks, and its public page shows the words");
+                return Ok(true);
+            }
+            self.round().await?;
+        }
+        Ok(false)
+    }
+
+    /// The cable is back, and the standby returns the visitors by itself.
+    async fn come_back(&mut self) -> Result<Duration> {
+        let plugged = self.time();
+        self.cables.plug_in(Cable::Primary).await;
+        self.event("the primary's cable is back");
+        self.caption("the primary is back; the standby makes sure".to_owned());
+        let limit = (PACE.interval + PACE.clean + PACE.stage) * 2 + Duration::from_secs(20);
+        let standby = |story: &Self| story.witness.role() == Some(Role::Standby);
+        self.until("the standby to stand down", limit, standby).await?;
+        self.event("the standby stands down");
+        let returned = |story: &Self| {
+            let last = story.ledger.last(Who::With);
+            last.is_some_and(|visit| visit.is_good() && visit.server() == Some(Server::Primary))
+        };
+        self.until("visitors to be led to the primary", limit, returned).await?;
+        self.event("visitors are at the primary again");
+        self.caption("all is well again".to_owned());
+        self.pass(CALM).await?;
+        Ok(plugged)
+    }
+
+    /// Act two: the standby alone is cut off. It must say so, and move nothing.
+    async fn go_blind(&mut self) -> Result<(Duration, bool, Option<Server>)> {
+        let before = self.witness.length();
+        let cut = self.time();
+        self.cables.pull(Cable::Observer).await;
+        self.event("the observer's own cable is pulled; visitors still reach the primary");
+        self.caption("only the standby is cut off".to_owned());
+        self.pass(ACT_TWO).await?;
+        let blind = verdicts(self.witness.since(before))
+            .any(|(_, verdict)| verdict.condition == Condition::Blind);
+        let resolver =
+            Resolver::new(self.plan.standby_dns(), super::config::HOST, self.clock.clone())?;
+        let led_to = resolver.ask().await.ok();
+        let led_to = led_to.and_then(|(address, _)| Server::at(address.into()));
+        Ok((cut, blind, led_to))
+    }
+
+    async fn see_again(&mut self) -> Result<Duration> {
+        let rejoined = self.time();
+        self.cables.plug_in(Cable::Observer).await;
+        self.event("the observer's cable is back");
+        self.caption("the standby sees again".to_owned());
+        let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
+        self.until("the standby to see the primary again", PACE.decided() * 3, reachable).await?;
+        self.event("the standby sees the primary again");
+        self.pass(CALM).await?;
+        Ok(rejoined)
+    }
+
+    /// Visitors go home; what they have under way still counts.
+    async fn let_go(&mut self) {
+        let Some(mut visitors) = self.visitors.take() else { return };
+        visitors.stop();
+        while let Some(visit) = visitors.next().await {
+            self.ledger.enter(visit);
+        }
+        self.show.wipe();
+    }
+
+    /// Keeps the pages up until Enter is pressed.
+    pub(super) async fn stay(&mut self) -> Result<()> {
+        let (pressed, mut enter) = oneshot::channel();
+        // A thread of its own: a blocking task would keep the program from ending.
+        std::thread::spawn(move || {
+            let _ = std::io::stdin().read_line(&mut String::new());
+            let _ = pressed.send(());
+        });
+        while enter.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            self.round().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends both instances and writes down what visitors saw.
+    pub(super) async fn end(&mut self) -> Result<()> {
+        self.show.wipe();
+        if let Some(visitors) = &self.visitors {
+            visitors.stop();
+        }
+        let written = std::fs::write(self.files.visits(), self.ledger.csv());
+        let mut ended = Ok(());
+        for instance in [self.standby.take(), self.primary.take()].into_iter().flatten() {
+            ended = ended.and(instance.end().await);
+        }
+        ended.and(written.with_context(|| self.files.visits().display().to_string()))
+    }
+
+    pub(super) fn picture(&self, day: &Day) -> Picture {
+        let Times { pulled, plugged, cut, rejoined } = day.times;
+        let marks = [
+            Mark { at: pulled, words: "the primary goes dark" },
+            Mark { at: plugged, words: "it is back" },
+            Mark { at: cut, words: "the observer is cut off" },
+            Mark { at: rejoined, words: "it sees again" },
+        ];
+        Picture::of(&self.ledger, day.first, &marks, self.show.width())
+    }
+
+    pub(super) fn checks(&self, day: &Day) -> Vec<Check> {
+        self.judged(day, checks::all)
+    }
+
+    fn judged<T>(&self, day: &Day, judge: impl Fn(&Evidence<'_>) -> T) -> T {
+        let outages = Outages::of(self.witness.all());
+        judge(&Evidence {
+            ledger: &self.ledger,
+            times: day.times,
+            outages: &outages,
+            files: FILES.len(),
+            spoke: day.spoke,
+            blind: day.blind,
+            led_to: day.led_to,
+        })
+    }
+
+    /// Recovery time and recovery point.
+    pub(super) fn figures(&self, day: &Day) -> Vec<String> {
+        let dark = self.judged(day, checks::recovery).map(|dark| dark.length()).unwrap_or_default();
+        let copy = match self.witness.copy(day.pulled_at) {
+            Some((copy, at)) => format!(
+                "{} old when the primary went dark (generation {}, {} pages and files)",
+                seconds(day.pulled_at.since(at)),
+                copy.number,
+                copy.pages
+            ),
+            None => "none".to_owned(),
+        };
+        vec![
+            format!(
+                "RTO  {} as the visitor saw it; {} until the standby decided, the rest is the name's TTL",
+                seconds(dark),
+                seconds(day.decided)
+            ),
+            format!("RPO  nothing lost; the copy was {copy}"),
+        ]
+    }
+
+    /// Waits until an instance answers on its admin socket.
+    async fn until_answered(&mut self, socket: &std::path::Path) -> Result<()> {
+        let deadline = self.clock.now().mono.after(START);
+        loop {
+            match protocol::ask(socket, &Request::Status).await {
+                Ok(_) => return Ok(()),
+                Err(error) if self.clock.now().mono >= deadline => {
+                    return Err(error.context(self.tails()));
+                }
+                Err(_) => self.round().await?,
+            }
+        }
+    }
+
+    /// Waits until a visitor gets a right page.
+    async fn until_good(&mut self, who: Who) -> Result<()> {
+        let deadline = self.clock.now().mono.after(START);
+        let authority = self.files.authority();
+        loop {
+            let visit = visitor::once(&self.plan, &authority, who, &self.clock).await?;
+            if visit.is_good() {
+                return Ok(());
+            }
+            if self.clock.now().mono >= deadline {
+                bail!("a visitor {who} got no right page: {}\n{}", visit.outcome, self.tails());
+            }
+            self.round().await?;
+        }
+    }
+
+    async fn until(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        ready: impl Fn(&Self) -> bool,
+    ) -> Result<()> {
+        let deadline = self.clock.now().mono.after(limit);
+        while !ready(self) {
+            if self.clock.now().mono >= deadline {
+                bail!("waited {} for {what}, in vain\n{}", seconds(limit), self.tails());
+            }
+            self.round().await?;
+        }
+        Ok(())
+    }
+
+    async fn pass(&mut self, span: Duration) -> Result<()> {
+        let end = self.clock.now().mono.after(span);
+        while self.clock.now().mono < end {
+            self.round().await?;
+        }
+        Ok(())
+    }
+
+    /// A moment passes: visits come in, the record is read on, everything is looked at.
+    async fn round(&mut self) -> Result<()> {
+        let end = self.clock.now().mono.after(LOOK);
+        loop {
+            // Both arms are cancel-safe.
+            tokio::select! {
+                Some(visit) = next(&mut self.visitors) => self.ledger.enter(visit),
+                () = self.clock.sleep_until(end) => break,
+            }
+        }
+        for instance in [&mut self.primary, &mut self.standby].into_iter().flatten() {
+            instance.must_live()?;
+        }
+        if self.standby.is_some() {
+            // It may not answer yet; whoever waits for something has a deadline.
+            let _ = self.witness.look().await;
+        }
+        if self.visitors.is_some() {
+            let caption = format!("{}  {}", seconds(self.time()), self.caption);
+            self.show.draw(&self.ledger, &caption);
+        }
+        Ok(())
+    }
+
+    fn time(&self) -> Duration {
+        self.clock.now().mono.since(self.began)
+    }
+
+    fn event(&mut self, words: &str) {
+        let time = self.time();
+        self.show.event(time, words);
+    }
+
+    fn caption(&mut self, caption: String) {
+        self.caption = caption;
+    }
+
+    /// What both instances said last.
+    fn tails(&self) -> String {
+        let tails = [&self.standby, &self.primary].into_iter().flatten().map(Instance::tail);
+        tails.collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn next(visitors: &mut Option<Visitors>) -> Option<Visit> {
+    match visitors {
+        Some(visitors) => visitors.next().await,
+        None => std::future::pending().await,
+    }
+}
