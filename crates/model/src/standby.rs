@@ -383,6 +383,8 @@ impl Standby {
     /// requests, whatever we think. One that may be somebody else's never does while we act.
     fn may_relay(&self) -> bool {
         match &self.state {
+            // It lives and cannot cope: the copy comes first, and what it lacks may be asked for.
+            State::Serving if self.effect() == Some(Effect::Support) => true,
             State::Serving => self.condition() == Some(Condition::Reachable) && self.same_server(),
             State::Held {
                 role: Role::Acting, ..

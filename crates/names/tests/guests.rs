@@ -28,6 +28,7 @@ const WWW: &[u8] = b"\x03www\x06verein\x04test\x00\x00\x01\x00\x01";
 const OPT: &[u8] = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00";
 
 /// Messages that are no good question, each with the code that answers it (none: no answer).
+#[allow(clippy::too_many_lines)] // a table
 pub(crate) fn malformed() -> Vec<(&'static str, Vec<u8>, Option<u8>)> {
     let one = [1, 0, 0, 0];
     let edns = [1, 0, 0, 1];

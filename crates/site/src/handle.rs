@@ -142,7 +142,12 @@ pub(crate) async fn open(
     host: &Host,
     metrics: SiteMetrics,
 ) -> Result<(SiteHandle, mpsc::Receiver<Request>), HandleError> {
-    let shelf = Shelf::open(host.store.clone(), host.tasks.clone(), config.organisation.clone()).await?;
+    let shelf = Shelf::open(
+        host.store.clone(),
+        host.tasks.clone(),
+        config.organisation.clone(),
+    )
+    .await?;
     let hosts = config.hosts.clone();
     let withhold = Withhold::open(host.store.clone(), config.organisation.clone(), hosts)?;
     let (requests, receiver) = mpsc::channel(1);

@@ -1,8 +1,8 @@
 //! Answers for the hosts of one organisation: from the primary, from the copy, or honestly not.
 //!
 //! The part opens one [`SiteHandler`] for each organisation, registers it for its hosts, and
-//! tells it of every change of the standings. Which way a request goes says [`way`]; what a page
-//! of the copy becomes on the wire says [`plan`]; RFC 9110 throughout.
+//! tells it of every change of the standings. Which way a request goes says `way`; what a page
+//! of the copy becomes on the wire says `plan`; RFC 9110 throughout.
 
 mod bodies;
 mod condition;
@@ -297,6 +297,11 @@ impl Desk {
             return self.unavailable(From::NotInCopy, LATER);
         };
         let Some(mut plan) = self.plan(&generation, host, head) else {
+            if self.relay.is_none() {
+                // A folder is the whole site: what is not in it is nowhere else either.
+                let response = notice::plain(StatusCode::NOT_FOUND, "There is no such page.\n");
+                return self.answered(From::NotInCopy, response);
+            }
             return self.unavailable(From::NotInCopy, LATER);
         };
         let body = match plan.send.take() {

@@ -85,11 +85,9 @@ fn of_address(failure: &Failure, observation: &Observation) -> Cause {
         return Cause::Service;
     }
     // Routers limit how often they say so: one of several probes may have been told.
-    let told = |companion: &crate::Companion| {
-        own(companion.kind) && companion.reply == Reply::Unreachable
-    };
-    let unreachable =
-        *failure == Failure::Unreachable || observation.companions.iter().any(told);
+    let told =
+        |companion: &crate::Companion| own(companion.kind) && companion.reply == Reply::Unreachable;
+    let unreachable = *failure == Failure::Unreachable || observation.companions.iter().any(told);
     match failure {
         _ if unreachable && alive(neighbour) && alive(router) => Cause::Host,
         _ if asked(neighbour) && asked(router) && !alive(neighbour) && !alive(router) => {

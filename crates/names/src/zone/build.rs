@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::{Denial, Node, Record, RecordSet, Records, Soa, Zone};
 use crate::wire::{Name, code, is_at_or_below, parent, read_u16};
 
+/// Names in one zone, empty non-terminals included.
+const MOST_NAMES: usize = 2_000_000;
+
 /// Records that do not make a zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZoneFault {
@@ -14,6 +17,10 @@ pub enum ZoneFault {
     /// More than one SOA at the apex.
     #[error("the zone {0} has more than one SOA record")]
     TwoSoas(Name),
+    /// More names than we carry, most of them empty: a record with a hundred labels makes a
+    /// hundred names.
+    #[error("the zone {0} has more than {MOST_NAMES} names")]
+    TooManyNames(Name),
     /// A difference that does not fit the version it is applied to.
     #[error("the difference from {from} does not fit the zone: {what}")]
     Misfit {
@@ -43,6 +50,9 @@ impl Zone {
             };
             if is_at_or_below(first.owner, zone.apex.as_wire()) {
                 zone.put(Name::from_lower(first.owner), group(of_owner));
+            }
+            if zone.nodes.len() > MOST_NAMES {
+                return Err(ZoneFault::TooManyNames(zone.apex));
             }
         }
         zone.finish()

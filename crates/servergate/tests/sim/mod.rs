@@ -2,6 +2,7 @@
 //!
 //! The world says what a probe would find; everything from there on is the product's own code.
 
+mod whole;
 mod world;
 
 use std::collections::hash_map::DefaultHasher;

@@ -373,7 +373,9 @@ impl Sink {
         let Some(writer) = self.writer else {
             return Ok(Content::Memory(self.memory));
         };
-        let finished = tasks.blocking("site reading", move || writer.finish()).await;
+        let finished = tasks
+            .blocking("site reading", move || writer.finish())
+            .await;
         let id = finished.map_err(|_| FetchError::Slow)??;
         Ok(Content::Blob {
             id,

@@ -16,9 +16,13 @@ fn open_store(dir: &std::path::Path) -> Store {
 }
 
 async fn shelf(store: &Store) -> Shelf {
-    Shelf::open(store.clone(), Tasks::default(), OrganisationId::new("verein.test"))
-        .await
-        .unwrap()
+    Shelf::open(
+        store.clone(),
+        Tasks::default(),
+        OrganisationId::new("verein.test"),
+    )
+    .await
+    .unwrap()
 }
 
 fn manifest(store: &Store, body: &str) -> Manifest {

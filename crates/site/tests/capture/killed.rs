@@ -79,9 +79,13 @@ async fn no_half_generation_is_ever_seen() {
 /// The version of the generation that would be served, after checking that it is whole.
 async fn look(dir: &Path) -> Option<String> {
     let store = Store::open(dir, Options::default()).unwrap();
-    let shelf = Shelf::open(store.clone(), host::Tasks::default(), OrganisationId::new("verein.test"))
-        .await
-        .unwrap();
+    let shelf = Shelf::open(
+        store.clone(),
+        host::Tasks::default(),
+        OrganisationId::new("verein.test"),
+    )
+    .await
+    .unwrap();
     let current = shelf.current().unwrap()?;
     let manifest = shelf.load(current.number).await.unwrap();
     let mut versions = std::collections::BTreeSet::new();
