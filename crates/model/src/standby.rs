@@ -188,6 +188,8 @@ pub struct Standby {
     epoch: Epoch,
     role: Role,
     since: Timestamp,
+    /// When it last took an input in: deadlines after that have not been kept yet.
+    handled: Now,
 }
 
 impl Standby {
@@ -215,23 +217,25 @@ impl Standby {
         }
     }
 
-    /// When the machine wants a `Tick`, if nothing happens before.
+    /// When the machine wants a `Tick`, if nothing happens before. A deadline that passed while
+    /// something else was done lies in the past and is still due.
     pub fn next_wakeup(&self, now: Now) -> Option<Mono> {
+        let kept = self.handled;
         let clean = self.clean.map(|clean| clean.mono.after(self.policy.clean));
         let stage = match self.state {
-            State::Returning { since } => Some(now.mono_at(since).after(self.policy.stage)),
+            State::Returning { since } if kept.wall.since(since) < self.policy.stage => {
+                Some(now.mono_at(since).after(self.policy.stage))
+            }
             _ => None,
         };
         let delay = self.dark.map(|dark| dark.after(self.policy.delay));
-        [clean, stage, delay]
-            .into_iter()
-            .flatten()
-            .filter(|at| *at > now.mono)
-            .min()
+        let pending = [clean, delay].into_iter().flatten().filter(|at| *at > kept.mono);
+        pending.chain(stage).min()
     }
 
     /// Takes one input in. `out` receives what follows from it, in order.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Action>) {
+        self.handled = now;
         let before = (self.standing(), self.saved());
         let decided = self.state.role();
         let mut facts = Vec::new();

@@ -251,12 +251,19 @@ async fn a_change_is_applied_kept_and_sent_on() {
     assert_eq!(udp(house.at, &host(999)).await.answer.len(), 1);
     house.close().await;
 
-    // The change was kept as a change; a restart puts both together.
-    let mut house = secondary(folder.path(), at).await;
+    // The change was kept as a change; a restart puts both together, with the primary gone.
+    let nobody = {
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        gone.local_addr().unwrap()
+    };
+    let house = secondary(folder.path(), nobody).await;
     house
         .until(&host(999), |reply| reply.answer.len() == 1)
         .await;
     assert_eq!(udp(house.at, &host(0)).await.rcode, "NXDOMAIN");
+    house.close().await;
+
+    let mut house = secondary(folder.path(), at).await;
     // The restart asked at once; IXFR did not work, AXFR did.
     assert_eq!(house.transferred().await, 9);
     assert_eq!(udp(house.at, &host(999)).await.rcode, "NXDOMAIN");

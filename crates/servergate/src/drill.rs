@@ -47,8 +47,9 @@ pub(crate) async fn run(keep: Option<PathBuf>, stay: bool) -> Result<()> {
     let cables = lay(&plan, &tasks).await.context("laying the cables on loopback")?;
     let mut story = Story::new(files, plan, cables, show, Clock::system(), tasks);
     let told = tokio::select! {
-        told = Box::pin(story.tell()) => told,
+        biased;
         ended = interrupted() => Err(ended),
+        told = Box::pin(story.tell()) => told,
     };
     let outcome = match told {
         Ok(day) => conclude(&mut story, &day, stay).await,
@@ -112,8 +113,9 @@ async fn conclude(story: &mut Story, day: &Day, stay: bool) -> Result<()> {
     if stay {
         story.show.say("\nThe pages stay up; press Enter to end.");
         tokio::select! {
-            ended = story.stay() => ended?,
+            biased;
             ended = interrupted() => return Err(ended),
+            ended = story.stay() => ended?,
         }
     }
     match checks.iter().filter(|check| !check.held).count() {
@@ -152,6 +154,10 @@ async fn close(story: &mut Story, folder: &mut Folder, outcome: Result<()>) -> R
             show.say("Next: write servergate.toml for your own servers (README.md), then `servergate check`.");
             Ok(())
         }
+        Err(error) if error.is::<Interrupted>() => {
+            show.say("Interrupted; all that was started has ended.");
+            Err(Said(Fault::Failed).into())
+        }
         Err(error) => {
             folder.keep();
             show.say("");
@@ -162,6 +168,11 @@ async fn close(story: &mut Story, folder: &mut Folder, outcome: Result<()>) -> R
         }
     }
 }
+
+/// Somebody wanted the drill to end.
+#[derive(Debug, thiserror::Error)]
+#[error("it was interrupted")]
+struct Interrupted;
 
 /// Returns when somebody wants the drill to end.
 async fn interrupted() -> anyhow::Error {
@@ -177,7 +188,7 @@ async fn interrupted() -> anyhow::Error {
         Ok::<_, std::io::Error>(())
     };
     match waiting.await {
-        Ok(()) => anyhow::anyhow!("It was interrupted; all that it started has ended."),
+        Ok(()) => Interrupted.into(),
         Err(error) => anyhow::Error::new(error).context("listening for signals"),
     }
 }

@@ -199,7 +199,8 @@ fn ask<'a>(
         }
         asking.push(Asking::new(Some(kind), probe::echo(tools.clock, to, limit)));
     };
-    if !matches!(probe, Probe::Icmp { .. }) {
+    // Our own kernel answers for all of loopback: that says nothing of who is asked.
+    if !matches!(probe, Probe::Icmp { .. }) && !ip.is_loopback() {
         echo(CompanionKind::Echo, ip);
     }
     for neighbour in &companions.neighbours {

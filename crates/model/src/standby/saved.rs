@@ -53,6 +53,7 @@ impl Standby {
             epoch: Epoch::default(),
             role: Role::Standby,
             since: now.wall,
+            handled: now,
         };
         if let Restored::Saved(saved) = restored {
             let Saved::V1(saved) = *saved;

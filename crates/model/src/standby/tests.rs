@@ -124,6 +124,21 @@ fn another_server_or_a_long_outage_waits_for_a_person() {
 }
 
 #[test]
+fn a_deadline_that_passed_unnoticed_is_still_due() {
+    let mut day = Day::new(policy(Mode::Act));
+    day.reachable(0, "known");
+    day.dark(20, Cause::Silent);
+    day.reachable(100, "known");
+    // Whoever keeps the time was busy with something else at 280.
+    assert_eq!(day.machine.next_wakeup(at(281)), Some(at(280).mono));
+    assert_eq!(day.step(281, Input::Tick), Role::Returning);
+    assert_eq!(day.machine.next_wakeup(at(300)), Some(at(311).mono));
+    assert_eq!(day.machine.next_wakeup(at(320)), Some(at(311).mono));
+    assert_eq!(day.step(320, Input::Tick), Role::Standby);
+    assert_eq!(day.machine.next_wakeup(at(321)), None);
+}
+
+#[test]
 fn a_cause_that_people_judge_is_asked_about() {
     let mut day = Day::new(policy(Mode::Act));
     day.reachable(0, "known");

@@ -7,7 +7,7 @@ use model::outage::{Outage, Outages};
 use model::{Cause, Service};
 
 use super::config::{PACE, Server};
-use super::ledger::{Dark, Ledger, Outcome, Who, dark};
+use super::ledger::{Dark, Ledger, Outcome, Visit, Who, dark};
 use super::visitor::STEP;
 
 /// When things were done to the cables, since the start of the drill.
@@ -124,23 +124,25 @@ fn described(spells: &[Dark]) -> String {
 }
 
 fn bytes(evidence: &Evidence<'_>) -> Check {
-    let Evidence { ledger, times, files, .. } = evidence;
+    let Evidence { ledger, files, .. } = evidence;
     let all = [Who::Without, Who::With].map(|who| ledger.of(who)).concat();
     let good = all.iter().filter(|visit| visit.is_good()).count();
     let wrong = |outcome| matches!(outcome, Outcome::Differs | Outcome::Status(_));
     let wrong = all.iter().filter(|visit| wrong(visit.outcome)).count();
-    let stood_in = ledger.between(Who::With, times.pulled, times.plugged);
-    let copied: BTreeSet<_> = stood_in
-        .iter()
-        .filter(|visit| visit.is_good() && visit.server() == Some(Server::Standby))
-        .map(|visit| &visit.target)
-        .collect();
-    let copied = copied.len();
+    let copied = from_copy(evidence);
     Check {
         what: "every page as in the folder, byte for byte, also from the copy".to_owned(),
         figure: format!("{good} pages, {wrong} wrong; {copied} of {files} files from the copy"),
         held: wrong == 0 && copied == *files,
     }
+}
+
+/// How many files were right when they came from the standby while the cable was out.
+pub(crate) fn from_copy(evidence: &Evidence<'_>) -> usize {
+    let Times { pulled, plugged, .. } = evidence.times;
+    let visits = evidence.ledger.between(Who::With, pulled, plugged);
+    let copied = |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
+    visits.iter().filter(copied).map(|visit| &visit.target).collect::<BTreeSet<_>>().len()
 }
 
 /// The website's outages.

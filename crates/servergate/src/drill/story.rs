@@ -26,13 +26,13 @@ const LOOK: Duration = Duration::from_millis(100);
 /// A machine that is busy with other things starts an instance within this.
 const START: Duration = Duration::from_secs(30);
 /// Visitors are watched so long before and after each act.
-const CALM: Duration = Duration::from_secs(3);
+const CALM: Duration = Duration::from_secs(2);
 /// The primary's cable is out for at least so long.
-const ACT_ONE: Duration = Duration::from_secs(13);
+const ACT_ONE: Duration = Duration::from_secs(12);
 /// The observer's cable is out for so long: more than a TTL.
-const ACT_TWO: Duration = Duration::from_secs(8);
+const ACT_TWO: Duration = Duration::from_secs(7);
 /// What the organisation says in the drill.
-const WORDS: &str = "Unsere Seite ist gestört. Wir wissen es und kümmern uns darum.";
+const WORDS: &str = "Bei uns wurde ein Stecker gezogen. Wir wissen es und kümmern uns darum.";
 
 /// What the day left behind, beside the ledger and the record.
 pub(super) struct Day {
@@ -166,7 +166,7 @@ impl Story {
         let served = move |story: &Self| {
             let visits = story.ledger.between(Who::With, pulled, Duration::MAX);
             let served = |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
-            visits.iter().filter(served).count() >= FILES.len() + 4
+            visits.iter().filter(served).count() >= FILES.len() + 1
         };
         self.until("the visitor to see the copy", PACE.recovered() * 3, served).await?;
         self.pass(ACT_ONE.saturating_sub(self.time().saturating_sub(pulled))).await?;
@@ -180,7 +180,7 @@ impl Story {
             text: WORDS.to_owned(),
             language: Some("de".to_owned()),
             speaker: Some("Vorstand".to_owned()),
-            reason: false,
+            reason: true,
         };
         protocol::ask(&self.files.standby_socket(), &say).await.context("publishing a statement")?;
         let deadline = self.clock.now().mono.after(Duration::from_secs(5));
@@ -290,7 +290,7 @@ impl Story {
         let marks = [
             Mark { at: pulled, words: "the primary goes dark" },
             Mark { at: plugged, words: "it is back" },
-            Mark { at: cut, words: "the observer is cut off" },
+            Mark { at: cut, words: "the observer cut off" },
             Mark { at: rejoined, words: "it sees again" },
         ];
         Picture::of(&self.ledger, day.first, &marks, self.show.width())
@@ -316,22 +316,18 @@ impl Story {
     /// Recovery time and recovery point.
     pub(super) fn figures(&self, day: &Day) -> Vec<String> {
         let dark = self.judged(day, checks::recovery).map(|dark| dark.length()).unwrap_or_default();
-        let copy = match self.witness.copy(day.pulled_at) {
-            Some((copy, at)) => format!(
-                "{} old when the primary went dark (generation {}, {} pages and files)",
-                seconds(day.pulled_at.since(at)),
-                copy.number,
-                copy.pages
-            ),
-            None => "none".to_owned(),
-        };
+        let missing = FILES.len().saturating_sub(self.judged(day, checks::from_copy));
+        let copy = self.witness.copy(day.pulled_at);
+        let age = copy.map_or_else(String::new, |(_, at)| {
+            format!("; the copy was {} old when the primary went dark", seconds(day.pulled_at.since(at)))
+        });
         vec![
             format!(
                 "RTO  {} as the visitor saw it; {} until the standby decided, the rest is the name's TTL",
                 seconds(dark),
                 seconds(day.decided)
             ),
-            format!("RPO  nothing lost; the copy was {copy}"),
+            format!("RPO  {missing} of {} files missing or different{age}", FILES.len()),
         ]
     }
 
