@@ -28,7 +28,8 @@ pub(crate) fn run(place: &Place, gnu: bool) -> Result<()> {
     }
     let words = [
         "build",
-        "--release",
+        "--profile",
+        "dist",
         "--package",
         "servergate",
         "--locked",
@@ -40,7 +41,7 @@ pub(crate) fn run(place: &Place, gnu: bool) -> Result<()> {
             .cargo(&words)
             .env("RUSTFLAGS", "-C target-feature=+crt-static"),
     )?;
-    let built = place.target.join(target).join("release/servergate");
+    let built = place.target.join(target).join("dist/servergate");
     require_static(&built)?;
     let dist = place.target.join("dist");
     fs::create_dir_all(&dist)?;

@@ -109,6 +109,12 @@ impl Outages {
                 self.dark.push(Arc::clone(verdict));
             }
             Fact::OutageBegan { outage, service } => self.begin(record.at, outage, service),
+            // The alert of the recovery comes when the outage is over already.
+            Fact::Alerted { outage, .. } => {
+                if let Some(told) = self.all.iter_mut().rev().find(|one| one.id == *outage) {
+                    told.take(record);
+                }
+            }
             _ => {}
         }
         let Some(service) = service_of(&record.fact) else {

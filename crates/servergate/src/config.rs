@@ -99,9 +99,13 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
     let alert = fields
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
-    let addresses = standby
-        .as_ref()
-        .map_or(&[][..], |standby| &standby.addresses);
+    let addresses = match &standby {
+        Some(standby) if !standby.addresses.is_empty() => &standby.addresses[..],
+        // A mistake there was named already; without addresses everything that leads to them
+        // would look mistaken too.
+        _ if fields.has("standby") && addresses_mistaken(fields) => &[STAND_IN],
+        _ => &[],
+    };
     let mut organisations = Vec::new();
     for table in fields.tables("organisation") {
         organisations.extend(Organisation::read(&table, addresses));

@@ -38,13 +38,17 @@ use crate::exit::{Fault, Said};
 /// Rehearses a day; ends well only if all that was promised held. The files are kept in `keep`,
 /// or somewhere else if anything went wrong; with `stay` the pages stay up until Enter is pressed.
 pub(crate) async fn run(keep: Option<PathBuf>, stay: bool) -> Result<()> {
-    let mut folder = Folder::prepare(keep)?;
     let mut show = Show::new();
+    let Some(mut folder) = Folder::prepare(keep, &mut show)? else {
+        return Err(Said(Fault::Config).into());
+    };
     let plan = Plan::find()?;
     let files = Files::write(&folder.path, folder.sockets.path(), &plan)?;
     introduce(&mut show, &plan, &files);
     let tasks = Tasks::default();
-    let cables = lay(&plan, &tasks).await.context("laying the cables on loopback")?;
+    let cables = lay(&plan, &tasks)
+        .await
+        .context("laying the cables on loopback")?;
     let mut story = Story::new(files, plan, cables, show, Clock::system(), tasks);
     let told = tokio::select! {
         biased;
@@ -62,17 +66,26 @@ pub(crate) async fn run(keep: Option<PathBuf>, stay: bool) -> Result<()> {
 fn introduce(show: &mut Show, plan: &Plan, files: &Files) {
     let bold = Style::new().bold();
     let lines = [
-        show.paint("A rehearsal on loopback: the primary goes dark, and comes back.", bold),
+        show.paint(
+            "A rehearsal on loopback: the primary goes dark, and comes back.",
+            bold,
+        ),
         format!(
-            "Shortened for it: a probe every {} (10 s), a burst {} apart (3 s), back after {} (3 min).",
+            "Shortened: probes every {} (else 10 s), confirmed {} apart (3 s),",
             seconds(PACE.interval),
             seconds(PACE.spacing),
+        ),
+        format!(
+            "the return after {} of good probes (3 min). It takes about 40 seconds.",
             seconds(PACE.clean),
         ),
         String::new(),
         format!("  the site, plug pulled or not   {}", plan.site_url()),
         format!("  the public page                {}", plan.status_url()),
-        format!("  files and logs                 {}", files.folder().display()),
+        format!(
+            "  files and logs                 {}",
+            files.folder().display()
+        ),
         String::new(),
     ];
     for line in lines {
@@ -146,12 +159,20 @@ async fn close(story: &mut Story, folder: &mut Folder, outcome: Result<()>) -> R
             show.say("");
             match folder.is_kept() {
                 true => {
-                    show.say(&format!("Visits, logs and the record lie in {path}; read the record with"));
-                    show.say(&format!("    servergate outage explain -c {path}/servergate.toml"));
+                    show.say(&format!(
+                        "Visits, logs and the record lie in {path}; read it with"
+                    ));
+                    show.say(&format!(
+                        "    servergate outage explain -c {path}/servergate.toml"
+                    ));
                 }
-                false => show.say("With --keep DIR, visits, logs and the record of the drill are kept."),
+                false => {
+                    show.say("With --keep DIR, visits, logs and the record of the drill are kept.")
+                }
             }
-            show.say("Next: write servergate.toml for your own servers (README.md), then `servergate check`.");
+            show.say(
+                "Next: write servergate.toml for your servers (README.md), and `servergate check`.",
+            );
             Ok(())
         }
         Err(error) if error.is::<Interrupted>() => {
@@ -205,7 +226,8 @@ struct Folder {
 const LONGEST: usize = 60;
 
 impl Folder {
-    fn prepare(keep: Option<PathBuf>) -> Result<Self> {
+    /// `None` if `keep` cannot be used, which was said.
+    fn prepare(keep: Option<PathBuf>, show: &mut Show) -> Result<Option<Self>> {
         let usual = std::env::temp_dir();
         let base = match usual.as_os_str().len() {
             ..=LONGEST => usual.as_path(),
@@ -218,14 +240,27 @@ impl Folder {
         let sockets = temporary("servergate-")?;
         let Some(keep) = keep else {
             let folder = temporary("servergate-drill-")?;
-            return Ok(Self { path: folder.path().to_owned(), temporary: Some(folder), sockets });
+            let path = folder.path().to_owned();
+            return Ok(Some(Self {
+                path,
+                temporary: Some(folder),
+                sockets,
+            }));
         };
         let path = std::path::absolute(keep)?;
         std::fs::create_dir_all(&path).with_context(|| path.display().to_string())?;
         if std::fs::read_dir(&path)?.next().is_some() {
-            bail!("{} is not empty; name a new folder for the drill", path.display());
+            show.say(&format!(
+                "{} is not empty; name a new folder for the drill",
+                path.display()
+            ));
+            return Ok(None);
         }
-        Ok(Self { path, temporary: None, sockets })
+        Ok(Some(Self {
+            path,
+            temporary: None,
+            sockets,
+        }))
     }
 
     fn is_kept(&self) -> bool {

@@ -15,6 +15,7 @@ mod way;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use host::tls::ClientTls;
 use host::web::{Body, Guest, Handler, Handling, Outcome, Request, Response, UploadError};
@@ -81,6 +82,7 @@ struct Desk {
     blocked_by: Option<HeaderValue>,
     bodies: Bodies,
     counters: ServeCounters,
+    mark: ArcSwapOption<(u64, HeaderValue)>,
     sign: Sign,
     clock: Clock,
     outlets: Outlets,
@@ -103,6 +105,7 @@ impl SiteHandler {
             blocked_by: sources.blocked_by.as_deref().and_then(notice::blocked_by),
             bodies: sources.bodies,
             counters: sources.counters,
+            mark: ArcSwapOption::empty(),
             sign: Sign::new(),
             clock: host.clock.clone(),
             outlets: host.outlets.clone(),
@@ -285,9 +288,14 @@ impl Desk {
 
     async fn copied(&self, host: &str, head: &Parts, from: From) -> Outcome {
         if head.method == Method::OPTIONS {
-            return self.answered(from, notice::options());
+            return self.answered(from, notice::methods(StatusCode::NO_CONTENT));
         }
         if !is_safe(&head.method) {
+            if self.relay.is_none() {
+                // Files take nothing in, today or later.
+                let response = notice::methods(StatusCode::METHOD_NOT_ALLOWED);
+                return self.answered(From::Method, response);
+            }
             return self.unavailable(From::Method, LATER);
         }
         if self.leads(head) {
@@ -330,10 +338,21 @@ impl Desk {
 
     fn plan(&self, generation: &Generation, host: &str, head: &Parts) -> Option<Plan> {
         let page = generation.page(host, target(head))?;
-        let mark = format!("copy; generation={}", generation.number);
-        let mark = HeaderValue::try_from(mark).ok()?;
+        let mark = self.mark(generation.number)?;
         let now = self.clock.now().wall;
         Some(plan::plan(page, mark, &head.method, &head.headers, now))
+    }
+
+    /// What says that an answer is from this generation; made once for each.
+    fn mark(&self, number: u64) -> Option<HeaderValue> {
+        if let Some(mark) = &*self.mark.load()
+            && mark.0 == number
+        {
+            return Some(mark.1.clone());
+        }
+        let mark = HeaderValue::try_from(format!("copy; generation={number}")).ok()?;
+        self.mark.store(Some(Arc::new((number, mark.clone()))));
+        Some(mark)
     }
 
     fn answered(&self, from: From, response: Response) -> Outcome {

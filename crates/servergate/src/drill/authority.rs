@@ -23,7 +23,9 @@ pub(crate) fn write(folder: &Path, hosts: &[&str]) -> Result<()> {
     let issuer = authority()?;
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts)?;
-    params.distinguished_name.push(DnType::CommonName, "Verein Beispiel");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Verein Beispiel");
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, &issuer)?;
@@ -37,7 +39,9 @@ pub(crate) fn write(folder: &Path, hosts: &[&str]) -> Result<()> {
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.distinguished_name.push(DnType::CommonName, "Servergate drill");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Servergate drill");
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// How many connections may wait while a line carries.
-const BACKLOG: u32 = 256;
+const BACKLOG: i32 = 256;
 /// How many while it is pulled: few, so that the queue is full at once. With 0 some kernels log a
 /// flood of SYNs that there is not.
 const DEAF: i32 = 1;
@@ -33,16 +33,21 @@ const DATAGRAM: usize = 65_535;
 
 /// Somebody else's machine at `at`: it takes every connection and has nothing to say.
 pub(crate) fn reference(at: SocketAddr, tasks: &Tasks) -> io::Result<()> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(at)?;
-    let listener = socket.listen(BACKLOG)?;
+    let listener = listen(at)?;
     tasks.spawn("drill reference", async move {
         loop {
             let _ = listener.accept().await;
         }
     });
     Ok(())
+}
+
+fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    // A drill right after a drill finds old connections on their way out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(BACKLOG.unsigned_abs())
 }
 
 /// Which cable.
@@ -80,8 +85,15 @@ pub(crate) struct Cables {
 impl Cables {
     /// All plugged in, and no line yet.
     pub(crate) fn new(tasks: Tasks) -> Self {
-        let (plugs, _) = watch::channel(Plugs { primary: true, observer: true });
-        Self { tasks, plugs, lines: Vec::new() }
+        let (plugs, _) = watch::channel(Plugs {
+            primary: true,
+            observer: true,
+        });
+        Self {
+            tasks,
+            plugs,
+            lines: Vec::new(),
+        }
     }
 
     /// Lays a line for connections: whoever connects to `at` reaches `to`. With port 0 a free one
@@ -92,15 +104,14 @@ impl Cables {
         to: SocketAddr,
         through: &'static [Cable],
     ) -> io::Result<SocketAddr> {
-        let socket = TcpSocket::new_v4()?;
-        // A drill right after a drill finds old connections on the way out.
-        socket.set_reuseaddr(true)?;
-        socket.bind(at)?;
-        let listener = socket.listen(BACKLOG)?;
+        let listener = listen(at)?;
         let at = listener.local_addr()?;
         let (line, carries) = self.line(through);
         let tasks = self.tasks.clone();
-        self.tasks.spawn("drill line", relay_connections(listener, to, line, carries, tasks));
+        self.tasks.spawn(
+            "drill line",
+            relay_connections(listener, to, line, carries, tasks),
+        );
         Ok(at)
     }
 
@@ -118,14 +129,21 @@ impl Cables {
         drop(carries);
         self.lines.pop();
         let tasks = self.tasks.clone();
-        self.tasks.spawn("drill line", relay_datagrams(socket, to, line, tasks));
+        self.tasks
+            .spawn("drill line", relay_datagrams(socket, to, line, tasks));
         Ok(at)
     }
 
     fn line(&mut self, through: &'static [Cable]) -> (Line, watch::Sender<bool>) {
         let (carries, seen) = watch::channel(true);
         self.lines.push((through, seen));
-        (Line { through, plugs: self.plugs.subscribe() }, carries)
+        (
+            Line {
+                through,
+                plugs: self.plugs.subscribe(),
+            },
+            carries,
+        )
     }
 
     /// Pulls a cable; returns when all its lines are silent.
@@ -168,7 +186,12 @@ impl Line {
     /// it never does.
     async fn until(&mut self, carries: bool) {
         let through = self.through;
-        if self.plugs.wait_for(|plugs| plugs.carry(through) == carries).await.is_err() {
+        if self
+            .plugs
+            .wait_for(|plugs| plugs.carry(through) == carries)
+            .await
+            .is_err()
+        {
             std::future::pending::<()>().await;
         }
     }
@@ -189,8 +212,10 @@ async fn relay_connections(
                 let stuffing = deafen(&listener).await;
                 carries.send_replace(false);
                 line.until(true).await;
+                // Whoever is in the queue is served now, late; our own have hung up.
                 drop(stuffing);
-                listen_again(&listener).await;
+                // Fails only for a socket that does not listen.
+                let _ = SockRef::from(&listener).listen(BACKLOG);
                 carries.send_replace(true);
                 continue;
             }
@@ -203,7 +228,9 @@ async fn relay_connections(
 /// Makes the listener deaf: nobody accepts, and what comes back keeps the queue full.
 async fn deafen(listener: &TcpListener) -> Vec<TcpStream> {
     let mut stuffing = Vec::new();
-    let Ok(at) = listener.local_addr() else { return stuffing };
+    let Ok(at) = listener.local_addr() else {
+        return stuffing;
+    };
     // Listening again with another backlog is how Linux changes it.
     if SockRef::from(listener).listen(DEAF).is_err() {
         return stuffing;
@@ -213,15 +240,6 @@ async fn deafen(listener: &TcpListener) -> Vec<TcpStream> {
         stuffing.push(stream);
     }
     stuffing
-}
-
-/// Whoever waited in the queue has given up: they are let go, and new guests are heard.
-async fn listen_again(listener: &TcpListener) {
-    while let Ok(Ok(old)) = timeout(Duration::ZERO, listener.accept()).await {
-        drop(old);
-    }
-    // Fails only for a socket that does not listen.
-    let _ = SockRef::from(listener).listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX));
 }
 
 /// Carries bytes both ways for as long as the cable is in. A connection that was cut stays open
@@ -247,14 +265,18 @@ async fn relay_datagrams(socket: UdpSocket, to: SocketAddr, line: Line, tasks: T
     let socket = Arc::new(socket);
     let mut buffer = vec![0; DATAGRAM];
     loop {
-        let Ok((length, guest)) = socket.recv_from(&mut buffer).await else { continue };
+        let Ok((length, guest)) = socket.recv_from(&mut buffer).await else {
+            continue;
+        };
         if !line.carries() {
             continue;
         }
         let question = buffer.get(..length).unwrap_or_default().to_vec();
         let (socket, line) = (Arc::clone(&socket), line.clone());
         tasks.spawn("drill datagram", async move {
-            let Ok(Ok(answer)) = timeout(PATIENCE, ask(to, &question)).await else { return };
+            let Ok(Ok(answer)) = timeout(PATIENCE, ask(to, &question)).await else {
+                return;
+            };
             if line.carries() {
                 // Whoever asked may have gone.
                 let _ = socket.send_to(&answer, guest).await;

@@ -74,12 +74,19 @@ pub(crate) fn all(evidence: &Evidence<'_>) -> Vec<Check> {
 
 /// The dark time of the visitor with Servergate in the first act.
 pub(crate) fn recovery(evidence: &Evidence<'_>) -> Option<Dark> {
-    let visits = evidence.ledger.between(Who::With, Duration::ZERO, evidence.times.cut);
+    let visits = evidence
+        .ledger
+        .between(Who::With, Duration::ZERO, evidence.times.cut);
     dark(&visits).into_iter().max_by_key(Dark::length)
 }
 
 fn without(evidence: &Evidence<'_>) -> Check {
-    let Times { pulled, plugged, cut, .. } = evidence.times;
+    let Times {
+        pulled,
+        plugged,
+        cut,
+        ..
+    } = evidence.times;
     let out = plugged.saturating_sub(pulled);
     let spells = dark(&evidence.ledger.between(Who::Without, Duration::ZERO, cut));
     let held = match &spells[..] {
@@ -97,12 +104,19 @@ fn without(evidence: &Evidence<'_>) -> Check {
 }
 
 fn with(evidence: &Evidence<'_>) -> Check {
-    let spells = dark(&evidence.ledger.between(Who::With, Duration::ZERO, evidence.times.cut));
+    let spells = dark(
+        &evidence
+            .ledger
+            .between(Who::With, Duration::ZERO, evidence.times.cut),
+    );
     let short = |spell: &Dark| spell.to.is_some() && spell.length() <= bound();
     // More than one dark time would mean that the return was noticed too.
     let held = spells.len() <= 1 && spells.iter().all(short);
     Check {
-        what: format!("with Servergate: dark once, for at most {}", seconds(bound())),
+        what: format!(
+            "with Servergate: dark once, for at most {}",
+            seconds(bound())
+        ),
         figure: described(&spells),
         held,
     }
@@ -113,12 +127,19 @@ fn described(spells: &[Dark]) -> String {
     match spells {
         [] => "never dark".to_owned(),
         [one] if one.to.is_none() => {
-            format!("{} and not over, {failed} requests failed", seconds(one.length()))
+            format!(
+                "{} and not over, {failed} requests failed",
+                seconds(one.length())
+            )
         }
         [one] => format!("{}, {failed} requests failed", seconds(one.length())),
         more => {
             let lengths: Vec<_> = more.iter().map(|spell| seconds(spell.length())).collect();
-            format!("{} times ({}), {failed} requests failed", more.len(), lengths.join(", "))
+            format!(
+                "{} times ({}), {failed} requests failed",
+                more.len(),
+                lengths.join(", ")
+            )
         }
     }
 }
@@ -139,15 +160,26 @@ fn bytes(evidence: &Evidence<'_>) -> Check {
 
 /// How many files were right when they came from the standby while the cable was out.
 pub(crate) fn from_copy(evidence: &Evidence<'_>) -> usize {
-    let Times { pulled, plugged, .. } = evidence.times;
+    let Times {
+        pulled, plugged, ..
+    } = evidence.times;
     let visits = evidence.ledger.between(Who::With, pulled, plugged);
     let copied = |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
-    visits.iter().filter(copied).map(|visit| &visit.target).collect::<BTreeSet<_>>().len()
+    visits
+        .iter()
+        .filter(copied)
+        .map(|visit| &visit.target)
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 /// The website's outages.
 fn of_web(outages: &Outages) -> Vec<&Outage> {
-    outages.all().iter().filter(|outage| outage.service.service == Service::Web).collect()
+    outages
+        .all()
+        .iter()
+        .filter(|outage| outage.service.service == Service::Web)
+        .collect()
 }
 
 fn cause(evidence: &Evidence<'_>) -> Check {
@@ -158,14 +190,23 @@ fn cause(evidence: &Evidence<'_>) -> Check {
     let named: Vec<_> = causes.iter().map(Cause::to_string).collect();
     Check {
         what: "the cause is what was measured, and no more".to_owned(),
-        figure: if named.is_empty() { "none".to_owned() } else { named.join(", ") },
+        figure: if named.is_empty() {
+            "none".to_owned()
+        } else {
+            named.join(", ")
+        },
         held: causes == [Cause::Silent],
     }
 }
 
 fn outages(evidence: &Evidence<'_>) -> Check {
     let web = of_web(evidence.outages);
-    let running = evidence.outages.all().iter().filter(|outage| outage.ended.is_none()).count();
+    let running = evidence
+        .outages
+        .all()
+        .iter()
+        .filter(|outage| outage.ended.is_none())
+        .count();
     Check {
         what: "one outage of the website in the record, and it has ended".to_owned(),
         figure: format!("{} of the website, {running} still running", web.len()),
@@ -176,7 +217,12 @@ fn outages(evidence: &Evidence<'_>) -> Check {
 fn statement(evidence: &Evidence<'_>) -> Check {
     Check {
         what: "the public page carried the statement while the plug was pulled".to_owned(),
-        figure: if evidence.spoke { "it did" } else { "it did not" }.to_owned(),
+        figure: if evidence.spoke {
+            "it did"
+        } else {
+            "it did not"
+        }
+        .to_owned(),
         held: evidence.spoke,
     }
 }
@@ -202,7 +248,10 @@ fn second_act(evidence: &Evidence<'_>) -> Check {
     let Times { cut, rejoined, .. } = evidence.times;
     let visits = evidence.ledger.between(Who::With, cut, Duration::MAX);
     let failed = visits.iter().filter(|visit| !visit.is_good()).count();
-    let elsewhere = visits.iter().filter(|visit| visit.server() != Some(Server::Primary)).count();
+    let elsewhere = visits
+        .iter()
+        .filter(|visit| visit.server() != Some(Server::Primary))
+        .count();
     let changed = elsewhere + usize::from(evidence.led_to != Some(Server::Primary));
     let verdict = if evidence.blind { "blind" } else { "not blind" };
     Check {
@@ -234,7 +283,9 @@ mod tests {
 
     fn day(without: &str, with: &str) -> Ledger {
         let mut ledger = Ledger::default();
-        let all = visits(Who::Without, without).into_iter().chain(visits(Who::With, with));
+        let all = visits(Who::Without, without)
+            .into_iter()
+            .chain(visits(Who::With, with));
         all.for_each(|visit| ledger.enter(visit));
         ledger
     }
@@ -282,7 +333,13 @@ mod tests {
     fn each_mistake_fails_its_check() {
         let (without_row, with_row) = good_day();
         let change = |row: &str, from: usize, to: usize, sign: char| -> String {
-            let sign = |(place, old)| if (from..to).contains(&place) { sign } else { old };
+            let sign = |(place, old)| {
+                if (from..to).contains(&place) {
+                    sign
+                } else {
+                    old
+                }
+            };
             row.chars().enumerate().map(sign).collect()
         };
         // The cable was out, and the visitor without was not dark.

@@ -50,7 +50,11 @@ impl Instance {
     pub(crate) fn must_live(&mut self) -> Result<()> {
         match self.process.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("the {} ended by itself ({status})\n{}", self.name, self.tail()),
+            Some(status) => bail!(
+                "the {} ended by itself ({status})\n{}",
+                self.name,
+                self.tail()
+            ),
         }
     }
 
@@ -77,9 +81,17 @@ impl Instance {
             if status.success() {
                 return Ok(());
             }
-            bail!("the {} did not end in order ({status})\n{}", self.name, self.tail());
+            bail!(
+                "the {} did not end in order ({status})\n{}",
+                self.name,
+                self.tail()
+            );
         }
         self.process.kill().await?;
-        bail!("the {} did not end within {} s and was killed", self.name, PATIENCE.as_secs())
+        bail!(
+            "the {} did not end within {} s and was killed",
+            self.name,
+            PATIENCE.as_secs()
+        )
     }
 }

@@ -47,7 +47,9 @@ pub(crate) struct Pace {
 /// How fast the drill goes.
 pub(crate) const PACE: Pace = Pace {
     interval: Duration::from_secs(1),
-    timeout: Duration::from_secs(1),
+    // Less than a second, after which a lost SYN is sent again (RFC 6298 §2): a probe that connects
+    // as its time ends would see a silent service, where the address was silent.
+    timeout: Duration::from_millis(800),
     spacing: Duration::from_millis(500),
     clean: Duration::from_secs(2),
     stage: Duration::from_secs(2),
@@ -91,10 +93,16 @@ impl Plan {
         let mut ports = (10_000 + seed * 20..32_000).chain(10_000..32_000);
         let mut next = |udp| {
             let mut usable = ports.by_ref().filter(|port| is_free(*port, udp));
-            usable.next().context("no free ports on loopback between 10000 and 32000")
+            usable
+                .next()
+                .context("no free ports on loopback between 10000 and 32000")
         };
-        let plan =
-            Self { https: next(false)?, dns: next(true)?, http: next(false)?, reference: next(false)? };
+        let plan = Self {
+            https: next(false)?,
+            dns: next(true)?,
+            http: next(false)?,
+            reference: next(false)?,
+        };
         Ok(plan)
     }
 
@@ -172,7 +180,16 @@ impl Server {
 }
 
 fn is_free(port: u16, udp: bool) -> bool {
-    [Ipv4Addr::LOCALHOST, PRIMARY, STANDBY, OBSERVER, MACHINE, REFERENCE].iter().all(|address| {
+    [
+        Ipv4Addr::LOCALHOST,
+        PRIMARY,
+        STANDBY,
+        OBSERVER,
+        MACHINE,
+        REFERENCE,
+    ]
+    .iter()
+    .all(|address| {
         TcpListener::bind((*address, port)).is_ok()
             && (!udp || UdpSocket::bind((*address, port)).is_ok())
     })
@@ -189,7 +206,10 @@ pub(crate) struct Files {
 impl Files {
     /// Writes both configurations and all they name.
     pub(crate) fn write(folder: &Path, sockets: &Path, plan: &Plan) -> Result<Self> {
-        let files = Self { folder: folder.to_owned(), sockets: sockets.to_owned() };
+        let files = Self {
+            folder: folder.to_owned(),
+            sockets: sockets.to_owned(),
+        };
         site::write(&folder.join("site")).context("writing the example site")?;
         authority::write(folder, &[ORGANISATION, HOST, LOCAL_HOST, STATUS_HOST])?;
         fs::write(folder.join("zone"), zone())?;
@@ -198,7 +218,10 @@ impl Files {
         let longest = files.standby_socket().as_os_str().len();
         // sun_path has 108 bytes, and some systems fewer.
         if longest >= 100 {
-            bail!("{} is too long a path for a socket; set TMPDIR to a short one", sockets.display());
+            bail!(
+                "{} is too long a path for a socket; set TMPDIR to a short one",
+                sockets.display()
+            );
         }
         Ok(files)
     }
@@ -237,7 +260,12 @@ impl Files {
 
 /// The primary: this program, serving a folder and a zone file.
 fn primary(plan: &Plan, socket: &Path) -> String {
-    let Plan { https, dns, reference, .. } = plan;
+    let Plan {
+        https,
+        dns,
+        reference,
+        ..
+    } = plan;
     let standby_dns = plan.standby_dns();
     let socket = socket.display();
     format!(
@@ -368,7 +396,10 @@ mod tests {
     fn the_bound_is_made_of_what_is_configured() {
         // A second until the next probe, its time-out and grace, three probes half a second
         // apart with the last one's time-out and grace, and the TTL.
-        assert_eq!(PACE.decided(), Duration::from_millis(1000 + 1500 + 1000 + 1500));
+        assert_eq!(
+            PACE.decided(),
+            Duration::from_millis(1000 + 1300 + 1000 + 1300)
+        );
         assert_eq!(PACE.recovered(), PACE.decided() + TTL);
     }
 

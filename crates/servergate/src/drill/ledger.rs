@@ -138,11 +138,22 @@ impl Ledger {
         let mut visits: Vec<_> = self.0.iter().collect();
         visits.sort_by_key(|visit| (visit.number, visit.who == Who::With));
         for visit in visits {
-            let Visit { who, number, target, outcome, .. } = visit;
+            let Visit {
+                who,
+                number,
+                target,
+                outcome,
+                ..
+            } = visit;
             let (at, took) = (visit.at.as_millis(), visit.took.as_millis());
-            let led_to = visit.led_to.map_or_else(String::new, |address| address.to_string());
+            let led_to = visit
+                .led_to
+                .map_or_else(String::new, |address| address.to_string());
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{number},{who},{at},{took},{target},{led_to},{outcome}");
+            let _ = writeln!(
+                text,
+                "{number},{who},{at},{took},{target},{led_to},{outcome}"
+            );
         }
         text
     }
@@ -158,12 +169,20 @@ pub(crate) fn dark(visits: &[&Visit]) -> Vec<Dark> {
         if visit.is_good() {
             last_good = last_good.max(Some(visit.ended()));
             if let Some(spell) = running.take() {
-                spells.push(Dark { to: Some(visit.ended()), ..spell });
+                spells.push(Dark {
+                    to: Some(visit.ended()),
+                    ..spell
+                });
             }
             continue;
         }
         let from = last_good.unwrap_or(visit.at);
-        let spell = running.get_or_insert(Dark { from, to: None, failed: 0, until: from });
+        let spell = running.get_or_insert(Dark {
+            from,
+            to: None,
+            failed: 0,
+            until: from,
+        });
         spell.failed += 1;
         spell.until = spell.until.max(visit.ended());
     }
@@ -185,7 +204,11 @@ pub(super) mod tests {
                 '!' => (Outcome::Differs, 10),
                 _ => (Outcome::Good, 10),
             };
-            let last = if outcomes.chars().nth(number) == Some('s') { 3 } else { 2 };
+            let last = if outcomes.chars().nth(number) == Some('s') {
+                3
+            } else {
+                2
+            };
             Visit {
                 who,
                 number,
@@ -203,7 +226,11 @@ pub(super) mod tests {
         let all = visits(Who::With, outcomes);
         let spells = dark(&all.iter().collect::<Vec<_>>());
         let numbers = |dark: &Dark| {
-            (dark.from.as_millis(), dark.to.map(|to| to.as_millis()), dark.failed)
+            (
+                dark.from.as_millis(),
+                dark.to.map(|to| to.as_millis()),
+                dark.failed,
+            )
         };
         spells.iter().map(numbers).collect()
     }
@@ -218,8 +245,13 @@ pub(super) mod tests {
     #[test]
     fn what_has_not_ended_counts_to_the_last_that_is_known() {
         let all = visits(Who::With, "..xx");
-        let [spell] = dark(&all.iter().collect::<Vec<_>>())[..] else { panic!("one spell") };
-        assert_eq!((spell.to, spell.length()), (None, Duration::from_millis(750 + 1000 - 260)));
+        let [spell] = dark(&all.iter().collect::<Vec<_>>())[..] else {
+            panic!("one spell")
+        };
+        assert_eq!(
+            (spell.to, spell.length()),
+            (None, Duration::from_millis(750 + 1000 - 260))
+        );
         assert_eq!(spells("xx."), [(0, Some(510), 2)]);
     }
 

@@ -55,7 +55,9 @@ pub(crate) fn recent(ledger: &Ledger, who: Who, width: usize) -> Vec<Sign> {
 }
 
 fn signs(ledger: &Ledger, who: Who) -> Vec<Sign> {
-    let length = [Who::Without, Who::With].iter().flat_map(|who| ledger.of(*who));
+    let length = [Who::Without, Who::With]
+        .iter()
+        .flat_map(|who| ledger.of(*who));
     let length = length.map(|visit| visit.number + 1).max().unwrap_or(0);
     let mut signs = vec![Sign::Open; length];
     for visit in ledger.of(who) {
@@ -89,7 +91,10 @@ impl Picture {
             usize::try_from(at.saturating_sub(began).as_millis() / step).unwrap_or(usize::MAX)
         };
         let columns = without.len().div_ceil(each);
-        let places: Vec<_> = marks.iter().map(|mark| (column(mark.at), mark.words)).collect();
+        let places: Vec<_> = marks
+            .iter()
+            .map(|mark| (column(mark.at), mark.words))
+            .collect();
         Self {
             scale: scale(columns, began, column),
             without: condense(&without, each),
@@ -102,7 +107,10 @@ impl Picture {
 fn condense(signs: &[Sign], each: usize) -> Vec<Sign> {
     let worst = |signs: &[Sign]| {
         let order = [Sign::Dark, Sign::Standby, Sign::Primary];
-        order.into_iter().find(|sign| signs.contains(sign)).unwrap_or(Sign::Open)
+        order
+            .into_iter()
+            .find(|sign| signs.contains(sign))
+            .unwrap_or(Sign::Open)
     };
     signs.chunks(each).map(worst).collect()
 }
@@ -137,7 +145,9 @@ fn legend(places: &[(usize, &str)], room: usize) -> Vec<String> {
         }
         let length = words.chars().count();
         let start = arrow.min(room.saturating_sub(length));
-        let free = lines.iter().position(|line| line.is_empty() || line.len() < start);
+        let free = lines
+            .iter()
+            .position(|line| line.is_empty() || line.len() < start);
         let line = free.unwrap_or_else(|| {
             lines.push(Vec::new());
             lines.len() - 1
@@ -158,7 +168,9 @@ mod tests {
 
     fn ledger(without: &str, with: &str) -> Ledger {
         let mut ledger = Ledger::default();
-        let all = visits(Who::Without, without).into_iter().chain(visits(Who::With, with));
+        let all = visits(Who::Without, without)
+            .into_iter()
+            .chain(visits(Who::With, with));
         all.for_each(|visit| ledger.enter(visit));
         ledger
     }
@@ -181,15 +193,33 @@ mod tests {
         let with = ".".repeat(30) + "xxx" + &"s".repeat(57) + &".".repeat(30);
         let ledger = ledger(&without, &with);
         let marks = [
-            Mark { at: Duration::from_millis(7500), words: "the plug is pulled" },
-            Mark { at: Duration::from_millis(22_500), words: "it is back" },
+            Mark {
+                at: Duration::from_millis(7500),
+                words: "the plug is pulled",
+            },
+            Mark {
+                at: Duration::from_millis(22_500),
+                words: "it is back",
+            },
         ];
         let picture = Picture::of(&ledger, Duration::ZERO, &marks, 49);
         assert_eq!(picture.scale, "0 s          10 s         20 s");
-        assert_eq!(glyphs(&picture.without), "●".repeat(10) + &"○".repeat(20) + &"●".repeat(10));
-        assert_eq!(glyphs(&picture.with), "●".repeat(10) + "○" + &"●".repeat(29));
-        assert_eq!(picture.legend[0], " ".repeat(10) + "▲" + &" ".repeat(19) + "▲");
-        assert_eq!(picture.legend[1], " ".repeat(10) + "the plug is pulled  it is back");
+        assert_eq!(
+            glyphs(&picture.without),
+            "●".repeat(10) + &"○".repeat(20) + &"●".repeat(10)
+        );
+        assert_eq!(
+            glyphs(&picture.with),
+            "●".repeat(10) + "○" + &"●".repeat(29)
+        );
+        assert_eq!(
+            picture.legend[0],
+            " ".repeat(10) + "▲" + &" ".repeat(19) + "▲"
+        );
+        assert_eq!(
+            picture.legend[1],
+            " ".repeat(10) + "the plug is pulled  it is back"
+        );
         let widest = picture.legend.iter().map(|line| line.chars().count()).max();
         assert!(widest <= Some(40));
     }

@@ -37,7 +37,12 @@ impl Resolver {
     /// `name` must be a domain name.
     pub(crate) fn new(server: SocketAddr, name: &str, clock: Clock) -> io::Result<Self> {
         let name = name.parse().map_err(io::Error::other)?;
-        Ok(Self { server, name, clock, last: Mutex::default() })
+        Ok(Self {
+            server,
+            name,
+            clock,
+            last: Mutex::default(),
+        })
     }
 
     /// The address, from the cache while its TTL lasts. `None` if nobody ever answered.
@@ -47,7 +52,9 @@ impl Resolver {
         if let Some(answer) = last.filter(|answer| now < answer.until) {
             return Some(answer.address);
         }
-        let Ok((address, ttl)) = self.ask().await else { return last.map(|last| last.address) };
+        let Ok((address, ttl)) = self.ask().await else {
+            return last.map(|last| last.address);
+        };
         let until = self.clock.now().mono.after(ttl);
         *self.lock() = Some(Answer { address, until });
         Some(address)
@@ -65,7 +72,9 @@ impl Resolver {
             buffer.truncate(length);
             address(buffer, id).ok_or_else(|| io::Error::other("an answer without an address"))
         };
-        timeout(PATIENCE, asking).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        timeout(PATIENCE, asking)
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Answer>> {
@@ -78,7 +87,9 @@ fn question(name: &Name<Vec<u8>>) -> io::Result<(Vec<u8>, u16)> {
     message.header_mut().set_random_id();
     let id = message.header().id();
     let mut message = message.question();
-    message.push((name, Rtype::A, Class::IN)).map_err(|_| io::Error::other("too long a name"))?;
+    message
+        .push((name, Rtype::A, Class::IN))
+        .map_err(|_| io::Error::other("too long a name"))?;
     Ok((message.finish(), id))
 }
 
@@ -112,8 +123,9 @@ mod tests {
                 let (length, guest) = socket.recv_from(&mut buffer).await.unwrap();
                 buffer.truncate(length);
                 let asked = Message::from_octets(buffer).unwrap();
-                let mut answer =
-                    MessageBuilder::new_vec().start_answer(&asked, Rcode::NOERROR).unwrap();
+                let mut answer = MessageBuilder::new_vec()
+                    .start_answer(&asked, Rcode::NOERROR)
+                    .unwrap();
                 answer.header_mut().set_aa(true);
                 let name: Name<Vec<u8>> = "www.verein.test".parse().unwrap();
                 let data = A::from_octets(127, 0, 0, count);
@@ -130,10 +142,17 @@ mod tests {
             let (at, task) = server(2, ttl).await;
             let resolver = Resolver::new(at, "www.verein.test", Clock::system()).unwrap();
             assert_eq!(resolver.resolve().await, Some(Ipv4Addr::new(127, 0, 0, 1)));
-            assert_eq!(resolver.resolve().await, Some(Ipv4Addr::new(127, 0, 0, second)));
+            assert_eq!(
+                resolver.resolve().await,
+                Some(Ipv4Addr::new(127, 0, 0, second))
+            );
             task.abort();
             let last = resolver.resolve().await;
-            assert_eq!(last, Some(Ipv4Addr::new(127, 0, 0, second)), "with a TTL of {ttl}");
+            assert_eq!(
+                last,
+                Some(Ipv4Addr::new(127, 0, 0, second)),
+                "with a TTL of {ttl}"
+            );
         }
     }
 

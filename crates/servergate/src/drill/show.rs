@@ -29,14 +29,21 @@ impl Show {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let live = term.is_term() && !dumb;
-        Self { term, live, colour: live && !set("NO_COLOR"), drawn: 0 }
+        Self {
+            term,
+            live,
+            colour: live && !set("NO_COLOR"),
+            drawn: 0,
+        }
     }
 
     /// Columns to fill.
     pub(crate) fn width(&self) -> usize {
         match self.live {
             // The last column stays free: some terminals wrap when it is written.
-            true => usize::from(self.term.size().1).saturating_sub(1).min(WIDEST),
+            true => usize::from(self.term.size().1)
+                .saturating_sub(1)
+                .min(WIDEST),
             false => PIPE,
         }
     }
@@ -51,7 +58,10 @@ impl Show {
 
     /// Something that happened, with its time.
     pub(crate) fn event(&mut self, at: Duration, words: &str) {
-        let time = self.paint(&format!("{:5.1} s", at.as_secs_f64()), Style::new().dimmed());
+        let time = self.paint(
+            &format!("{:5.1} s", at.as_secs_f64()),
+            Style::new().dimmed(),
+        );
         self.say(&format!("{time}  {words}"));
     }
 
@@ -67,7 +77,11 @@ impl Show {
             String::new(),
             self.row(Who::Without, &recent(ledger, Who::Without, room)),
             self.row(Who::With, &recent(ledger, Who::With, room)),
-            format!("{:LABEL$}{}", "", self.paint(&caption, Style::new().dimmed())),
+            format!(
+                "{:LABEL$}{}",
+                "",
+                self.paint(&caption, Style::new().dimmed())
+            ),
         ];
         self.wipe();
         for line in &lines {
@@ -117,6 +131,10 @@ impl Show {
 
     /// `text` in a style, where colour is wanted.
     pub(crate) fn paint(&self, text: &str, style: Style) -> String {
-        if self.colour && !text.is_empty() { text.style(style).to_string() } else { text.to_owned() }
+        if self.colour && !text.is_empty() {
+            text.style(style).to_string()
+        } else {
+            text.to_owned()
+        }
     }
 }

@@ -19,32 +19,95 @@ pub(crate) struct File {
 impl File {
     /// How a visitor asks for it: a folder's `index.html` goes by the folder's name.
     pub(crate) fn target(&self) -> String {
-        format!("/{}", self.name.strip_suffix("index.html").unwrap_or(self.name))
+        format!(
+            "/{}",
+            self.name.strip_suffix("index.html").unwrap_or(self.name)
+        )
     }
 }
 
 /// All of them; pages and what belongs to them take turns, as they do for real visitors.
 pub(crate) const FILES: &[File] = &[
-    File { name: "index.html", bytes: include_bytes!("site/index.html") },
-    File { name: "style.css", bytes: include_bytes!("site/style.css") },
-    File { name: "verein.html", bytes: include_bytes!("site/verein.html") },
-    File { name: "bild/logo.svg", bytes: include_bytes!("site/bild/logo.svg") },
-    File { name: "termine.html", bytes: include_bytes!("site/termine.html") },
-    File { name: "farben.css", bytes: include_bytes!("site/farben.css") },
-    File { name: "aktuelles/index.html", bytes: include_bytes!("site/aktuelles/index.html") },
-    File { name: "bild/werkstatt-klein.svg", bytes: include_bytes!("site/bild/werkstatt-klein.svg") },
-    File { name: "mitmachen.html", bytes: include_bytes!("site/mitmachen.html") },
-    File { name: "aktuelles/sommerfest.html", bytes: include_bytes!("site/aktuelles/sommerfest.html") },
-    File { name: "bild/welle.svg", bytes: include_bytes!("site/bild/welle.svg") },
-    File { name: "kontakt.html", bytes: include_bytes!("site/kontakt.html") },
-    File { name: "en/index.html", bytes: include_bytes!("site/en/index.html") },
-    File { name: "bild/werkstatt-gross.svg", bytes: include_bytes!("site/bild/werkstatt-gross.svg") },
-    File { name: "impressum.html", bytes: include_bytes!("site/impressum.html") },
-    File { name: "aktuelles/werkstatt.html", bytes: include_bytes!("site/aktuelles/werkstatt.html") },
-    File { name: "aktuelles/feed.atom", bytes: include_bytes!("site/aktuelles/feed.atom") },
-    File { name: "en/about.html", bytes: include_bytes!("site/en/about.html") },
-    File { name: "druck.css", bytes: include_bytes!("site/druck.css") },
-    File { name: "en/dates.html", bytes: include_bytes!("site/en/dates.html") },
+    File {
+        name: "index.html",
+        bytes: include_bytes!("site/index.html"),
+    },
+    File {
+        name: "style.css",
+        bytes: include_bytes!("site/style.css"),
+    },
+    File {
+        name: "verein.html",
+        bytes: include_bytes!("site/verein.html"),
+    },
+    File {
+        name: "bild/logo.svg",
+        bytes: include_bytes!("site/bild/logo.svg"),
+    },
+    File {
+        name: "termine.html",
+        bytes: include_bytes!("site/termine.html"),
+    },
+    File {
+        name: "farben.css",
+        bytes: include_bytes!("site/farben.css"),
+    },
+    File {
+        name: "aktuelles/index.html",
+        bytes: include_bytes!("site/aktuelles/index.html"),
+    },
+    File {
+        name: "bild/werkstatt-klein.svg",
+        bytes: include_bytes!("site/bild/werkstatt-klein.svg"),
+    },
+    File {
+        name: "mitmachen.html",
+        bytes: include_bytes!("site/mitmachen.html"),
+    },
+    File {
+        name: "aktuelles/sommerfest.html",
+        bytes: include_bytes!("site/aktuelles/sommerfest.html"),
+    },
+    File {
+        name: "bild/welle.svg",
+        bytes: include_bytes!("site/bild/welle.svg"),
+    },
+    File {
+        name: "kontakt.html",
+        bytes: include_bytes!("site/kontakt.html"),
+    },
+    File {
+        name: "en/index.html",
+        bytes: include_bytes!("site/en/index.html"),
+    },
+    File {
+        name: "bild/werkstatt-gross.svg",
+        bytes: include_bytes!("site/bild/werkstatt-gross.svg"),
+    },
+    File {
+        name: "impressum.html",
+        bytes: include_bytes!("site/impressum.html"),
+    },
+    File {
+        name: "aktuelles/werkstatt.html",
+        bytes: include_bytes!("site/aktuelles/werkstatt.html"),
+    },
+    File {
+        name: "aktuelles/feed.atom",
+        bytes: include_bytes!("site/aktuelles/feed.atom"),
+    },
+    File {
+        name: "en/about.html",
+        bytes: include_bytes!("site/en/about.html"),
+    },
+    File {
+        name: "druck.css",
+        bytes: include_bytes!("site/druck.css"),
+    },
+    File {
+        name: "en/dates.html",
+        bytes: include_bytes!("site/en/dates.html"),
+    },
 ];
 
 /// Writes all files below `folder`.
@@ -72,7 +135,11 @@ mod tests {
             for part in page.split(['"', ' ']).filter(|part| part.starts_with('/')) {
                 let asked = part.trim_end_matches(',').to_owned();
                 let markup = part.starts_with("/>");
-                assert!(markup || targets.contains(&asked), "{}: {part} is not there", file.name);
+                assert!(
+                    markup || targets.contains(&asked),
+                    "{}: {part} is not there",
+                    file.name
+                );
             }
         }
     }
@@ -86,12 +153,18 @@ mod tests {
         names(&source, &source, &mut there);
         names(folder.path(), folder.path(), &mut kept);
         assert_eq!(there, kept);
-        assert!(FILES.iter().all(|file| kept.contains(&file.name.to_owned())));
+        assert!(
+            FILES
+                .iter()
+                .all(|file| kept.contains(&file.name.to_owned()))
+        );
     }
 
     fn names(root: &Path, folder: &Path, found: &mut Vec<String>) {
-        let mut entries: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut entries: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         entries.sort();
         for path in entries {
             match path.is_dir() {

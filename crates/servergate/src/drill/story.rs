@@ -108,8 +108,21 @@ impl Story {
         let (cut, blind, led_to) = self.go_blind().await?;
         let rejoined = self.see_again().await?;
         self.let_go().await;
-        let times = Times { pulled, plugged, cut, rejoined };
-        Ok(Day { first, times, pulled_at, decided, spoke, blind, led_to })
+        let times = Times {
+            pulled,
+            plugged,
+            cut,
+            rejoined,
+        };
+        Ok(Day {
+            first,
+            times,
+            pulled_at,
+            decided,
+            spoke,
+            blind,
+            led_to,
+        })
     }
 
     async fn start_primary(&mut self) -> Result<()> {
@@ -122,7 +135,9 @@ impl Story {
             kind: OrderKind::Failover,
             by: "the drill".to_owned(),
         };
-        protocol::ask(&socket, &order).await.context("ordering the primary to act")?;
+        protocol::ask(&socket, &order)
+            .await
+            .context("ordering the primary to act")?;
         self.until_good(Who::Without).await?;
         self.event("the primary serves the site and its zone");
         Ok(())
@@ -133,16 +148,17 @@ impl Story {
         self.standby = Some(standby);
         let socket = self.files.standby_socket();
         self.until_answered(&socket).await.context("the standby")?;
-        self.until("the zone's transfer", START, |story| story.witness.has_zone()).await?;
+        self.until("the zone's transfer", START, |story| {
+            story.witness.has_zone()
+        })
+        .await?;
         let copied = |story: &Self| story.witness.copy(story.clock.now().wall).is_some();
         self.until("a copy of the site", START, copied).await?;
         let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
-        self.until("the standby to see the primary", START, reachable).await?;
+        self.until("the standby to see the primary", START, reachable)
+            .await?;
         self.until_good(Who::With).await?;
-        let pages = self.witness.copy(self.clock.now().wall).map_or(0, |(copy, _)| copy.pages);
-        self.event(&format!(
-            "the standby has the zone and a copy of the site ({pages} pages and files), and sees the primary"
-        ));
+        self.event("the standby has the zone and a copy of the site, and sees the primary");
         Ok(())
     }
 
@@ -155,21 +171,28 @@ impl Story {
         self.caption("the primary is dark".to_owned());
         let acting = move |story: &Self| {
             let since = story.witness.since(before).iter().filter_map(standing);
-            since.map(|standing| standing.role).last() == Some(Role::Acting)
+            since.map(|standing| standing.role).next_back() == Some(Role::Acting)
         };
         // The bound is checked from the visitors' log; here only the end of all patience counts.
-        self.until("the standby to take over", PACE.recovered() * 2, acting).await?;
+        self.until("the standby to take over", PACE.recovered() * 2, acting)
+            .await?;
         let decided = self.time().saturating_sub(pulled);
-        self.event(&format!("the standby takes over, {} after the plug", seconds(decided)));
+        self.event(&format!(
+            "the standby takes over, {} after the plug",
+            seconds(decided)
+        ));
         self.caption("the standby serves its copy; the primary is dark".to_owned());
         let spoke = self.speak().await?;
         let served = move |story: &Self| {
             let visits = story.ledger.between(Who::With, pulled, Duration::MAX);
-            let served = |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
-            visits.iter().filter(served).count() >= FILES.len() + 1
+            let served =
+                |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
+            visits.iter().filter(served).count() > FILES.len()
         };
-        self.until("the visitor to see the copy", PACE.recovered() * 3, served).await?;
-        self.pass(ACT_ONE.saturating_sub(self.time().saturating_sub(pulled))).await?;
+        self.until("the visitor to see the copy", PACE.recovered() * 3, served)
+            .await?;
+        self.pass(ACT_ONE.saturating_sub(self.time().saturating_sub(pulled)))
+            .await?;
         Ok((pulled, decided, spoke))
     }
 
@@ -182,7 +205,9 @@ impl Story {
             speaker: Some("Vorstand".to_owned()),
             reason: true,
         };
-        protocol::ask(&self.files.standby_socket(), &say).await.context("publishing a statement")?;
+        protocol::ask(&self.files.standby_socket(), &say)
+            .await
+            .context("publishing a statement")?;
         let deadline = self.clock.now().mono.after(Duration::from_secs(5));
         while self.clock.now().mono < deadline {
             let page = visitor::plain(self.plan.standby_http(), STATUS_HOST, "/").await;
@@ -205,13 +230,15 @@ impl Story {
         self.caption("the primary is back; the standby makes sure".to_owned());
         let limit = (PACE.interval + PACE.clean + PACE.stage) * 2 + Duration::from_secs(20);
         let standby = |story: &Self| story.witness.role() == Some(Role::Standby);
-        self.until("the standby to stand down", limit, standby).await?;
+        self.until("the standby to stand down", limit, standby)
+            .await?;
         self.event("the standby stands down");
         let returned = |story: &Self| {
             let last = story.ledger.last(Who::With);
             last.is_some_and(|visit| visit.is_good() && visit.server() == Some(Server::Primary))
         };
-        self.until("visitors to be led to the primary", limit, returned).await?;
+        self.until("visitors to be led to the primary", limit, returned)
+            .await?;
         self.event("visitors are at the primary again");
         self.caption("all is well again".to_owned());
         self.pass(CALM).await?;
@@ -228,8 +255,11 @@ impl Story {
         self.pass(ACT_TWO).await?;
         let blind = verdicts(self.witness.since(before))
             .any(|(_, verdict)| verdict.condition == Condition::Blind);
-        let resolver =
-            Resolver::new(self.plan.standby_dns(), super::config::HOST, self.clock.clone())?;
+        let resolver = Resolver::new(
+            self.plan.standby_dns(),
+            super::config::HOST,
+            self.clock.clone(),
+        )?;
         let led_to = resolver.ask().await.ok();
         let led_to = led_to.and_then(|(address, _)| Server::at(address.into()));
         Ok((cut, blind, led_to))
@@ -241,7 +271,12 @@ impl Story {
         self.event("the observer's cable is back");
         self.caption("the standby sees again".to_owned());
         let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
-        self.until("the standby to see the primary again", PACE.decided() * 3, reachable).await?;
+        self.until(
+            "the standby to see the primary again",
+            PACE.decided() * 3,
+            reachable,
+        )
+        .await?;
         self.event("the standby sees the primary again");
         self.pass(CALM).await?;
         Ok(rejoined)
@@ -249,7 +284,9 @@ impl Story {
 
     /// Visitors go home; what they have under way still counts.
     async fn let_go(&mut self) {
-        let Some(mut visitors) = self.visitors.take() else { return };
+        let Some(mut visitors) = self.visitors.take() else {
+            return;
+        };
         visitors.stop();
         while let Some(visit) = visitors.next().await {
             self.ledger.enter(visit);
@@ -279,19 +316,39 @@ impl Story {
         }
         let written = std::fs::write(self.files.visits(), self.ledger.csv());
         let mut ended = Ok(());
-        for instance in [self.standby.take(), self.primary.take()].into_iter().flatten() {
+        for instance in [self.standby.take(), self.primary.take()]
+            .into_iter()
+            .flatten()
+        {
             ended = ended.and(instance.end().await);
         }
         ended.and(written.with_context(|| self.files.visits().display().to_string()))
     }
 
     pub(super) fn picture(&self, day: &Day) -> Picture {
-        let Times { pulled, plugged, cut, rejoined } = day.times;
+        let Times {
+            pulled,
+            plugged,
+            cut,
+            rejoined,
+        } = day.times;
         let marks = [
-            Mark { at: pulled, words: "the primary goes dark" },
-            Mark { at: plugged, words: "it is back" },
-            Mark { at: cut, words: "the observer cut off" },
-            Mark { at: rejoined, words: "it sees again" },
+            Mark {
+                at: pulled,
+                words: "the primary goes dark",
+            },
+            Mark {
+                at: plugged,
+                words: "it is back",
+            },
+            Mark {
+                at: cut,
+                words: "observer cut off",
+            },
+            Mark {
+                at: rejoined,
+                words: "sees again",
+            },
         ];
         Picture::of(&self.ledger, day.first, &marks, self.show.width())
     }
@@ -315,19 +372,30 @@ impl Story {
 
     /// Recovery time and recovery point.
     pub(super) fn figures(&self, day: &Day) -> Vec<String> {
-        let dark = self.judged(day, checks::recovery).map(|dark| dark.length()).unwrap_or_default();
-        let missing = FILES.len().saturating_sub(self.judged(day, checks::from_copy));
+        let dark = self
+            .judged(day, checks::recovery)
+            .map(|dark| dark.length())
+            .unwrap_or_default();
+        let missing = FILES
+            .len()
+            .saturating_sub(self.judged(day, checks::from_copy));
         let copy = self.witness.copy(day.pulled_at);
         let age = copy.map_or_else(String::new, |(_, at)| {
-            format!("; the copy was {} old when the primary went dark", seconds(day.pulled_at.since(at)))
+            format!(
+                "; the copy was {} old when it began",
+                seconds(day.pulled_at.since(at))
+            )
         });
         vec![
             format!(
-                "RTO  {} as the visitor saw it; {} until the standby decided, the rest is the name's TTL",
+                "RTO  {} as the visitor saw it: {} to the decision, then the name's TTL",
                 seconds(dark),
                 seconds(day.decided)
             ),
-            format!("RPO  {missing} of {} files missing or different{age}", FILES.len()),
+            format!(
+                "RPO  {missing} of {} files missing or different{age}",
+                FILES.len()
+            ),
         ]
     }
 
@@ -355,7 +423,11 @@ impl Story {
                 return Ok(());
             }
             if self.clock.now().mono >= deadline {
-                bail!("a visitor {who} got no right page: {}\n{}", visit.outcome, self.tails());
+                bail!(
+                    "a visitor {who} got no right page: {}\n{}",
+                    visit.outcome,
+                    self.tails()
+                );
             }
             self.round().await?;
         }
@@ -370,7 +442,11 @@ impl Story {
         let deadline = self.clock.now().mono.after(limit);
         while !ready(self) {
             if self.clock.now().mono >= deadline {
-                bail!("waited {} for {what}, in vain\n{}", seconds(limit), self.tails());
+                bail!(
+                    "waited {} for {what}, in vain\n{}",
+                    seconds(limit),
+                    self.tails()
+                );
             }
             self.round().await?;
         }
@@ -424,7 +500,10 @@ impl Story {
 
     /// What both instances said last.
     fn tails(&self) -> String {
-        let tails = [&self.standby, &self.primary].into_iter().flatten().map(Instance::tail);
+        let tails = [&self.standby, &self.primary]
+            .into_iter()
+            .flatten()
+            .map(Instance::tail);
         tails.collect::<Vec<_>>().join("\n")
     }
 }

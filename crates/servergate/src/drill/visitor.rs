@@ -146,7 +146,15 @@ impl Visitor {
         };
         let at = asked.since(self.began);
         let took = self.clock.now().mono.since(asked);
-        Visit { who: self.who, number, at, took, target: target.into(), led_to, outcome }
+        Visit {
+            who: self.who,
+            number,
+            at,
+            took,
+            target: target.into(),
+            led_to,
+            outcome,
+        }
     }
 
     async fn page(&self, server: SocketAddr, target: &str) -> Result<(u16, Bytes)> {
@@ -161,7 +169,9 @@ pub(crate) async fn plain(server: SocketAddr, host: &str, target: &str) -> Resul
         let stream = TcpStream::connect(server).await?;
         exchange(stream, host, target).await
     };
-    timeout(PATIENCE, asking).await.context("no answer within a second")?
+    timeout(PATIENCE, asking)
+        .await
+        .context("no answer within a second")?
 }
 
 async fn exchange<S>(stream: S, host: &str, target: &str) -> Result<(u16, Bytes)>

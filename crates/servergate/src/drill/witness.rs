@@ -16,7 +16,11 @@ pub(crate) struct Witness {
 
 impl Witness {
     pub(crate) fn new(admin: PathBuf) -> Self {
-        Self { admin, next: 1, records: Vec::new() }
+        Self {
+            admin,
+            next: 1,
+            records: Vec::new(),
+        }
     }
 
     /// Reads what is new.
@@ -52,7 +56,9 @@ impl Witness {
 
     /// The zone was transferred.
     pub(crate) fn has_zone(&self) -> bool {
-        self.records.iter().any(|record| matches!(record.fact, Fact::Transfer(_)))
+        self.records
+            .iter()
+            .any(|record| matches!(record.fact, Fact::Transfer(_)))
     }
 
     /// The newest copy of the site that was there at `at`, and when it was completed.
@@ -66,7 +72,9 @@ impl Witness {
 
     /// What the places say of the website now.
     pub(crate) fn condition(&self) -> Option<Condition> {
-        verdicts(&self.records).last().map(|(_, verdict)| verdict.condition)
+        verdicts(&self.records)
+            .last()
+            .map(|(_, verdict)| verdict.condition)
     }
 
     /// The role for the website now.
@@ -85,7 +93,9 @@ pub(crate) fn standing(record: &Record) -> Option<&Standing> {
 }
 
 /// All verdicts on the website.
-pub(crate) fn verdicts(records: &[Record]) -> impl DoubleEndedIterator<Item = (Timestamp, &Verdict)> {
+pub(crate) fn verdicts(
+    records: &[Record],
+) -> impl DoubleEndedIterator<Item = (Timestamp, &Verdict)> {
     records.iter().filter_map(|record| match &record.fact {
         Fact::Verdict(verdict) if verdict.service.service == Service::Web => {
             Some((record.at, &**verdict))

@@ -42,17 +42,18 @@ fn live(seed: u64) -> Day {
     land.pass(minutes(1) + Duration::from_millis(seed.wrapping_mul(1_730) % 10_000));
     let plug_pulled = land.elapsed();
     land.darken(how);
-    land.pass(minutes(2));
+    land.pass(minutes(1));
     let plug_back = land.elapsed();
     land.relight(how);
-    // Three clean minutes, half a minute of relaying, and some peace.
-    land.pass(minutes(5));
+    // One clean minute, half a minute of relaying, and some peace.
+    land.pass(minutes(2) + Duration::from_secs(15));
     let cable_cut = land.elapsed();
     land.cut_off();
-    land.pass(minutes(2));
+    land.pass(minutes(1));
     land.reconnect();
     land.pass(minutes(1));
     let remains = land.end();
+    if let Ok(to) = std::env::var("SIM_DUMP") { std::fs::write(format!("{to}-{seed}"), remains.lines.join("\n")).unwrap(); }
     Day {
         seed,
         plug_pulled,
@@ -75,7 +76,7 @@ fn the_same_seed_leaves_the_same_record_and_the_same_visits() {
     for seed in seeds(&[1]) {
         let (one, other) = (live(seed).remains, live(seed).remains);
         let both = one.lines.iter().zip(&other.lines);
-        if let Some((one, other)) = both.clone().find(|(one, other)| one != other) {
+        if let Some((one, other)) = both.into_iter().find(|(one, other)| one != other) {
             panic!("SEED={seed}: not the same:\n{one}\n{other}");
         }
         assert_eq!(one.hash(), other.hash(), "SEED={seed}");
@@ -111,11 +112,13 @@ impl Day {
     }
 
     fn standings(&self) -> Vec<&Standing> {
-        let standing = |(_, fact)| match fact {
-            Fact::Standing(standing) => Some(standing),
-            _ => None,
-        };
-        self.all().filter_map(standing).collect()
+        let mut standings = Vec::new();
+        for (_, fact) in self.all() {
+            if let Fact::Standing(standing) = fact {
+                standings.push(standing);
+            }
+        }
+        standings
     }
 
     /// One role an epoch, and one epoch after the other.
@@ -189,31 +192,35 @@ impl Day {
             let failed = matches!(visit.outcome, visitor::Outcome::Failed(_));
             assert!(failed || visit.is_good(), "SEED={seed}: {visit}");
         }
-        let between = |from, to| {
-            move |visit: &&Visit| visit.at >= from && visit.at < to && visit.is_good()
-        };
         let after_plug = |visit: &&Visit| visit.at >= self.plug_pulled && visit.is_good();
         let first = visitor.iter().find(after_plug).expect("a page");
         // Probe, time-out, burst, and the five seconds that an address is believed.
         let bound = Duration::from_secs(27);
         let dark = first.at - self.plug_pulled;
         assert!(dark > Duration::ZERO && dark <= bound, "SEED={seed}: dark for {dark:?}");
-        // From then on there is no bad second.
-        let late = visitor.iter().filter(|visit| visit.at >= first.at);
-        let bad: Vec<_> = late.filter(|visit| !visit.is_good()).collect();
-        assert!(bad.is_empty(), "SEED={seed}: {bad:?}");
+        // Before and from then on there is no bad second.
+        for visit in visitor {
+            let was_dark = visit.at + visit.took > self.plug_pulled && visit.at < first.at;
+            assert!(visit.is_good() || was_dark, "SEED={seed}: {visit}");
+        }
         // The copy serves while the primary is dark, and the primary itself at the end.
-        let meanwhile = visitor.iter().filter(between(first.at, self.plug_back));
-        assert!(
-            meanwhile.clone().all(|visit| visit.is_copy() && visit.is_from(STANDBY)),
-            "SEED={seed}"
-        );
-        let last = visitor.iter().filter(between(self.cable_cut, minutes(60)));
-        assert!(last.clone().count() > 120, "SEED={seed}");
-        assert!(last.clone().all(|visit| visit.is_from(PRIMARY)), "SEED={seed}");
-        // Who asks the standby anyway is served in both acts.
-        let asked = neighbour.iter().filter(|visit| visit.at >= self.plug_pulled);
-        let bad: Vec<_> = asked.filter(|visit| !visit.is_good()).collect();
-        assert!(bad.is_empty(), "SEED={seed}: {bad:?}");
+        let between = |from: Duration, to: Duration| {
+            let visits = visitor.iter();
+            visits.filter(move |visit| (from..to).contains(&visit.at))
+        };
+        for visit in between(first.at, self.plug_back) {
+            assert!(visit.is_copy() && visit.is_from(STANDBY), "SEED={seed}: {visit}");
+        }
+        for visit in between(self.cable_cut, minutes(60)) {
+            assert!(visit.is_from(PRIMARY), "SEED={seed}: {visit}");
+        }
+        // Who asks the standby anyway is served in both acts; a page that was on its way when the
+        // cable was cut may break off.
+        let cuts = [self.plug_pulled, self.cable_cut];
+        for visit in neighbour {
+            let was_on_its_way = |cut: &Duration| visit.at < *cut && visit.at + visit.took > *cut;
+            let may_fail = cuts.iter().any(was_on_its_way);
+            assert!(visit.is_good() || may_fail, "SEED={seed}: {visit}");
+        }
     }
 }

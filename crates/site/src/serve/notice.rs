@@ -40,10 +40,10 @@ pub(super) fn blocked_by(url: &str) -> Option<HeaderValue> {
     fits.then(|| HeaderValue::try_from(format!("<{url}>; rel=\"blocked-by\"")).ok())?
 }
 
-/// RFC 9110 §9.3.7 and §10.2.1.
-pub(super) fn options() -> Response {
+/// What a copy allows: RFC 9110 §9.3.7 for OPTIONS, §15.5.6 for what is not allowed.
+pub(super) fn methods(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = status;
     let allowed = HeaderValue::from_static("GET, HEAD, OPTIONS");
     response.headers_mut().insert(header::ALLOW, allowed);
     response

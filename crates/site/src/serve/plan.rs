@@ -57,8 +57,7 @@ pub(super) fn plan(
     };
     // §13.2.1: conditions and ranges are for what would be a success otherwise.
     if status != StatusCode::OK {
-        plan.content(page, coding, stored);
-        plan.body(method, stored, 0..stored.1);
+        plan.content(method, coding, stored, 0..stored.1);
         return plan;
     }
     match validators.judge(asked) {
@@ -76,16 +75,12 @@ pub(super) fn plan(
         _ => Asked::Whole,
     };
     match part {
-        Asked::Whole => {
-            plan.content(page, coding, stored);
-            plan.body(method, stored, 0..stored.1);
-        }
+        Asked::Whole => plan.content(method, coding, stored, 0..stored.1),
         Asked::Part(part) => {
             plan.status = StatusCode::PARTIAL_CONTENT;
-            plan.content(page, coding, stored);
             let last = part.end.saturating_sub(1);
             plan.content_range(&format!("bytes {}-{last}/{}", part.start, stored.1));
-            plan.body(method, stored, part);
+            plan.content(method, coding, stored, part);
         }
         Asked::Beyond => {
             plan.content_range(&format!("bytes */{}", stored.1));
@@ -132,32 +127,30 @@ fn varies_already(headers: &HeaderMap) -> bool {
 }
 
 impl Plan {
-    /// What speaks of the bytes that follow.
-    fn content(&mut self, page: &Page, coding: Coding, stored: Stored) {
+    /// The bytes that follow, and what speaks of them.
+    fn content(&mut self, method: &Method, coding: Coding, stored: Stored, part: Range<u64>) {
         if let Some(value) = coding.header() {
             self.headers.insert(header::CONTENT_ENCODING, value);
         }
-        let bodiless = page.status == 204 || page.status == 304 || page.status < 200;
-        if !bodiless {
-            self.headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(stored.1));
+        let status = self.status;
+        // §6.4.1: these never have content.
+        let bodiless = status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+            || status.is_informational();
+        if bodiless {
+            return;
+        }
+        let length = part.end.saturating_sub(part.start);
+        self.headers
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        if method != Method::HEAD {
+            self.send = Some((stored, part));
         }
     }
 
     fn content_range(&mut self, value: &str) {
         if let Ok(value) = HeaderValue::try_from(value) {
             self.headers.insert(header::CONTENT_RANGE, value);
-        }
-    }
-
-    fn body(&mut self, method: &Method, stored: Stored, part: Range<u64>) {
-        let length = part.end.saturating_sub(part.start);
-        if self.headers.contains_key(header::CONTENT_LENGTH) {
-            self.headers
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-            if method != Method::HEAD {
-                self.send = Some((stored, part));
-            }
         }
     }
 

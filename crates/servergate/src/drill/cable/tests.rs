@@ -42,7 +42,9 @@ async fn talks(at: SocketAddr) -> io::Result<bool> {
         stream.read_exact(&mut word).await?;
         Ok(&word == b"hallo")
     };
-    timeout(Duration::from_millis(400), talking).await.unwrap_or(Ok(false))
+    timeout(Duration::from_millis(400), talking)
+        .await
+        .unwrap_or(Ok(false))
 }
 
 async fn connects(at: SocketAddr) -> Result<io::Result<TcpStream>, tokio::time::error::Elapsed> {
@@ -53,7 +55,9 @@ async fn connects(at: SocketAddr) -> Result<io::Result<TcpStream>, tokio::time::
 async fn a_pulled_cable_is_silence_and_not_a_refusal() {
     let tasks = Tasks::default();
     let mut cables = Cables::new(tasks.clone());
-    let at = cables.lay_tcp(free(), echo(&tasks).await, &[Cable::Primary]).unwrap();
+    let at = cables
+        .lay_tcp(free(), echo(&tasks).await, &[Cable::Primary])
+        .unwrap();
     assert!(talks(at).await.unwrap());
     for _ in 0..3 {
         cables.pull(Cable::Primary).await;
@@ -69,16 +73,23 @@ async fn a_pulled_cable_is_silence_and_not_a_refusal() {
 async fn what_was_connected_falls_silent_and_ends_when_the_cable_is_back() {
     let tasks = Tasks::default();
     let mut cables = Cables::new(tasks.clone());
-    let at = cables.lay_tcp(free(), echo(&tasks).await, &[Cable::Primary]).unwrap();
+    let at = cables
+        .lay_tcp(free(), echo(&tasks).await, &[Cable::Primary])
+        .unwrap();
     let mut old = TcpStream::connect(at).await.unwrap();
     old.write_all(b"a").await.unwrap();
     assert_eq!(old.read_u8().await.unwrap(), b'a');
     cables.pull(Cable::Primary).await;
     old.write_all(b"b").await.unwrap();
     let waiting = timeout(Duration::from_millis(300), old.read_u8()).await;
-    assert!(waiting.is_err(), "neither a byte nor an end may come: {waiting:?}");
+    assert!(
+        waiting.is_err(),
+        "neither a byte nor an end may come: {waiting:?}"
+    );
     cables.plug_in(Cable::Primary).await;
-    let end = timeout(Duration::from_secs(5), old.read_u8()).await.unwrap();
+    let end = timeout(Duration::from_secs(5), old.read_u8())
+        .await
+        .unwrap();
     assert!(end.is_err(), "the old connection should be over: {end:?}");
 }
 
@@ -86,9 +97,14 @@ async fn what_was_connected_falls_silent_and_ends_when_the_cable_is_back() {
 async fn datagrams_are_dropped_while_it_is_out() {
     let tasks = Tasks::default();
     let mut cables = Cables::new(tasks.clone());
-    let at = cables.lay_udp(free(), echo(&tasks).await, &[Cable::Primary]).await.unwrap();
+    let at = cables
+        .lay_udp(free(), echo(&tasks).await, &[Cable::Primary])
+        .await
+        .unwrap();
     let answered = async |word: &[u8]| {
-        timeout(Duration::from_millis(400), ask(at, word)).await.is_ok_and(|it| it.is_ok())
+        timeout(Duration::from_millis(400), ask(at, word))
+            .await
+            .is_ok_and(|it| it.is_ok())
     };
     assert!(answered(b"a").await);
     cables.pull(Cable::Primary).await;
@@ -103,7 +119,9 @@ async fn a_line_through_two_cables_needs_both() {
     let mut cables = Cables::new(tasks.clone());
     let to = echo(&tasks).await;
     let visitors = cables.lay_tcp(free(), to, &[Cable::Primary]).unwrap();
-    let observer = cables.lay_tcp(free(), to, &[Cable::Primary, Cable::Observer]).unwrap();
+    let observer = cables
+        .lay_tcp(free(), to, &[Cable::Primary, Cable::Observer])
+        .unwrap();
     cables.pull(Cable::Observer).await;
     assert!(talks(visitors).await.unwrap());
     assert!(connects(observer).await.is_err());

@@ -33,7 +33,7 @@ pub(super) const STEERED: &str = "www.gate.verein.test";
 /// When the simulation begins, in milliseconds: 2026-05-20T09:14:03Z.
 const BEGINNING: i64 = 1_779_268_443_000;
 /// How finely time passes: a packet arrives at the next multiple.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(50);
 
 /// How a primary goes dark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ impl Land {
             .rng_seed(seed)
             .tick_duration(TICK)
             .simulation_duration(Duration::from_secs(3600))
-            .min_message_latency(Duration::from_millis(5))
-            .max_message_latency(Duration::from_millis(60))
+            .min_message_latency(Duration::from_millis(10))
+            .max_message_latency(Duration::from_millis(150))
             // What is held back for minutes arrives in one moment.
             .tcp_capacity(4096)
             .build();
@@ -257,7 +257,8 @@ fn config(folder: &TempDir) -> Config {
         expect = "{MARK}"
         certificate = {{ chain = "chain.pem", key = "key.pem" }}
         ca = "chain.pem"
-        refresh = "2m"
+        refresh = "1m"
+        clean = "1m"
         "#
     );
     let path = folder.path().join("servergate.toml");

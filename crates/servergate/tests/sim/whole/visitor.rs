@@ -25,13 +25,15 @@ use super::primary::{HOST, Pages};
 /// From page to page.
 const EVERY: Duration = Duration::from_secs(1);
 /// A page that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Visit {
     /// When it began.
     pub(super) at: Duration,
+    /// How long it took.
+    pub(super) took: Duration,
     /// Which page.
     pub(super) path: &'static str,
     /// What came of it.
@@ -75,7 +77,8 @@ impl Visit {
 
 impl fmt::Display for Visit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {} {:?}", self.at, self.path, self.outcome)
+        let Self { at, took, path, outcome } = self;
+        write!(f, "{at:?} {path} {took:?} {outcome:?}")
     }
 }
 
@@ -114,7 +117,8 @@ pub(super) async fn browse(
                 Ok(page) => page,
                 Err(error) => Outcome::Failed(error.kind()),
             };
-            let visit = Visit { at, path, outcome };
+            let took = turmoil::elapsed() - at;
+            let visit = Visit { at, took, path, outcome };
             diary.lock().expect("nobody panicked").push(visit);
         });
         tokio::time::sleep(EVERY).await;

@@ -1,7 +1,8 @@
 //! What the handler says to what it hears, without sockets: `tests/transcripts/*.txt`.
 //!
 //! `C:` lines are a request, `S:` lines the answer, `@ +5m` moves the clock, `@ withhold WHAT` and
-//! `@ role ROLE` set the scene. `UPDATE=1` writes the answers anew.
+//! `@ lift WHAT` set the scene, `@ folder`
+//! makes it a site without a primary. `UPDATE=1` writes the answers anew.
 
 use http_body_util::BodyExt;
 
@@ -32,9 +33,28 @@ async fn the_handler_keeps_to_the_transcripts() {
     assert!(played >= 4, "{played} transcripts");
 }
 
+/// We act for a primary where nobody answers, or for a site that is only a folder.
+fn scene(folder: bool) -> Scene {
+    if folder {
+        return Scene::new(None);
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let folder = tempfile::tempdir().unwrap();
+    let tls = primary::Authority::new().client(folder.path());
+    let primary = Primary {
+        secure: false,
+        address,
+    };
+    let scene = Scene::new(Some((primary, tls)));
+    scene.stand(Role::Acting, false, Some(Effect::TakeOver));
+    scene
+}
+
 /// The script with its `S:` lines as they are said.
 async fn play(script: &str) -> String {
-    let scene = Scene::new(None);
+    let scene = scene(script.contains("@ folder"));
     let mut out = String::new();
     let mut request: Vec<&str> = Vec::new();
     for line in script.lines().chain([""]) {
@@ -75,6 +95,7 @@ async fn obey(scene: &Scene, order: &str) {
                 .await
                 .unwrap();
         }
+        "folder" => {}
         "lift" => {
             scene
                 .withhold
