@@ -155,6 +155,12 @@ impl<'a> Fields<'a> {
         self.value(key).is_some()
     }
 
+    /// Whether a key holds a list with something in it, right or wrong.
+    pub fn has_items(&self, key: &'static str) -> bool {
+        let value = self.value(key).map(Spanned::get_ref);
+        matches!(value, Some(DeValue::Array(items)) if !items.is_empty())
+    }
+
     /// Notes that a key is missing, with an example of what to write.
     pub fn missing(&self, key: &'static str, example: &str) {
         self.asked.borrow_mut().insert(key);

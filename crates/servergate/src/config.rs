@@ -8,7 +8,7 @@ mod organisation;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use host::config::{Document, Fields, Problem};
@@ -99,13 +99,10 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
     let alert = fields
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
-    let addresses = match &standby {
-        Some(standby) if !standby.addresses.is_empty() => &standby.addresses[..],
-        // A mistake there was named already; without addresses everything that leads to them
-        // would look mistaken too.
-        _ if fields.has("standby") && addresses_mistaken(fields) => &[STAND_IN],
-        _ => &[],
-    };
+    // A standby that is mistaken was named already.
+    let addresses = standby
+        .as_ref()
+        .map_or(&[STAND_IN][..], |standby| &standby.addresses);
     let mut organisations = Vec::new();
     for table in fields.tables("organisation") {
         organisations.extend(Organisation::read(&table, addresses));
@@ -128,6 +125,10 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
     })
 }
 
+/// Stands in for addresses that are mistaken: without any, everything that leads to them would
+/// look mistaken too. Nothing runs with it, since the mistake was noted.
+const STAND_IN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 fn standby(fields: &Fields<'_>) -> Option<StandbyConfig> {
     let name = fields.parse("name", "one word like \"oslo\"", |text| {
         let word = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
@@ -136,9 +137,12 @@ fn standby(fields: &Fields<'_>) -> Option<StandbyConfig> {
     if !fields.has("name") {
         fields.missing("name", "\"oslo\"");
     }
-    let addresses = fields.each("addresses", "an IP address like \"192.0.2.7\"", |text| {
+    let mut addresses = fields.each("addresses", "an IP address like \"192.0.2.7\"", |text| {
         text.parse().ok()
     });
+    if addresses.is_empty() && fields.has_items("addresses") {
+        addresses.push(STAND_IN);
+    }
     let references = watch::references(fields);
     let data = fields
         .path("data")

@@ -7,6 +7,7 @@
 //! ([`witness`]), never from the standby's opinion of itself ([`checks`]).
 
 mod authority;
+mod bench;
 mod cable;
 mod checks;
 mod child;
@@ -28,11 +29,12 @@ use owo_colors::Style;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::bench::Bench;
 use self::cable::{Cable, Cables};
 use self::checks::{Check, seconds};
 use self::config::{Files, PACE, Plan};
 use self::show::Show;
-use self::story::{Day, Story};
+use self::story::Day;
 use crate::exit::{Fault, Said};
 
 /// Rehearses a day; ends well only if all that was promised held. The files are kept in `keep`,
@@ -49,17 +51,17 @@ pub(crate) async fn run(keep: Option<PathBuf>, stay: bool) -> Result<()> {
     let cables = lay(&plan, &tasks)
         .await
         .context("laying the cables on loopback")?;
-    let mut story = Story::new(files, plan, cables, show, Clock::system(), tasks);
+    let mut bench = Bench::new(files, plan, cables, show, Clock::system(), tasks);
     let told = tokio::select! {
         biased;
         ended = interrupted() => Err(ended),
-        told = Box::pin(story.tell()) => told,
+        told = Box::pin(bench.tell()) => told,
     };
     let outcome = match told {
-        Ok(day) => conclude(&mut story, &day, stay).await,
+        Ok(day) => conclude(&mut bench, &day, stay).await,
         Err(error) => Err(error),
     };
-    close(&mut story, &mut folder, outcome).await
+    close(&mut bench, &mut folder, outcome).await
 }
 
 /// Says what is about to happen, and where to look at it.
@@ -112,23 +114,23 @@ async fn lay(plan: &Plan, tasks: &Tasks) -> Result<Cables> {
 }
 
 /// Says what held and what did not.
-async fn conclude(story: &mut Story, day: &Day, stay: bool) -> Result<()> {
-    let picture = story.picture(day);
-    story.show.picture(&picture);
-    let checks = story.checks(day);
+async fn conclude(bench: &mut Bench, day: &Day, stay: bool) -> Result<()> {
+    let picture = bench.picture(day);
+    bench.show.picture(&picture);
+    let checks = bench.checks(day);
     for check in &checks {
-        say(&mut story.show, check);
+        say(&mut bench.show, check);
     }
-    story.show.say("");
-    for line in story.figures(day) {
-        story.show.say(&line);
+    bench.show.say("");
+    for line in bench.figures(day) {
+        bench.show.say(&line);
     }
     if stay {
-        story.show.say("\nThe pages stay up; press Enter to end.");
+        bench.show.say("\nThe pages stay up; press Enter to end.");
         tokio::select! {
             biased;
             ended = interrupted() => return Err(ended),
-            ended = story.stay() => ended?,
+            ended = bench.stay() => ended?,
         }
     }
     match checks.iter().filter(|check| !check.held).count() {
@@ -149,10 +151,10 @@ fn say(show: &mut Show, check: &Check) {
 }
 
 /// Ends what was started, whatever happened, and says where everything lies.
-async fn close(story: &mut Story, folder: &mut Folder, outcome: Result<()>) -> Result<()> {
-    let ended = story.end().await;
+async fn close(bench: &mut Bench, folder: &mut Folder, outcome: Result<()>) -> Result<()> {
+    let ended = bench.end().await;
     let outcome = outcome.and(ended);
-    let show = &mut story.show;
+    let show = &mut bench.show;
     let path = folder.path.display().to_string();
     match &outcome {
         Ok(()) => {

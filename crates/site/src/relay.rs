@@ -10,6 +10,7 @@ mod paced;
 mod pool;
 
 use std::error::Error as StdError;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LONG_PATIENCE: Duration = Duration::from_secs(60);
 /// The same, for requests with a body, whose pace is bounded by itself.
 const UPLOAD: Duration = Duration::from_secs(600);
+/// After so long without an answer somebody looks whether the primary is there at all.
+const DOUBT: Duration = Duration::from_secs(1);
 /// For a turn, when too many requests are on their way.
 const TURN: Duration = Duration::from_secs(1);
 /// Requests that wait for one primary.
@@ -189,6 +192,9 @@ impl Relay {
 
 type Exchanged = (SendRequest<Body>, http::Response<Incoming>);
 
+/// With an error comes the request back if nothing of it was sent.
+type Sent = Result<Exchanged, (Trouble, Option<http::Request<Body>>)>;
+
 impl Inner {
     async fn exchange(&self, host: &str, head: &Parts, body: Body) -> Result<Exchanged, Trouble> {
         let repeatable = body.is_end_stream()
@@ -197,17 +203,38 @@ impl Inner {
         // A connection that lay idle may have been closed at the other end just now. What was not
         // sent is sent again over a new one; what may have been sent only if that does no harm.
         if let Some(sender) = self.pool.take(host, self.clock.now().mono).await {
-            match send(sender, request).await {
+            match self.send(sender, request).await {
                 Ok(exchanged) => return checked(exchanged),
+                Err((trouble, None)) if trouble.failure == Failure::Connect => return Err(trouble),
                 Err((_, Some(unsent))) => request = unsent,
                 Err((_, None)) if repeatable => request = self.request(head, Body::empty())?,
                 Err((trouble, None)) => return Err(trouble),
             }
         }
         let sender = self.connect(host).await?;
-        match send(sender, request).await {
+        match self.send(sender, request).await {
             Ok(exchanged) => checked(exchanged),
             Err((trouble, _)) => Err(trouble),
+        }
+    }
+
+    /// Sends over an open connection. One that leads nowhere any more is as silent as a primary
+    /// that thinks; a knock at its door tells them apart, and nobody waits for the dead.
+    async fn send(&self, sender: SendRequest<Body>, request: http::Request<Body>) -> Sent {
+        let mut sending = pin!(send(sender, request));
+        if let Ok(sent) = tokio::time::timeout(DOUBT, sending.as_mut()).await {
+            return sent;
+        }
+        let knock = within(CONNECT, self.net.connect(self.primary.address));
+        // Cancel-safe: what was sent goes on in its place, a knock is only a knock.
+        let knocked = tokio::select! {
+            biased;
+            sent = sending.as_mut() => return sent,
+            knocked = knock => knocked,
+        };
+        match knocked {
+            Ok(_) => sending.await,
+            Err(_) => Err((Failure::Connect.into(), None)),
         }
     }
 
@@ -270,10 +297,7 @@ impl Inner {
 }
 
 /// Sends; with an error comes the request back if nothing of it was sent.
-async fn send(
-    mut sender: SendRequest<Body>,
-    request: http::Request<Body>,
-) -> Result<Exchanged, (Trouble, Option<http::Request<Body>>)> {
+async fn send(mut sender: SendRequest<Body>, request: http::Request<Body>) -> Sent {
     match sender.try_send_request(request).await {
         Ok(response) => Ok((sender, response)),
         Err(mut error) => {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -210,6 +211,8 @@ impl Visitor {
     #[must_use]
     pub fn browse(&self, pages: Vec<String>, interval: Duration) -> Browsing {
         let (visitor, (stop, stopped)) = (self.clone(), channel());
+        let latest = Arc::new(Mutex::new(String::new()));
+        let seen = Arc::clone(&latest);
         let thread = std::thread::spawn(move || -> Result<Log> {
             let mut visits = Vec::new();
             for page in pages.iter().cycle() {
@@ -218,6 +221,10 @@ impl Visitor {
                     *body = Vec::new();
                 }
                 let rest = interval.saturating_sub(visit.took);
+                if visit.is_served() {
+                    let from = visit.from().unwrap_or_default();
+                    from.clone_into(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
+                }
                 visits.push(visit);
                 if !matches!(stopped.recv_timeout(rest), Err(RecvTimeoutError::Timeout)) {
                     break;
@@ -225,7 +232,11 @@ impl Visitor {
             }
             Ok(Log { visits })
         });
-        Browsing { stop, thread }
+        Browsing {
+            stop,
+            latest,
+            thread,
+        }
     }
 }
 
@@ -233,10 +244,18 @@ impl Visitor {
 #[derive(Debug)]
 pub struct Browsing {
     stop: Sender<()>,
+    latest: Arc<Mutex<String>>,
     thread: JoinHandle<Result<Log>>,
 }
 
 impl Browsing {
+    /// The address that the last page came from; empty before the first one.
+    #[must_use]
+    pub fn latest(&self) -> String {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.clone()
+    }
+
     /// Lets the visitor get up; the log comes back.
     pub fn stop(self) -> Result<Log> {
         let _ = self.stop.send(());

@@ -1,18 +1,20 @@
 //! Datagrams: a batch is received with one call, answered from one snapshot, and sent with one
-//! call. Each worker has its own socket at the same address (`SO_REUSEPORT`), so workers share
-//! nothing but the snapshot.
+//! call. Each worker has a thread of its own that sleeps in the kernel, and its own socket at the
+//! same address (`SO_REUSEPORT`), so workers share nothing but the snapshot. Measured, a task of
+//! the runtime in its place spends half as much again per answer, on waking and polling.
 
-use std::cell::RefCell;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use host::Drain;
+use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::answer::Transport;
 use crate::desk::{Desk, Handled};
@@ -22,72 +24,79 @@ use crate::metrics::Refused;
 const BATCH: usize = 32;
 /// No question is larger; a datagram that fills it may be cut and is dropped.
 const LARGEST: usize = 2048;
+/// How long a thread sleeps before it looks whether the drain has begun.
+const NAP: Duration = Duration::from_millis(100);
 
-/// What one thread reuses from batch to batch. Kernel structures with pointers do not travel
-/// between threads, so they stay with the thread and not with the task.
-struct Scratch {
+/// Answers at one socket until the drain begins. A thread that panics is replaced: one guest's
+/// question does not cost the others the service.
+pub(crate) async fn work(socket: UdpSocket, desk: Arc<Desk>, drain: Drain) {
+    let socket = Arc::new(socket);
+    let blocking = socket.set_nonblocking(false);
+    if let Err(error) = blocking.and_then(|()| socket.set_read_timeout(Some(NAP))) {
+        tracing::error!(%error, "a DNS socket cannot be used");
+        return;
+    }
+    while !drain.has_begun() {
+        let (ended, end) = oneshot::channel::<()>();
+        let (socket, desk, drain) = (Arc::clone(&socket), Arc::clone(&desk), drain.clone());
+        let runtime = Handle::current();
+        let answer = move || {
+            let _ended = ended;
+            // The clock belongs to the runtime.
+            let _runtime = runtime.enter();
+            Worker::new().answer(&socket, &desk, &drain);
+        };
+        let thread = std::thread::Builder::new().name("names-datagrams".to_owned());
+        if let Err(error) = thread.spawn(answer) {
+            tracing::error!(%error, "no thread to answer DNS");
+            return;
+        }
+        // Ends with the thread, however that ends.
+        let _ = end.await;
+    }
+}
+
+/// What one thread reuses from batch to batch.
+struct Worker {
     headers: MultiHeaders<SockaddrStorage>,
     received: Box<[[u8; LARGEST]; BATCH]>,
     answers: Vec<Vec<u8>>,
     to: Vec<(usize, SocketAddr)>,
 }
 
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-        headers: MultiHeaders::preallocate(BATCH, None),
-        received: Box::new([[0; LARGEST]; BATCH]),
-        answers: std::iter::repeat_with(|| Vec::with_capacity(1232)).take(BATCH).collect(),
-        to: Vec::with_capacity(BATCH),
-    });
-}
-
-/// Answers at one socket until the drain begins.
-pub(crate) async fn work(socket: std::net::UdpSocket, desk: Arc<Desk>, drain: Drain) {
-    let socket = match UdpSocket::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!(%error, "a DNS socket cannot be used");
-            return;
+impl Worker {
+    fn new() -> Self {
+        let answer = || Vec::with_capacity(1232);
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            received: Box::new([[0; LARGEST]; BATCH]),
+            answers: std::iter::repeat_with(answer).take(BATCH).collect(),
+            to: Vec::with_capacity(BATCH),
         }
-    };
-    loop {
-        tokio::select! {
-            () = drain.begun() => return,
-            ready = socket.readable() => {
-                if ready.is_err() {
-                    return;
-                }
-            }
-        }
-        // Until the socket is empty, but never so long that others starve.
-        for _ in 0..8 {
-            let batch = socket.try_io(Interest::READABLE, || {
-                SCRATCH.with_borrow_mut(|scratch| scratch.batch(&socket, &desk))
-            });
-            match batch {
-                Ok(count) if count == BATCH => {}
-                _ => break,
-            }
-        }
-        tokio::task::yield_now().await;
     }
-}
 
-impl Scratch {
-    /// Receives, answers and sends one batch; how many came.
-    fn batch(&mut self, socket: &UdpSocket, desk: &Desk) -> io::Result<usize> {
+    fn answer(&mut self, socket: &UdpSocket, desk: &Desk, drain: &Drain) {
+        while !drain.has_begun() {
+            match self.batch(socket, desk) {
+                Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
+                // A port unreachable that came back for an answer, and the like: it is over.
+                Err(error) => tracing::debug!(%error, "a DNS socket reports an error"),
+            }
+        }
+    }
+
+    /// Waits for the first datagram, takes all that are there, answers and sends.
+    fn batch(&mut self, socket: &UdpSocket, desk: &Desk) -> Result<(), Errno> {
         self.to.clear();
-        let count = {
+        {
             let mut slices = self
                 .received
                 .each_mut()
                 .map(|buffer| [IoSliceMut::new(buffer)]);
             let fd = socket.as_raw_fd();
-            let flags = MsgFlags::MSG_DONTWAIT;
+            let flags = MsgFlags::MSG_WAITFORONE;
             let results = recvmmsg(fd, &mut self.headers, slices.iter_mut(), flags, None)?;
-            let mut count = 0;
             for (index, message) in results.enumerate() {
-                count += 1;
                 let Some(peer) = message.address.as_ref().and_then(address) else {
                     continue;
                 };
@@ -98,8 +107,7 @@ impl Scratch {
                 // The place carries the length until the answer is there.
                 self.to.push((index << 16 | message.bytes, peer));
             }
-            count
-        };
+        }
         let zones = desk.published.load();
         let mut answered = 0;
         for place in 0..self.to.len() {
@@ -122,7 +130,7 @@ impl Scratch {
         }
         self.to.truncate(answered);
         self.send(socket, desk);
-        Ok(count)
+        Ok(())
     }
 
     fn send(&mut self, socket: &UdpSocket, desk: &Desk) {

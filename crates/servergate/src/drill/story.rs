@@ -1,30 +1,24 @@
-//! The day itself: what is done, what is waited for, and how long at the most.
+//! The day itself: what is done to the cables, what is waited for, and what came of it.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use host::{Clock, Tasks};
+use anyhow::{Context, Result};
 use model::outage::Outages;
-use model::{Condition, Mono, OrderKind, Role, Timestamp};
-use tokio::sync::oneshot;
+use model::{Condition, OrderKind, Role, Timestamp};
 
-use super::cable::{Cable, Cables};
+use super::bench::{Bench, START};
+use super::cable::Cable;
 use super::checks::{self, Check, Evidence, Times, seconds};
 use super::child::Instance;
-use super::config::{Files, ORGANISATION, PACE, Plan, STATUS_HOST, Server};
-use super::ledger::{Ledger, Visit, Who};
+use super::config::{HOST, ORGANISATION, PACE, STATUS_HOST, Server};
+use super::ledger::{Visit, Who};
 use super::picture::{Mark, Picture};
 use super::resolver::Resolver;
-use super::show::Show;
 use super::site::FILES;
 use super::visitor::{self, Visitors};
-use super::witness::{Witness, standing, verdicts};
+use super::witness::{standing, verdicts};
 use crate::protocol::{self, Request};
 
-/// From one look at the record to the next.
-const LOOK: Duration = Duration::from_millis(100);
-/// A machine that is busy with other things starts an instance within this.
-const START: Duration = Duration::from_secs(30);
 /// Visitors are watched so long before and after each act.
 const CALM: Duration = Duration::from_secs(2);
 /// The primary's cable is out for at least so long.
@@ -45,51 +39,7 @@ pub(super) struct Day {
     led_to: Option<Server>,
 }
 
-/// Everything that takes part.
-pub(super) struct Story {
-    pub(super) show: Show,
-    files: Files,
-    plan: Plan,
-    cables: Cables,
-    clock: Clock,
-    tasks: Tasks,
-    began: Mono,
-    primary: Option<Instance>,
-    standby: Option<Instance>,
-    visitors: Option<Visitors>,
-    ledger: Ledger,
-    witness: Witness,
-    caption: String,
-}
-
-impl Story {
-    pub(super) fn new(
-        files: Files,
-        plan: Plan,
-        cables: Cables,
-        show: Show,
-        clock: Clock,
-        tasks: Tasks,
-    ) -> Self {
-        let began = clock.now().mono;
-        let witness = Witness::new(files.standby_socket());
-        Self {
-            show,
-            files,
-            plan,
-            cables,
-            clock,
-            tasks,
-            began,
-            primary: None,
-            standby: None,
-            visitors: None,
-            ledger: Ledger::default(),
-            witness,
-            caption: String::new(),
-        }
-    }
-
+impl Bench {
     /// The whole day.
     pub(super) async fn tell(&mut self) -> Result<Day> {
         self.start_primary().await?;
@@ -148,13 +98,13 @@ impl Story {
         self.standby = Some(standby);
         let socket = self.files.standby_socket();
         self.until_answered(&socket).await.context("the standby")?;
-        self.until("the zone's transfer", START, |story| {
-            story.witness.has_zone()
+        self.until("the zone's transfer", START, |bench| {
+            bench.witness.has_zone()
         })
         .await?;
-        let copied = |story: &Self| story.witness.copy(story.clock.now().wall).is_some();
+        let copied = |bench: &Self| bench.witness.copy(bench.clock.now().wall).is_some();
         self.until("a copy of the site", START, copied).await?;
-        let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
+        let reachable = |bench: &Self| bench.witness.condition() == Some(Condition::Reachable);
         self.until("the standby to see the primary", START, reachable)
             .await?;
         self.until_good(Who::With).await?;
@@ -169,8 +119,8 @@ impl Story {
         self.cables.pull(Cable::Primary).await;
         self.event("the primary's cable is pulled");
         self.caption("the primary is dark".to_owned());
-        let acting = move |story: &Self| {
-            let since = story.witness.since(before).iter().filter_map(standing);
+        let acting = move |bench: &Self| {
+            let since = bench.witness.since(before).iter().filter_map(standing);
             since.map(|standing| standing.role).next_back() == Some(Role::Acting)
         };
         // The bound is checked from the visitors' log; here only the end of all patience counts.
@@ -183,8 +133,8 @@ impl Story {
         ));
         self.caption("the standby serves its copy; the primary is dark".to_owned());
         let spoke = self.speak().await?;
-        let served = move |story: &Self| {
-            let visits = story.ledger.between(Who::With, pulled, Duration::MAX);
+        let served = move |bench: &Self| {
+            let visits = bench.ledger.between(Who::With, pulled, Duration::MAX);
             let served =
                 |visit: &&&Visit| visit.is_good() && visit.server() == Some(Server::Standby);
             visits.iter().filter(served).count() > FILES.len()
@@ -229,12 +179,12 @@ impl Story {
         self.event("the primary's cable is back");
         self.caption("the primary is back; the standby makes sure".to_owned());
         let limit = (PACE.interval + PACE.clean + PACE.stage) * 2 + Duration::from_secs(20);
-        let standby = |story: &Self| story.witness.role() == Some(Role::Standby);
+        let standby = |bench: &Self| bench.witness.role() == Some(Role::Standby);
         self.until("the standby to stand down", limit, standby)
             .await?;
         self.event("the standby stands down");
-        let returned = |story: &Self| {
-            let last = story.ledger.last(Who::With);
+        let returned = |bench: &Self| {
+            let last = bench.ledger.last(Who::With);
             last.is_some_and(|visit| visit.is_good() && visit.server() == Some(Server::Primary))
         };
         self.until("visitors to be led to the primary", limit, returned)
@@ -255,11 +205,7 @@ impl Story {
         self.pass(ACT_TWO).await?;
         let blind = verdicts(self.witness.since(before))
             .any(|(_, verdict)| verdict.condition == Condition::Blind);
-        let resolver = Resolver::new(
-            self.plan.standby_dns(),
-            super::config::HOST,
-            self.clock.clone(),
-        )?;
+        let resolver = Resolver::new(self.plan.standby_dns(), HOST, self.clock.clone())?;
         let led_to = resolver.ask().await.ok();
         let led_to = led_to.and_then(|(address, _)| Server::at(address.into()));
         Ok((cut, blind, led_to))
@@ -270,7 +216,7 @@ impl Story {
         self.cables.plug_in(Cable::Observer).await;
         self.event("the observer's cable is back");
         self.caption("the standby sees again".to_owned());
-        let reachable = |story: &Self| story.witness.condition() == Some(Condition::Reachable);
+        let reachable = |bench: &Self| bench.witness.condition() == Some(Condition::Reachable);
         self.until(
             "the standby to see the primary again",
             PACE.decided() * 3,
@@ -280,49 +226,6 @@ impl Story {
         self.event("the standby sees the primary again");
         self.pass(CALM).await?;
         Ok(rejoined)
-    }
-
-    /// Visitors go home; what they have under way still counts.
-    async fn let_go(&mut self) {
-        let Some(mut visitors) = self.visitors.take() else {
-            return;
-        };
-        visitors.stop();
-        while let Some(visit) = visitors.next().await {
-            self.ledger.enter(visit);
-        }
-        self.show.wipe();
-    }
-
-    /// Keeps the pages up until Enter is pressed.
-    pub(super) async fn stay(&mut self) -> Result<()> {
-        let (pressed, mut enter) = oneshot::channel();
-        // A thread of its own: a blocking task would keep the program from ending.
-        std::thread::spawn(move || {
-            let _ = std::io::stdin().read_line(&mut String::new());
-            let _ = pressed.send(());
-        });
-        while enter.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
-            self.round().await?;
-        }
-        Ok(())
-    }
-
-    /// Ends both instances and writes down what visitors saw.
-    pub(super) async fn end(&mut self) -> Result<()> {
-        self.show.wipe();
-        if let Some(visitors) = &self.visitors {
-            visitors.stop();
-        }
-        let written = std::fs::write(self.files.visits(), self.ledger.csv());
-        let mut ended = Ok(());
-        for instance in [self.standby.take(), self.primary.take()]
-            .into_iter()
-            .flatten()
-        {
-            ended = ended.and(instance.end().await);
-        }
-        ended.and(written.with_context(|| self.files.visits().display().to_string()))
     }
 
     pub(super) fn picture(&self, day: &Day) -> Picture {
@@ -397,120 +300,5 @@ impl Story {
                 FILES.len()
             ),
         ]
-    }
-
-    /// Waits until an instance answers on its admin socket.
-    async fn until_answered(&mut self, socket: &std::path::Path) -> Result<()> {
-        let deadline = self.clock.now().mono.after(START);
-        loop {
-            match protocol::ask(socket, &Request::Status).await {
-                Ok(_) => return Ok(()),
-                Err(error) if self.clock.now().mono >= deadline => {
-                    return Err(error.context(self.tails()));
-                }
-                Err(_) => self.round().await?,
-            }
-        }
-    }
-
-    /// Waits until a visitor gets a right page.
-    async fn until_good(&mut self, who: Who) -> Result<()> {
-        let deadline = self.clock.now().mono.after(START);
-        let authority = self.files.authority();
-        loop {
-            let visit = visitor::once(&self.plan, &authority, who, &self.clock).await?;
-            if visit.is_good() {
-                return Ok(());
-            }
-            if self.clock.now().mono >= deadline {
-                bail!(
-                    "a visitor {who} got no right page: {}\n{}",
-                    visit.outcome,
-                    self.tails()
-                );
-            }
-            self.round().await?;
-        }
-    }
-
-    async fn until(
-        &mut self,
-        what: &str,
-        limit: Duration,
-        ready: impl Fn(&Self) -> bool,
-    ) -> Result<()> {
-        let deadline = self.clock.now().mono.after(limit);
-        while !ready(self) {
-            if self.clock.now().mono >= deadline {
-                bail!(
-                    "waited {} for {what}, in vain\n{}",
-                    seconds(limit),
-                    self.tails()
-                );
-            }
-            self.round().await?;
-        }
-        Ok(())
-    }
-
-    async fn pass(&mut self, span: Duration) -> Result<()> {
-        let end = self.clock.now().mono.after(span);
-        while self.clock.now().mono < end {
-            self.round().await?;
-        }
-        Ok(())
-    }
-
-    /// A moment passes: visits come in, the record is read on, everything is looked at.
-    async fn round(&mut self) -> Result<()> {
-        let end = self.clock.now().mono.after(LOOK);
-        loop {
-            // Both arms are cancel-safe.
-            tokio::select! {
-                Some(visit) = next(&mut self.visitors) => self.ledger.enter(visit),
-                () = self.clock.sleep_until(end) => break,
-            }
-        }
-        for instance in [&mut self.primary, &mut self.standby].into_iter().flatten() {
-            instance.must_live()?;
-        }
-        if self.standby.is_some() {
-            // It may not answer yet; whoever waits for something has a deadline.
-            let _ = self.witness.look().await;
-        }
-        if self.visitors.is_some() {
-            let caption = format!("{}  {}", seconds(self.time()), self.caption);
-            self.show.draw(&self.ledger, &caption);
-        }
-        Ok(())
-    }
-
-    fn time(&self) -> Duration {
-        self.clock.now().mono.since(self.began)
-    }
-
-    fn event(&mut self, words: &str) {
-        let time = self.time();
-        self.show.event(time, words);
-    }
-
-    fn caption(&mut self, caption: String) {
-        self.caption = caption;
-    }
-
-    /// What both instances said last.
-    fn tails(&self) -> String {
-        let tails = [&self.standby, &self.primary]
-            .into_iter()
-            .flatten()
-            .map(Instance::tail);
-        tails.collect::<Vec<_>>().join("\n")
-    }
-}
-
-async fn next(visitors: &mut Option<Visitors>) -> Option<Visit> {
-    match visitors {
-        Some(visitors) => visitors.next().await,
-        None => std::future::pending().await,
     }
 }

@@ -12,10 +12,13 @@ mod visitor;
 
 use std::time::Duration;
 
-use model::{Condition, Fact, Role, Standing, Timestamp};
+use model::{Condition, Fact, Role, Standing, Timestamp, Topic};
 
 use land::{Darkness, Land, PRIMARY, Remains, STANDBY, wall};
 use visitor::Visit;
+
+/// After the end of every story.
+const END: Duration = Duration::from_secs(3600);
 
 /// One day, and what is left of it.
 struct Day {
@@ -26,8 +29,13 @@ struct Day {
     remains: Remains,
 }
 
-fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(60 * minutes)
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Every moment between two probes gets its turn.
+fn offset(seed: u64) -> Duration {
+    Duration::from_millis(seed.wrapping_mul(1_730) % 10_000)
 }
 
 fn live(seed: u64) -> Day {
@@ -38,22 +46,20 @@ fn live(seed: u64) -> Day {
         _ => Darkness::Refusing,
     };
     let mut land = Land::new(seed);
-    // Every moment between two probes gets its turn.
-    land.pass(minutes(1) + Duration::from_millis(seed.wrapping_mul(1_730) % 10_000));
+    land.pass(seconds(30) + offset(seed));
     let plug_pulled = land.elapsed();
     land.darken(how);
-    land.pass(minutes(1));
+    land.pass(seconds(60));
     let plug_back = land.elapsed();
     land.relight(how);
     // One clean minute, half a minute of relaying, and some peace.
-    land.pass(minutes(2) + Duration::from_secs(15));
+    land.pass(seconds(115));
     let cable_cut = land.elapsed();
     land.cut_off();
-    land.pass(minutes(1));
+    land.pass(seconds(45));
     land.reconnect();
-    land.pass(minutes(1));
+    land.pass(seconds(25));
     let remains = land.end();
-    if let Ok(to) = std::env::var("SIM_DUMP") { std::fs::write(format!("{to}-{seed}"), remains.lines.join("\n")).unwrap(); }
     Day {
         seed,
         plug_pulled,
@@ -98,6 +104,53 @@ fn whatever_the_seed_the_promises_hold() {
     assert!(hashes.len() == seeds(&[2, 3]).len(), "the seed changes nothing");
 }
 
+#[test]
+fn a_standby_that_was_restarted_never_asks_a_stranger_for_pages() {
+    for seed in seeds(&[4]) {
+        println!("SEED={seed}");
+        let mut land = Land::new(seed);
+        land.pass(seconds(20) + offset(seed));
+        let plug_pulled = land.elapsed();
+        land.darken(Darkness::Silent);
+        land.pass(seconds(40));
+        let restarted = land.elapsed();
+        land.restart_standby();
+        land.pass(seconds(20));
+        land.replace_primary();
+        land.relight(Darkness::Silent);
+        // More than the clean minute.
+        land.pass(seconds(80));
+        let Remains {
+            records,
+            visitor,
+            neighbour,
+            ..
+        } = land.end();
+        let mut asked = 0;
+        for record in &records {
+            match &record.fact {
+                Fact::Standing(standing) => {
+                    assert!(standing.epoch.0 <= 1, "SEED={seed}: {standing:?}");
+                }
+                Fact::Asked(question) => {
+                    assert_eq!(question.topic, Topic::Return, "SEED={seed}");
+                    asked += 1;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(asked, 1, "SEED={seed}: whether this is still their server");
+        let copied = seconds(30);
+        for visit in visitor.iter().chain(&neighbour) {
+            if visit.at + visit.took < plug_pulled || visit.at < plug_pulled + copied {
+                continue;
+            }
+            let restarting = visit.at < restarted + seconds(1) && visit.at + visit.took > restarted;
+            assert!(visit.is_copy() && visit.is_good() || restarting, "SEED={seed}: {visit}");
+        }
+    }
+}
+
 impl Day {
     fn facts(&self, from: Duration, to: Duration) -> impl Iterator<Item = (Timestamp, &Fact)> {
         let span = wall(from)..wall(to);
@@ -108,7 +161,7 @@ impl Day {
     }
 
     fn all(&self) -> impl Iterator<Item = (Timestamp, &Fact)> {
-        self.facts(Duration::ZERO, minutes(60))
+        self.facts(Duration::ZERO, END)
     }
 
     fn standings(&self) -> Vec<&Standing> {
@@ -155,14 +208,14 @@ impl Day {
             panic!("SEED={seed}: {began:?} {ended:?}");
         };
         let pulled = wall(self.plug_pulled);
-        assert!(*began > pulled && began.since(pulled) < Duration::from_secs(25), "SEED={seed}");
+        assert!(*began > pulled && began.since(pulled) < seconds(25), "SEED={seed}");
         assert!(*ended > wall(self.plug_back) && *ended < wall(self.cable_cut), "SEED={seed}");
     }
 
     /// While the standby is cut off it knows that it is blind, and claims nothing.
     fn check_blindness(&self) {
         let mut blind = false;
-        for (at, fact) in self.facts(self.cable_cut, minutes(60)) {
+        for (at, fact) in self.facts(self.cable_cut, END) {
             match fact {
                 Fact::Verdict(verdict) => match verdict.condition {
                     Condition::Blind => blind = true,
@@ -195,7 +248,7 @@ impl Day {
         let after_plug = |visit: &&Visit| visit.at >= self.plug_pulled && visit.is_good();
         let first = visitor.iter().find(after_plug).expect("a page");
         // Probe, time-out, burst, and the five seconds that an address is believed.
-        let bound = Duration::from_secs(27);
+        let bound = seconds(27);
         let dark = first.at - self.plug_pulled;
         assert!(dark > Duration::ZERO && dark <= bound, "SEED={seed}: dark for {dark:?}");
         // Before and from then on there is no bad second.
@@ -211,7 +264,7 @@ impl Day {
         for visit in between(first.at, self.plug_back) {
             assert!(visit.is_copy() && visit.is_from(STANDBY), "SEED={seed}: {visit}");
         }
-        for visit in between(self.cable_cut, minutes(60)) {
+        for visit in between(self.cable_cut, END) {
             assert!(visit.is_from(PRIMARY), "SEED={seed}: {visit}");
         }
         // Who asks the standby anyway is served in both acts; a page that was on its way when the
@@ -221,6 +274,8 @@ impl Day {
             let was_on_its_way = |cut: &Duration| visit.at < *cut && visit.at + visit.took > *cut;
             let may_fail = cuts.iter().any(was_on_its_way);
             assert!(visit.is_good() || may_fail, "SEED={seed}: {visit}");
+            // A moment of doubt, and the knock that nobody answered.
+            assert!(visit.took < seconds(5) || may_fail, "SEED={seed}: {visit}");
         }
     }
 }

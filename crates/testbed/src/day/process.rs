@@ -5,10 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::stage_set::{
-    Crowd, HOST, Reading, STANDBY, Terms, WEB, Wish, World, alerts, just_observed,
-    one_outage_and_same_replay,
+    Crowd, Reading, STANDBY, Terms, WEB, Wish, World, just_observed, one_outage_and_same_replay,
+    told,
 };
-use crate::lab::until_asked;
 use crate::report::Report;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -46,9 +45,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         status.role("names")
     );
     report.note("verdict: the web is dark, cause service; the names are reachable");
-    until_asked("visitors to be led to the standby", SOON, || {
-        Ok((world.leads_to(HOST)? == STANDBY).then_some(()))
-    })?;
+    crowd.all_read_from(STANDBY, SOON)?;
     reading.is_copied(report, &world, &visitor)?;
 
     world.start_web()?;
@@ -56,9 +53,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     standby.wait_status("the web to be given back", SOON, |status| {
         status.role("web") == "standby" && status.outage("web").is_empty()
     })?;
-    until_asked("visitors to be led to the primary", SOON, || {
-        Ok((world.leads_to(HOST)? == WEB && world.visits_at_primary()? > 4).then_some(()))
-    })?;
+    crowd.all_read_from(WEB, SOON)?;
     let diaries = crowd.get_up(report)?;
     diaries.taken_over(report, terms.pace)?;
     let back = diaries.given_back(report)?.at.saturating_sub(begun);
@@ -71,12 +66,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         back.as_secs_f32()
     ));
     one_outage_and_same_replay(&standby, "web")?;
-    let told = until_asked("both alerts", SOON, || {
-        let told = alerts(&standby)?;
-        Ok((told.len() >= 2).then_some(told))
-    })?;
-    let kinds: Vec<&str> = told.iter().map(|alert| alert.kind.as_str()).collect();
-    ensure!(kinds == ["dark", "recovered"], "alerts: {told:#?}");
+    told(&standby, &["dark", "recovered"])?;
     report.note("one outage in the record, the replay agrees, one alert and one recovery");
     Ok(())
 }

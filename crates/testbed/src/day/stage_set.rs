@@ -32,7 +32,7 @@ use crate::report::Report;
 use crate::standby::Standby;
 use crate::visitor::Visitor;
 
-pub(super) use alerts::{Alert, alerts};
+pub(super) use alerts::{Alert, alerts, told};
 pub(super) use crowd::Crowd;
 pub(super) use reading::Reading;
 pub(super) use terms::{Names, Pace, Terms};

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::stage_set::{
-    Crowd, HOST, Pace, STANDBY, Terms, WEB, Wish, World, just_observed, one_outage_and_same_replay,
+    Crowd, Pace, STANDBY, Terms, WEB, Wish, World, just_observed, one_outage_and_same_replay,
 };
-use crate::lab::until_asked;
 use crate::report::Report;
 
 /// What README.md promises.
@@ -43,25 +42,12 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         "decided {:.1} s after the cut",
         decided.as_secs_f32()
     ));
-    until_asked("visitors to be led to the standby", LONG, || {
-        Ok((world.leads_to(HOST)? == STANDBY).then_some(()))
-    })?;
-    // Visitors whose last attempt began just before still wait for it.
-    let led = visitor.elapsed();
-    until_asked("visitors to have read some pages", LONG, || {
-        Ok((visitor.elapsed() > led + Duration::from_secs(4)).then_some(()))
-    })?;
+    crowd.all_read_from(STANDBY, LONG)?;
     world.lab.heal(&world.web)?;
     standby.wait_status("the web to be given back", LONG, |status| {
         status.role("web") == "standby" && status.outage("web").is_empty()
     })?;
-    until_asked("visitors to be led to the primary", LONG, || {
-        Ok((world.leads_to(HOST)? == WEB).then_some(()))
-    })?;
-    let before = world.visits_at_primary()?;
-    until_asked("visitors' requests in nginx' log", LONG, || {
-        Ok((world.visits_at_primary()? > before + 6).then_some(()))
-    })?;
+    crowd.all_read_from(WEB, LONG)?;
     let diaries = crowd.get_up(report)?;
     let took = diaries.taken_over(report, terms.pace)?.took;
     ensure!(

@@ -6,10 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::stage_set::{
-    Crowd, DNS, HOST, Names, Reading, STANDBY, Terms, WEB, Wish, World, alerts, just_observed,
-    one_outage_and_same_replay,
+    Crowd, DNS, HOST, Names, Reading, STANDBY, Terms, WEB, Wish, World, just_observed,
+    one_outage_and_same_replay, told,
 };
-use crate::lab::until_asked;
 use crate::peer::knot::kdig;
 use crate::report::Report;
 
@@ -54,31 +53,19 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         "the cause is {}",
         status.cause("web")
     );
-    until_asked("visitors to be led to the standby", SOON, || {
-        Ok((world.leads_to(HOST)? == STANDBY).then_some(()))
-    })?;
+    crowd.all_read_from(STANDBY, SOON)?;
     reading.is_copied(report, &world, &visitor)?;
 
     world.lab.heal(&world.web)?;
     standby.wait_status("the web to be given back", SOON, |status| {
         status.role("web") == "standby" && status.outage("web").is_empty()
     })?;
-    until_asked("visitors to be led to the primary", SOON, || {
-        Ok((world.leads_to(HOST)? == WEB).then_some(()))
-    })?;
-    let before = world.visits_at_primary()?;
-    until_asked("visitors' requests in nginx' log", SOON, || {
-        Ok((world.visits_at_primary()? > before + 4).then_some(()))
-    })?;
+    crowd.all_read_from(WEB, SOON)?;
     let diaries = crowd.get_up(report)?;
     diaries.taken_over(report, terms.pace)?;
     diaries.given_back(report)?;
     one_outage_and_same_replay(&standby, "web")?;
-    ensure!(
-        alerts(&standby)?.len() == 2,
-        "alerts: {:#?}",
-        alerts(&standby)?
-    );
+    told(&standby, &["dark", "recovered"])?;
     report.note("one outage in the record, the replay agrees, one alert and one recovery");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use host::Clock;
@@ -49,6 +50,7 @@ pub(super) struct Land {
     sim: Sim<'static>,
     folder: TempDir,
     stop: watch::Sender<bool>,
+    replaced: Arc<AtomicBool>,
     visitor: Diary,
     neighbour: Diary,
 }
@@ -78,9 +80,10 @@ impl Land {
     /// All machines up, nothing has happened yet. `seed` decides how long every packet takes.
     pub(super) fn new(seed: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let papers = Papers::new(HOST, 1);
-        papers.write(folder.path()).expect("papers");
+        let (papers, others) = (Papers::new(HOST, 1), Papers::new(HOST, 2));
+        papers.write(folder.path(), &others).expect("papers");
         let pages = Pages::new();
+        let replaced = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
@@ -92,12 +95,15 @@ impl Land {
             .tcp_capacity(4096)
             .build();
         {
-            let pages = pages.clone();
-            sim.host(IpAddr::from(PRIMARY), move || serve(pages.clone(), papers.clone()));
+            let (pages, replaced) = (pages.clone(), Arc::clone(&replaced));
+            sim.host(ip(PRIMARY), move || match replaced.load(Ordering::Relaxed) {
+                false => serve(pages.clone(), papers.clone()),
+                true => serve(Pages::of_somebody_else(), others.clone()),
+            });
         }
-        sim.host(IpAddr::from(REFERENCE), || be_there(53));
+        sim.host(ip(REFERENCE), || be_there(53));
         let config = config(&folder);
-        sim.host(IpAddr::from(STANDBY), move || standby(config.clone(), stopped.clone()));
+        sim.host(ip(STANDBY), move || standby(config.clone(), stopped.clone()));
         let (visitor, neighbour) = (Diary::default(), Diary::default());
         for (address, finds, diary) in [
             (VISITOR, Finds::ByName, &visitor),
@@ -105,7 +111,7 @@ impl Land {
         ] {
             let (diary, pages) = (Arc::clone(diary), pages.clone());
             let at = folder.path().to_owned();
-            sim.host(IpAddr::from(address), move || {
+            sim.host(ip(address), move || {
                 browse(finds, at.clone(), pages.clone(), Arc::clone(&diary))
             });
         }
@@ -113,6 +119,7 @@ impl Land {
             sim,
             folder,
             stop,
+            replaced,
             visitor,
             neighbour,
         }
@@ -149,6 +156,18 @@ impl Land {
                 Darkness::Refusing => self.sim.repair(ip(PRIMARY), ip(other)),
             }
         }
+    }
+
+    /// Somebody else has the primary's address from now on.
+    pub(super) fn replace_primary(&mut self) {
+        self.replaced.store(true, Ordering::Relaxed);
+        self.sim.bounce(ip(PRIMARY));
+    }
+
+    /// Takes the standby's power away for a moment.
+    pub(super) fn restart_standby(&mut self) {
+        self.sim.crash(ip(STANDBY));
+        self.sim.bounce(ip(STANDBY));
     }
 
     /// Cuts the standby's cable to the world outside; who asks it still can.
@@ -256,7 +275,7 @@ fn config(folder: &TempDir) -> Config {
         primary = "https://{PRIMARY}"
         expect = "{MARK}"
         certificate = {{ chain = "chain.pem", key = "key.pem" }}
-        ca = "chain.pem"
+        ca = "ca.pem"
         refresh = "1m"
         clean = "1m"
         "#

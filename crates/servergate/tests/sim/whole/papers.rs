@@ -39,10 +39,12 @@ impl Papers {
         }
     }
 
-    /// Writes `key.pem` and `chain.pem` into `folder`.
-    pub(super) fn write(&self, folder: &Path) -> std::io::Result<()> {
+    /// Writes `key.pem` and `chain.pem` into `folder`, and `ca.pem`, which vouches for `other` too.
+    pub(super) fn write(&self, folder: &Path, other: &Self) -> std::io::Result<()> {
+        let both = format!("{}{}", self.certificate_pem, other.certificate_pem);
         std::fs::write(folder.join("key.pem"), &self.key_pem)?;
-        std::fs::write(folder.join("chain.pem"), &self.certificate_pem)
+        std::fs::write(folder.join("chain.pem"), &self.certificate_pem)?;
+        std::fs::write(folder.join("ca.pem"), both)
     }
 
     /// What a server that shows them is set up with.

@@ -49,6 +49,13 @@ impl Pages {
         Self(Arc::new(pages.into()))
     }
 
+    /// What somebody else puts there, who knows the mark.
+    pub(super) fn of_somebody_else() -> Self {
+        let start = format!("<!doctype html><title>{MARK}</title><h1>Under new management</h1>");
+        let start = ("text/html; charset=utf-8", start.into());
+        Self(Arc::new([("/", start)].into()))
+    }
+
     pub(super) fn paths(&self) -> Vec<&'static str> {
         self.0.keys().copied().collect()
     }

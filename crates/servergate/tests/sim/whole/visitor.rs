@@ -102,7 +102,7 @@ pub(super) async fn browse(
     diary: Diary,
 ) -> turmoil::Result {
     let tasks = Tasks::simulated();
-    let authority = folder.as_ref().join("chain.pem");
+    let authority = folder.as_ref().join("ca.pem");
     let visitor = Arc::new(Visitor {
         finds,
         tls: ClientTls::new(Some(&authority))?.offering(&[b"http/1.1"]),

@@ -1,10 +1,15 @@
 //! Whom the alert command told what.
 
 use std::fs;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use crate::lab::until_asked;
 use crate::standby::Standby;
+
+/// Messages that come together are one: the first one waits a little for the next.
+const SOON: Duration = Duration::from_secs(30);
 
 /// The alert command: appends what it is told to a file.
 pub(super) const SCRIPT: &str = r#"#!/bin/sh
@@ -41,4 +46,15 @@ pub(in crate::day) fn alerts(standby: &Standby) -> Result<Vec<Alert>> {
         }
     };
     Ok(text.split("=== ").skip(1).map(alert).collect())
+}
+
+/// Waits for as many calls as there are `kinds`; they must be just these, in this order.
+pub(in crate::day) fn told(standby: &Standby, kinds: &[&str]) -> Result<Vec<Alert>> {
+    let all = until_asked("the alert command to be called", SOON, || {
+        let all = alerts(standby)?;
+        Ok((all.len() >= kinds.len()).then_some(all))
+    })?;
+    let found: Vec<&str> = all.iter().map(|alert| alert.kind.as_str()).collect();
+    ensure!(found == kinds, "the alert command was called so: {all:#?}");
+    Ok(all)
 }

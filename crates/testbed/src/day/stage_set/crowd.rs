@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::{HOST, Pace, STANDBY, WEB};
+use crate::lab::until;
 use crate::report::Report;
 use crate::visitor::{Browsing, Handover, Log, Visitor};
 
@@ -47,6 +48,16 @@ impl Crowd {
         }
     }
 
+    /// Waits until every one of them reads pages from this address.
+    pub(in crate::day) fn all_read_from(&self, address: &str, within: Duration) -> Result<()> {
+        let what = format!("all visitors to read from {address}");
+        until(&what, within, || {
+            self.browsing
+                .iter()
+                .all(|browsing| browsing.latest() == address)
+        })
+    }
+
     /// They get up; their logs are kept beside what the programs wrote.
     pub(in crate::day) fn get_up(self, report: &Report) -> Result<Diaries> {
         let logs: Vec<Log> = self
@@ -85,8 +96,8 @@ impl Diaries {
             bound.as_secs_f32()
         );
         report.note(format_args!(
-            "from the last good page to the first one of the standby: {:.1} s ({} of {} visitors' \
-             visits lost); bound {:.1} s = {} s and one visit in vain, margin {:.1} s",
+            "from the last good page to the first one of the standby: {:.1} s ({} of this one's \
+             visits lost, {} visitors); bound {:.1} s = {} s and one visit in vain, margin {:.1} s",
             slowest.took.as_secs_f32(),
             slowest.lost,
             self.logs.len(),
