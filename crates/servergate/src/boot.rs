@@ -130,7 +130,7 @@ pub async fn stand_by(
     let listen = web_listen(&config);
     let serving = web::serve(listen, &host, certificates.as_ref(), drain.clone()).await?;
     if let Some(certificates) = certificates {
-        let following = certificates.follow(host.clock.clone(), drain.clone());
+        let following = certificates.follow(host.clock.clone(), host.tasks.clone(), drain.clone());
         host.tasks.spawn("certificates", following);
     }
     if let Some(at) = config.listen.metrics {

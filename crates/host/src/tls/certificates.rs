@@ -21,7 +21,7 @@ use rustls::sign::CertifiedKey;
 use super::pair::{Files, Pair, PairError};
 use super::{TlsError, provider};
 use crate::metrics::Metrics;
-use crate::{Clock, Drain};
+use crate::{Clock, Drain, Tasks};
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -169,7 +169,7 @@ impl Certificates {
     }
 
     /// Looks at the files again and again until the drain begins.
-    pub async fn follow(self, clock: Clock, drain: Drain) {
+    pub async fn follow(self, clock: Clock, tasks: Tasks, drain: Drain) {
         loop {
             // Both arms are cancel-safe: they only wait.
             tokio::select! {
@@ -178,7 +178,7 @@ impl Certificates {
             }
             let here = self.clone();
             // A disk that hangs must not hang the listeners.
-            let looked = tokio::task::spawn_blocking(move || here.reload()).await;
+            let looked = tasks.blocking("certificates", move || here.reload()).await;
             if matches!(looked, Ok(taken) if taken > 0) {
                 tracing::info!("certificates reloaded");
             }

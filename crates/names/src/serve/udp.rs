@@ -79,8 +79,11 @@ impl Worker {
         while !drain.has_begun() {
             match self.batch(socket, desk) {
                 Ok(()) | Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // A port unreachable that came back for an answer, and the like: it is over.
-                Err(error) => tracing::debug!(%error, "a DNS socket reports an error"),
+                // Should it last, it does not eat the processor.
+                Err(error) => {
+                    tracing::debug!(%error, "a DNS socket reports an error");
+                    std::thread::park_timeout(NAP);
+                }
             }
         }
     }

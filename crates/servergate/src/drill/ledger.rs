@@ -5,10 +5,12 @@
 
 use std::fmt::{self, Write as _};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Server;
+use super::visitor::{PATIENCE, STEP};
 
 /// Which visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,31 @@ impl Ledger {
     /// The last request of a visitor that is known.
     pub(crate) fn last(&self, who: Who) -> Option<&Visit> {
         self.0.iter().rev().find(|visit| visit.who == who)
+    }
+
+    /// What counts, and how much does not: requests that were not answered while this machine
+    /// itself stood still. That is seen from our own clock alone: both visitors ask at fixed
+    /// instants, and here they could not.
+    pub(crate) fn counted(&self) -> (Self, usize) {
+        let stalls = self.stalls();
+        let unheard = |visit: &Visit| matches!(visit.outcome, Outcome::Silent | Outcome::Broken);
+        let stood_still = |visit: &Visit| stalls.iter().any(|stall| stall.contains(&visit.at));
+        let (left, kept): (Vec<_>, Vec<_>) = self
+            .0
+            .iter()
+            .cloned()
+            .partition(|visit| unheard(visit) && stood_still(visit));
+        (Self(kept), left.len())
+    }
+
+    /// When visitors could not ask in time, and what was near it.
+    fn stalls(&self) -> Vec<Range<Duration>> {
+        let mut asked: Vec<_> = self.0.iter().map(|visit| visit.at).collect();
+        asked.sort_unstable();
+        let pairs = asked.iter().zip(asked.iter().skip(1));
+        let late = pairs.filter(|(one, next)| next.saturating_sub(**one) >= STEP * 2);
+        late.map(|(one, next)| one.saturating_sub(PATIENCE)..*next + PATIENCE)
+            .collect()
     }
 
     /// The log as CSV, in the order in which visits were asked.
@@ -258,6 +285,27 @@ pub(super) mod tests {
     #[test]
     fn wrong_bytes_are_not_good() {
         assert_eq!(spells(".!."), [(10, Some(510), 1)]);
+    }
+
+    #[test]
+    fn what_was_not_heard_while_this_machine_stood_still_does_not_count() {
+        let mut ledger = Ledger::default();
+        for mut visit in visits(Who::With, "....xx!x......x.") {
+            // The sixth instant came three quarters of a second late.
+            if visit.number >= 5 {
+                visit.at += Duration::from_millis(750);
+            }
+            ledger.enter(visit);
+        }
+        let (counted, left) = ledger.counted();
+        let outcomes: Vec<_> = counted
+            .of(Who::With)
+            .iter()
+            .filter(|visit| !visit.is_good())
+            .map(|visit| (visit.number, visit.outcome))
+            .collect();
+        assert_eq!(left, 3);
+        assert_eq!(outcomes, [(6, Outcome::Differs), (14, Outcome::Silent)]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::site::{FILES, File};
 /// From one instant to the next.
 pub(crate) const STEP: Duration = Duration::from_millis(250);
 /// A visitor's patience.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// Visits that ended and were not looked at yet.
 const WAITING: usize = 256;
 /// No page of the drill is longer.

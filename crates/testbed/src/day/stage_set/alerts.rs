@@ -11,9 +11,10 @@ use crate::standby::Standby;
 /// Messages that come together are one: the first one waits a little for the next.
 const SOON: Duration = Duration::from_secs(30);
 
-/// The alert command: appends what it is told to a file.
+/// The alert command: appends what it is told to a file, in one piece.
 pub(super) const SCRIPT: &str = r#"#!/bin/sh
-{ echo "=== $SERVERGATE_ALERT: $SERVERGATE_SERVICES"; cat; echo; } >> "${0%/*}/alerts"
+text=$(cat)
+printf '=== %s: %s\n%s\n\n' "$SERVERGATE_ALERT" "$SERVERGATE_SERVICES" "$text" >> "${0%/*}/alerts"
 "#;
 
 /// One call of the alert command.
