@@ -229,7 +229,10 @@ impl Standby {
             _ => None,
         };
         let delay = self.dark.map(|dark| dark.after(self.policy.delay));
-        let pending = [clean, delay].into_iter().flatten().filter(|at| *at > kept.mono);
+        let pending = [clean, delay]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > kept.mono);
         pending.chain(stage).min()
     }
 

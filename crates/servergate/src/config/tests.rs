@@ -76,7 +76,10 @@ fn ten_mistakes_are_ten_messages() {
     let text = RIGHT
         .replace("version = 1", "version = 2")
         .replace("mode = \"act\"", "mode = \"on\"")
-        .replace("addresses = [\"192.0.2.7\"]", "addresses = [\"192.0.2.7\", \"192.0.2\"]")
+        .replace(
+            "addresses = [\"192.0.2.7\"]",
+            "addresses = [\"192.0.2.7\", \"192.0.2\"]",
+        )
         .replace("\"9.9.9.9:53\"", "\"9.9.9.9\"")
         .replace("http = [\"192.0.2.7:80\"]", "htpp = [\"192.0.2.7:80\"]")
         .replace("languages = [\"de\", \"en\"]", "languages = [\"fr\"]")

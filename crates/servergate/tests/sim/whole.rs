@@ -101,7 +101,10 @@ fn whatever_the_seed_the_promises_hold() {
         hashes.push(day.remains.hash());
     }
     hashes.dedup();
-    assert!(hashes.len() == seeds(&[2, 3]).len(), "the seed changes nothing");
+    assert!(
+        hashes.len() == seeds(&[2, 3]).len(),
+        "the seed changes nothing"
+    );
 }
 
 #[test]
@@ -146,7 +149,10 @@ fn a_standby_that_was_restarted_never_asks_a_stranger_for_pages() {
                 continue;
             }
             let restarting = visit.at < restarted + seconds(1) && visit.at + visit.took > restarted;
-            assert!(visit.is_copy() && visit.is_good() || restarting, "SEED={seed}: {visit}");
+            assert!(
+                visit.is_copy() && visit.is_good() || restarting,
+                "SEED={seed}: {visit}"
+            );
         }
     }
 }
@@ -208,8 +214,14 @@ impl Day {
             panic!("SEED={seed}: {began:?} {ended:?}");
         };
         let pulled = wall(self.plug_pulled);
-        assert!(*began > pulled && began.since(pulled) < seconds(25), "SEED={seed}");
-        assert!(*ended > wall(self.plug_back) && *ended < wall(self.cable_cut), "SEED={seed}");
+        assert!(
+            *began > pulled && began.since(pulled) < seconds(25),
+            "SEED={seed}"
+        );
+        assert!(
+            *ended > wall(self.plug_back) && *ended < wall(self.cable_cut),
+            "SEED={seed}"
+        );
     }
 
     /// While the standby is cut off it knows that it is blind, and claims nothing.
@@ -250,7 +262,10 @@ impl Day {
         // Probe, time-out, burst, and the five seconds that an address is believed.
         let bound = seconds(27);
         let dark = first.at - self.plug_pulled;
-        assert!(dark > Duration::ZERO && dark <= bound, "SEED={seed}: dark for {dark:?}");
+        assert!(
+            dark > Duration::ZERO && dark <= bound,
+            "SEED={seed}: dark for {dark:?}"
+        );
         // Before and from then on there is no bad second.
         for visit in visitor {
             let was_dark = visit.at + visit.took > self.plug_pulled && visit.at < first.at;
@@ -262,7 +277,10 @@ impl Day {
             visits.filter(move |visit| (from..to).contains(&visit.at))
         };
         for visit in between(first.at, self.plug_back) {
-            assert!(visit.is_copy() && visit.is_from(STANDBY), "SEED={seed}: {visit}");
+            assert!(
+                visit.is_copy() && visit.is_from(STANDBY),
+                "SEED={seed}: {visit}"
+            );
         }
         for visit in between(self.cable_cut, END) {
             assert!(visit.is_from(PRIMARY), "SEED={seed}: {visit}");

@@ -96,14 +96,18 @@ impl Land {
             .build();
         {
             let (pages, replaced) = (pages.clone(), Arc::clone(&replaced));
-            sim.host(ip(PRIMARY), move || match replaced.load(Ordering::Relaxed) {
-                false => serve(pages.clone(), papers.clone()),
-                true => serve(Pages::of_somebody_else(), others.clone()),
+            sim.host(ip(PRIMARY), move || {
+                match replaced.load(Ordering::Relaxed) {
+                    false => serve(pages.clone(), papers.clone()),
+                    true => serve(Pages::of_somebody_else(), others.clone()),
+                }
             });
         }
         sim.host(ip(REFERENCE), || be_there(53));
         let config = config(&folder);
-        sim.host(ip(STANDBY), move || standby(config.clone(), stopped.clone()));
+        sim.host(ip(STANDBY), move || {
+            standby(config.clone(), stopped.clone())
+        });
         let (visitor, neighbour) = (Diary::default(), Diary::default());
         for (address, finds, diary) in [
             (VISITOR, Finds::ByName, &visitor),
@@ -283,5 +287,7 @@ fn config(folder: &TempDir) -> Config {
     let path = folder.path().join("servergate.toml");
     std::fs::write(&path, text).expect("the configuration");
     let reading = read(&path).expect("the configuration");
-    reading.config.unwrap_or_else(|| panic!("{:?}", reading.problems))
+    reading
+        .config
+        .unwrap_or_else(|| panic!("{:?}", reading.problems))
 }

@@ -61,7 +61,14 @@ pub(super) enum Outcome {
 impl Visit {
     /// Whether the visitor got what they came for.
     pub(super) fn is_good(&self) -> bool {
-        matches!(self.outcome, Outcome::Page { status: 200, same: true, .. })
+        matches!(
+            self.outcome,
+            Outcome::Page {
+                status: 200,
+                same: true,
+                ..
+            }
+        )
     }
 
     /// Whether the standby answered.
@@ -77,7 +84,12 @@ impl Visit {
 
 impl fmt::Display for Visit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, took, path, outcome } = self;
+        let Self {
+            at,
+            took,
+            path,
+            outcome,
+        } = self;
         write!(f, "{at:?} {path} {took:?} {outcome:?}")
     }
 }
@@ -118,7 +130,12 @@ pub(super) async fn browse(
                 Err(error) => Outcome::Failed(error.kind()),
             };
             let took = turmoil::elapsed() - at;
-            let visit = Visit { at, took, path, outcome };
+            let visit = Visit {
+                at,
+                took,
+                path,
+                outcome,
+            };
             diary.lock().expect("nobody panicked").push(visit);
         });
         tokio::time::sleep(EVERY).await;
@@ -180,7 +197,10 @@ async fn ask() -> std::io::Result<(Ipv4Addr, Duration)> {
     let pushed = question.push((&name, Rtype::A));
     pushed.map_err(|_| wrong("not a question"))?;
     let question = question.finish();
-    let mut framed = u16::try_from(question.len()).unwrap_or(0).to_be_bytes().to_vec();
+    let mut framed = u16::try_from(question.len())
+        .unwrap_or(0)
+        .to_be_bytes()
+        .to_vec();
     framed.extend_from_slice(&question);
     let at = SocketAddr::from((STANDBY, 53));
     let mut stream = Net::Simulated.connect(at).await?;
