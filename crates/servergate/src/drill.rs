@@ -173,7 +173,7 @@ async fn close(bench: &mut Bench, folder: &mut Folder, outcome: Result<()>) -> R
                 }
             }
             show.say(
-                "Next: write servergate.toml for your servers (README.md), and `servergate check`.",
+                "Next: write servergate.toml for your servers (README.md); `servergate check`.",
             );
             Ok(())
         }

@@ -132,6 +132,7 @@ async fn follow(mut connection: Conversation<'_>, activity: &Activity, house: &H
     loop {
         // All arms are cancel-safe: the connection keeps its own state, the others only wait.
         tokio::select! {
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     count_end(error.as_ref(), activity, counters);

@@ -208,8 +208,9 @@ impl Door {
         loop {
             // Both arms are cancel-safe: `accept` by contract, the other only waits.
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.house.drain.begun() => break,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => self.let_in(stream, peer, tls.clone()),

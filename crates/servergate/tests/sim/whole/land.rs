@@ -18,7 +18,7 @@ use turmoil::Sim;
 
 use super::papers::Papers;
 use super::primary::{HOST, MARK, Pages, be_there, serve};
-use super::visitor::{Diary, Finds, Visit, browse};
+use super::visitor::{Diary, Finds, PATIENCE, Visit, browse};
 
 pub(super) const PRIMARY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 80);
 pub(super) const STANDBY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -49,6 +49,9 @@ pub(super) enum Darkness {
 pub(super) struct Land {
     sim: Sim<'static>,
     folder: TempDir,
+    /// The visitors go to bed.
+    late: watch::Sender<bool>,
+    /// The standby ends.
     stop: watch::Sender<bool>,
     replaced: Arc<AtomicBool>,
     visitor: Diary,
@@ -85,6 +88,7 @@ impl Land {
         let pages = Pages::new();
         let replaced = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
+        let (late, is_late) = watch::channel(false);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
             .tick_duration(TICK)
@@ -114,14 +118,16 @@ impl Land {
             (NEIGHBOUR, Finds::AtTheStandby, &neighbour),
         ] {
             let (diary, pages) = (Arc::clone(diary), pages.clone());
-            let at = folder.path().to_owned();
+            let (at, late) = (folder.path().to_owned(), is_late.clone());
             sim.host(ip(address), move || {
-                browse(finds, at.clone(), pages.clone(), Arc::clone(&diary))
+                let diary = Arc::clone(&diary);
+                browse(finds, late.clone(), at.clone(), pages.clone(), diary)
             });
         }
         Self {
             sim,
             folder,
+            late,
             stop,
             replaced,
             visitor,
@@ -186,8 +192,12 @@ impl Land {
         self.sim.release(ip(STANDBY), ip(REFERENCE));
     }
 
-    /// Ends the standby in order, and collects what everybody wrote down.
+    /// Ends the standby in order after the last visit, and collects what everybody wrote down.
     pub(super) fn end(mut self) -> Remains {
+        // In which order those are told who wait for the same moment is the runtime's secret; so
+        // nobody is under way when it comes.
+        self.late.send_replace(true);
+        self.pass(PATIENCE);
         self.stop.send_replace(true);
         while self.sim.is_host_running(ip(STANDBY)) {
             self.sim.step().expect("the standby ends in order");

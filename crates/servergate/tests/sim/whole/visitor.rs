@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 
 use super::land::{PRIMARY, STANDBY, STEERED};
 use super::primary::{HOST, Pages};
@@ -25,7 +26,7 @@ use super::primary::{HOST, Pages};
 /// From page to page.
 const EVERY: Duration = Duration::from_secs(1);
 /// A page that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,9 +107,10 @@ pub(super) enum Finds {
     AtTheStandby,
 }
 
-/// Visits page after page for as long as the machine runs.
+/// Visits page after page until it is `late`.
 pub(super) async fn browse(
     finds: Finds,
+    late: watch::Receiver<bool>,
     folder: impl AsRef<Path>,
     pages: Pages,
     diary: Diary,
@@ -122,6 +124,9 @@ pub(super) async fn browse(
         known: tokio::sync::Mutex::default(),
     });
     for path in pages.paths().into_iter().cycle() {
+        if *late.borrow() {
+            break;
+        }
         let (visitor, pages, diary) = (Arc::clone(&visitor), pages.clone(), Arc::clone(&diary));
         tasks.spawn("visit", async move {
             let at = turmoil::elapsed();
