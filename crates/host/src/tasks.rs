@@ -161,3 +161,33 @@ impl DrainTrigger {
         self.0.send_replace(true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_blocks_is_listed_and_has_no_thread_in_a_simulation() {
+        let here = std::thread::current().id();
+        for (tasks, stays) in [(Tasks::default(), false), (Tasks::simulated(), true)] {
+            let watched = tasks.clone();
+            let work = move || (std::thread::current().id(), watched.list());
+            let (there, listed) = tasks.blocking("work", work).await.unwrap();
+            assert_eq!(here == there, stays);
+            let work = |running| TaskReport {
+                name: "work",
+                running,
+            };
+            assert_eq!((listed, tasks.list()), (vec![work(1)], vec![work(0)]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_only_what_panicked() {
+        for tasks in [Tasks::default(), Tasks::simulated()] {
+            let broken = tasks.blocking("work", || panic!("for the test")).await;
+            assert!(broken.is_err_and(|error| error.is_panic()));
+            assert_eq!(tasks.panicked(), 1);
+        }
+    }
+}

@@ -108,7 +108,7 @@ impl Outages {
                 self.dark.retain(|old| old.service != verdict.service);
                 self.dark.push(Arc::clone(verdict));
             }
-            Fact::OutageBegan { outage, service } => self.begin(record.at, outage, service),
+            Fact::OutageBegan { outage, service } => self.begin(record, outage, service),
             // The alert of the recovery comes when the outage is over already.
             Fact::Alerted { outage, .. } => {
                 if let Some(told) = self.all.iter_mut().rev().find(|one| one.id == *outage) {
@@ -131,7 +131,7 @@ impl Outages {
         outage.take(record);
     }
 
-    fn begin(&mut self, at: Timestamp, id: &OutageId, service: &ServiceId) {
+    fn begin(&mut self, record: &Record, id: &OutageId, service: &ServiceId) {
         let Some(verdict) = self.dark.iter().find(|verdict| verdict.service == *service) else {
             return;
         };
@@ -141,7 +141,7 @@ impl Outages {
             service: service.clone(),
             last_good: verdict.last_good,
             since: verdict.since,
-            noticed: at,
+            noticed: record.at,
             causes: verdict
                 .cause
                 .map(|cause| (verdict.at, cause))
@@ -150,8 +150,13 @@ impl Outages {
             acting: None,
             back: None,
             ended: None,
+            // What began it belongs to it.
+            events: vec![Record {
+                at: verdict.at,
+                place: record.place.clone(),
+                fact: Fact::Verdict(Arc::clone(&verdict)),
+            }],
             verdict,
-            events: Vec::new(),
         });
     }
 }

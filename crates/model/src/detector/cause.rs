@@ -33,6 +33,9 @@ pub(super) fn of(observation: &Observation) -> Cause {
         return of_names(failure, observation);
     }
     match failure {
+        Failure::Silent { phase } if had_no_time(*phase, observation) => {
+            of_address(failure, observation)
+        }
         Failure::Silent {
             phase: Phase::Connect | Phase::Echo | Phase::Query,
         }
@@ -61,6 +64,16 @@ pub(super) fn of(observation: &Observation) -> Cause {
         Failure::Local => Cause::Observer,
     }
 }
+
+/// A handshake that succeeds in the last moment (the kernel tries again after one and after three
+/// seconds) leaves the next phase no time: its silence says nothing.
+fn had_no_time(phase: Phase, observation: &Observation) -> bool {
+    let waited = observation.phases.iter().find(|time| time.phase == phase);
+    matches!(phase, Phase::Tls | Phase::Request) && waited.is_some_and(|time| time.micros < BRIEF)
+}
+
+/// Microseconds that are too short for an answer from far away.
+const BRIEF: u64 = 250_000;
 
 /// Fewer bytes than this are no page of anybody.
 const EMPTY: u64 = 64;

@@ -327,6 +327,31 @@ fn a_burst_that_nobody_answers_is_repeated_and_claims_nothing() {
 }
 
 #[test]
+fn a_phase_that_had_no_time_says_nothing() {
+    let cause = |micros| {
+        let time = |phase, micros| crate::PhaseTime { phase, micros };
+        cause::of(&Observation::measured(
+            PlaceId::new("oslo"),
+            Target {
+                service: service(),
+                name: "x".into(),
+            },
+            Timestamp::default(),
+            Purpose::Scheduled,
+            vec![
+                time(Phase::Connect, 3_000_000 - micros),
+                time(Phase::Tls, micros),
+            ],
+            Finding::Failed(Failure::Silent { phase: Phase::Tls }),
+            Sees::References,
+            vec![],
+        ))
+    };
+    assert_eq!(cause(400), Cause::Silent);
+    assert_eq!(cause(2_900_000), Cause::Service);
+}
+
+#[test]
 fn causes_are_named_only_where_evidence_allows() {
     let cause = |failure: Failure, companions: &[(CompanionKind, Reply)]| {
         let companions = companions

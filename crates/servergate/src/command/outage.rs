@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, bail};
 use model::outage::{Outage, Outages};
-use model::{Fact, Finding, Observation, OutageId, Record, Role, ServiceId, Timestamp};
+use model::{
+    Companion, CompanionKind, Fact, Finding, Observation, OutageId, Record, Reply, Role, Sees,
+    ServiceId, Timestamp,
+};
 
 use super::show::{self, span};
 use crate::config::Config;
@@ -116,19 +119,42 @@ fn evidence(observation: &Observation) -> String {
         )
     };
     let phases: Vec<_> = observation.phases.iter().map(phase).collect();
-    let companion = |companion: &model::Companion| {
-        format!("{:?}: {:?}", companion.kind, companion.reply).to_lowercase()
-    };
-    let companions: Vec<_> = observation.companions.iter().map(companion).collect();
+    let mut beside = vec![sees(observation.sees).to_owned()];
+    beside.extend(observation.companions.iter().map(companion));
     format!(
-        "{}  {}  {}: {finding} [{}] references: {:?}; {}",
+        "{}  {}  {}: {finding} [{}]; {}",
         observation.at,
         observation.place,
         observation.target.name,
         phases.join(", "),
-        observation.sees,
-        companions.join(", "),
+        beside.join(", "),
     )
+}
+
+fn sees(sees: Sees) -> &'static str {
+    match sees {
+        Sees::References => "our references answer",
+        Sees::Nothing => "our references are silent",
+        Sees::NotConfigured => "no references configured",
+        Sees::NotAsked => "references not asked",
+    }
+}
+
+fn companion(companion: &Companion) -> String {
+    let whom = match companion.kind {
+        CompanionKind::Echo => "echo".to_owned(),
+        CompanionKind::Port(port) => format!("port {port}"),
+        CompanionKind::Neighbour(address) => format!("neighbour {address}"),
+        CompanionKind::Router(address) => format!("router {address}"),
+    };
+    let reply = match companion.reply {
+        Reply::Answered => "answers",
+        Reply::Refused => "refuses",
+        Reply::Silent => "is silent",
+        Reply::Unreachable => "is reported unreachable",
+        Reply::NotAsked => "was not asked",
+    };
+    format!("{whom} {reply}")
 }
 
 /// What a fact reads like in a timeline; `None` for what only machines need.

@@ -218,8 +218,10 @@ impl Task {
         let committed = self.host.store.commit(batch).await;
         committed.map_err(|error| RunError::Store(error.to_string().into()))?;
         for record in records.drain(..) {
-            if self.outcomes.records.try_send(record).is_err() {
-                tracing::warn!("the public page is behind with the record");
+            // It is only a wake-up: the page reads the log. At the end nobody listens any more.
+            if let Err(mpsc::error::TrySendError::Full(_)) = self.outcomes.records.try_send(record)
+            {
+                tracing::debug!("the public page is behind with the record");
             }
         }
         Ok(())

@@ -97,7 +97,8 @@ fn whatever_the_seed_the_promises_hold() {
         day.check_roles();
         day.check_outage();
         day.check_blindness();
-        day.check_visits();
+        let dark = day.check_visits();
+        println!("dark for {dark:?}");
         hashes.push(day.remains.hash());
     }
     hashes.dedup();
@@ -250,7 +251,8 @@ impl Day {
         assert!(blind, "SEED={}: it never said that it was blind", self.seed);
     }
 
-    fn check_visits(&self) {
+    /// Every visit was as it should be; for how long the site was dark for who asks by name.
+    fn check_visits(&self) -> Duration {
         let seed = self.seed;
         let Remains {
             visitor, neighbour, ..
@@ -298,5 +300,6 @@ impl Day {
             // A moment of doubt, and the knock that nobody answered.
             assert!(visit.took < seconds(5) || may_fail, "SEED={seed}: {visit}");
         }
+        dark
     }
 }

@@ -53,13 +53,13 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let begun = Instant::now();
     let mut chance = Chance(SEED);
     for round in 0..ROUNDS {
-        // Every fourth one is long enough for a capture to be judged and taken.
-        let millis = match round % 4 {
+        // Every fifth one is long enough for a capture to be judged and taken.
+        let millis = match round % 5 {
             0 => 8_000 + chance.below(2_500),
             _ => 300 + chance.below(2_200),
         };
         let span = Duration::from_millis(millis as u64);
-        let dark = round % 4 == 2;
+        let dark = round % 5 == 2;
         day.round(&mut standby, round, span, dark)
             .with_context(|| {
                 format!("round {round}, killed after {millis} ms, primary cut: {dark}")

@@ -10,7 +10,7 @@ use crate::peer::knot::{Knot, Setting};
 use crate::peer::nginx::{Nginx, Site};
 use crate::peer::unbound::{Delegation, Unbound};
 use crate::report::Report;
-use crate::visitor::{Outcome, Visitor};
+use crate::visitor::Visitor;
 
 const SEED: u64 = 2011;
 const NAME: &str = "www.verein.test";
@@ -41,27 +41,30 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     )?;
     let visitor = Visitor::new(&cafe, resolver.address()?, None)?;
 
-    for expected in &site.urls {
-        let visit = visitor.get(&format!("http://{NAME}{}", expected.target))?;
+    let url = |target: &String| format!("http://{NAME}{target}");
+    let urls: Vec<String> = site.urls.iter().map(|one| url(&one.target)).collect();
+    let pages = visitor.get_all(&urls, &report.dir().join("read"))?;
+    for (expected, page) in site.urls.iter().zip(&pages) {
         ensure!(
-            visit.status() == Some(expected.status),
-            "expected {}: {}",
+            page.status == expected.status,
+            "expected {}, not {}: {}",
             expected.status,
-            visit.line()
+            page.status,
+            page.url
         );
         if let Some(to) = &expected.location {
-            let location = visit.header("location").unwrap_or_default();
+            let location = &page.leads_to;
             ensure!(
                 location.ends_with(to),
                 "{} leads to {location}, not to {to}",
                 expected.target
             );
         }
-        if let (Some(file), Outcome::Answer { body, .. }) = (&expected.file, &visit.outcome) {
+        if let Some(file) = &expected.file {
             ensure!(
-                *body == fs::read(file)?,
+                page.body()? == fs::read(file)?,
                 "the body differs: {}",
-                visit.line()
+                page.url
             );
         }
     }

@@ -16,7 +16,7 @@ use crate::standby::Standby;
 
 const SOON: Duration = Duration::from_secs(30);
 /// Longer than a burst and several intervals together.
-const BLIND_FOR: Duration = Duration::from_secs(20);
+const BLIND_FOR: Duration = Duration::from_secs(15);
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     own_cable(report)?;
@@ -94,6 +94,7 @@ fn observing(report: &mut Report) -> Result<()> {
         report,
         &Terms {
             mode: "observe",
+            clean: Duration::from_secs(4),
             ..Terms::default()
         },
     )?;
