@@ -14,6 +14,7 @@
 //! key, value) or `clear` (tag 4, keyspace u64), `end` (tag 3, XXH3 of the items u64, `FJL` 3);
 //! little-endian. A new file is zeros to its full length.
 
+use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -76,7 +77,11 @@ fn inspect_one(
         .open(path)
         .map_err(io_error)?;
     let length = file.metadata().map_err(io_error)?.len();
-    let journal = Journal { file, length };
+    let journal = Journal {
+        file,
+        length,
+        ahead: RefCell::default(),
+    };
     let (end, sequence) = journal.last_whole().map_err(io_error)?;
     let written_to = journal.last_non_zero(end).map_err(io_error)?;
     let is_empty = end == 0;
@@ -136,6 +141,14 @@ fn io_error(path: &Path, source: io::Error) -> OpenError {
 struct Journal {
     file: File,
     length: u64,
+    ahead: RefCell<Ahead>,
+}
+
+/// What was read at once: items are small and many, and the start of the whole program waits.
+#[derive(Default)]
+struct Ahead {
+    at: u64,
+    bytes: Vec<u8>,
 }
 
 impl Journal {
@@ -229,6 +242,27 @@ impl Journal {
         Ok(buffer.get(..read).unwrap_or_default())
     }
 
+    /// Fills `bytes` with what lies at `at`.
+    fn exactly(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        let mut ahead = self.ahead.borrow_mut();
+        let found = |ahead: &Ahead, length: usize| {
+            let from = usize::try_from(at.checked_sub(ahead.at)?).ok()?;
+            Some(from..from.checked_add(length)?)
+        };
+        let held = found(&ahead, bytes.len()).is_some_and(|range| range.end <= ahead.bytes.len());
+        if !held {
+            ahead.bytes.resize(CHUNK, 0);
+            let read = self.file.read_at(&mut ahead.bytes, at)?;
+            ahead.bytes.truncate(read);
+            ahead.at = at;
+        }
+        match found(&ahead, bytes.len()).and_then(|range| ahead.bytes.get(range)) {
+            Some(held) => bytes.copy_from_slice(held),
+            None => self.file.read_exact_at(bytes, at)?,
+        }
+        Ok(())
+    }
+
     /// Copies what lies between `from` and `to` into `aside`, then cuts the journal at `from`.
     fn set_aside(&self, from: u64, to: u64, aside: &Path, journal: &Path) -> io::Result<()> {
         fs::create_dir_all(aside)?;
@@ -271,7 +305,7 @@ impl Cursor<'_> {
         if self.at.saturating_add(N as u64) > self.journal.length {
             return Ok(None);
         }
-        self.journal.file.read_exact_at(&mut bytes, self.at)?;
+        self.journal.exactly(&mut bytes, self.at)?;
         self.at += N as u64;
         Ok(Some(bytes))
     }
@@ -309,7 +343,7 @@ impl Cursor<'_> {
                 .unwrap_or(usize::MAX)
                 .min(buffer.len());
             let (chunk, _) = buffer.split_at_mut(want);
-            self.journal.file.read_exact_at(chunk, self.at)?;
+            self.journal.exactly(chunk, self.at)?;
             hasher.update(chunk);
             self.at += want as u64;
             left -= want as u64;
