@@ -191,7 +191,7 @@ impl<'a> Fields<'a> {
     /// A whole number within bounds.
     pub fn integer(&self, key: &'static str, from: u64, to: u64) -> Option<u64> {
         let want = match from == to {
-            true => from.to_string(),
+            true => format!("{from}, which is all that this version knows"),
             false => format!("a whole number from {from} to {to}"),
         };
         match self.value(key)?.get_ref() {
