@@ -261,7 +261,10 @@ fn recorded(report: &mut Report, standby: &Standby) -> Result<()> {
         .any(|line| line.contains("silent") && line.contains(" ms"));
     for (wanted, there) in [
         ("Evidence with a silent probe and its times", connect),
-        ("the references that answered", text.contains("our references answer")),
+        (
+            "the references that answered",
+            text.contains("our references answer"),
+        ),
         ("the alert", text.contains("alert sent")),
         ("the take-over", text.contains("role acting")),
     ] {
