@@ -1,7 +1,7 @@
 //! Immutable snapshots of zones: what is served, until the next one replaces it whole.
 //!
-//! A [`Zone`] is built from a transfer, a zone file or the store ([`build`]), changed by an
-//! incremental transfer into a new one that shares all that did not change ([`diff`]), and
+//! A [`Zone`] is built from a transfer, a zone file or the store (`build`), changed by an
+//! incremental transfer into a new one that shares all that did not change (`diff`), and
 //! walked by `answer` (RFC 1034 §4.3.2, RFC 4592, RFC 6672). Signed zones are kept as they come;
 //! their chains of NSEC or NSEC3 are indexed so that denials can be served.
 

@@ -1,7 +1,7 @@
 //! The one decision: observations in, standings and records out.
 //!
 //! [`Decider`] owns all detectors and standby machines and is as pure as they are; the simulation
-//! and the replay drive it too. [`task`] is its rim: the one task that hands it the time, makes
+//! and the replay drive it too. `task` is its rim: the one task that hands it the time, makes
 //! durable what it wants durable, and shows the standings to the parts.
 
 pub(crate) mod task;
