@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::stage_set::{
-    Alert, Crowd, HOST, Reading, STANDBY, STATUS_HOST, Terms, WEB, Wish, World, just_observed,
-    one_outage_and_same_replay, told,
+    Alert, Crowd, HOST, ORGANISATION, Reading, STANDBY, STATUS_HOST, Terms, WEB, Wish, World,
+    just_observed, one_outage_and_same_replay, told,
 };
 use crate::lab::until_asked;
 use crate::report::Report;
@@ -34,6 +34,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 
     reading.is_copied(report, &world, &visitor)?;
     not_captured(report, &visitor)?;
+    by_other_doors(report, &world, &visitor)?;
     in_parts(report, &world, &visitor)?;
     page_and_words(report, &standby, &visitor)?;
     told_of_both(report, &standby, &["dark"])?;
@@ -123,6 +124,28 @@ fn not_captured(report: &mut Report, visitor: &Visitor) -> Result<()> {
         );
     }
     report.note("a sent form and an unknown page: 503, Retry-After, a link to the public page");
+    Ok(())
+}
+
+/// Without TLS, and by the bare domain, which the primary leads to `www`.
+fn by_other_doors(report: &mut Report, world: &World, visitor: &Visitor) -> Result<()> {
+    let plain = visitor.get(&format!("http://{HOST}/kontakt.html"))?;
+    let body = std::fs::read(world.site.root.join("kontakt.html"))?;
+    ensure!(
+        plain.status() == Some(200) && plain.from() == Some(STANDBY) && plain.body() == body,
+        "without TLS: {}",
+        plain.line()
+    );
+    let bare = visitor.get(&format!("https://{ORGANISATION}/"))?;
+    ensure!(
+        bare.status() == Some(301)
+            && bare.from() == Some(STANDBY)
+            && bare.header("location") == Some("https://www.verein.test/"),
+        "the bare domain: {} {:?}",
+        bare.line(),
+        bare.header("location")
+    );
+    report.note("the same without TLS; the bare domain leads to www, as the primary said");
     Ok(())
 }
 
