@@ -34,7 +34,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
 
     reading.is_copied(report, &world, &visitor)?;
     not_captured(report, &visitor)?;
-    by_other_doors(report, &world, &visitor)?;
+    by_other_doors(report, &visitor)?;
     in_parts(report, &world, &visitor)?;
     page_and_words(report, &standby, &visitor)?;
     told_of_both(report, &standby, &["dark"])?;
@@ -127,14 +127,18 @@ fn not_captured(report: &mut Report, visitor: &Visitor) -> Result<()> {
     Ok(())
 }
 
-/// Without TLS, and by the bare domain, which the primary leads to `www`.
-fn by_other_doors(report: &mut Report, world: &World, visitor: &Visitor) -> Result<()> {
+/// Without TLS, which leads to TLS since the primary is asked by it, and by the bare domain,
+/// which the primary leads to `www`.
+fn by_other_doors(report: &mut Report, visitor: &Visitor) -> Result<()> {
     let plain = visitor.get(&format!("http://{HOST}/kontakt.html"))?;
-    let body = std::fs::read(world.site.root.join("kontakt.html"))?;
+    let secure = format!("https://{HOST}/kontakt.html");
     ensure!(
-        plain.status() == Some(200) && plain.from() == Some(STANDBY) && plain.body() == body,
-        "without TLS: {}",
-        plain.line()
+        plain.status() == Some(307)
+            && plain.from() == Some(STANDBY)
+            && plain.header("location") == Some(secure.as_str()),
+        "without TLS: {} {:?}",
+        plain.line(),
+        plain.header("location")
     );
     let bare = visitor.get(&format!("https://{ORGANISATION}/"))?;
     ensure!(
@@ -145,7 +149,7 @@ fn by_other_doors(report: &mut Report, world: &World, visitor: &Visitor) -> Resu
         bare.line(),
         bare.header("location")
     );
-    report.note("the same without TLS; the bare domain leads to www, as the primary said");
+    report.note("without TLS it leads to TLS; the bare domain leads to www, as the primary said");
     Ok(())
 }
 
