@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod net;
 mod outlet;
 mod part;
+pub mod session;
 mod tasks;
 pub mod tls;
 pub mod web;

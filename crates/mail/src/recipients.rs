@@ -1,0 +1,1 @@
+//! Who can receive mail here: imported and learned recipients.

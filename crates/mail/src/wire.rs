@@ -1,0 +1,1 @@
+//! Bytes and typed messages of SMTP (RFC 5321), without state of a conversation.

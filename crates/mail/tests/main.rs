@@ -1,0 +1,1 @@
+//! Tests of the part as its users see it.
