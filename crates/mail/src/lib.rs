@@ -1,5 +1,207 @@
 //! E-mail: passed through while the primary lives, taken durably while it is dark, handed back.
+//!
+//! [`Mail`] is the part. A guest's conversation is a [`session`]; what it asks goes to its desk,
+//! which passes the message on to the primary ([`client`]) or keeps it in the [`spool`], as the
+//! standing says ([`way`]). When the primary is back [`handback`] gives it everything. Who can
+//! receive mail [`recipients`] knows; what SPF, DKIM and DMARC say of a message [`auth`] finds out
+//! after it was accepted. The operator's commands go through [`MailHandle`].
 
 pub mod auth;
+mod budget;
+pub mod client;
+pub mod config;
+mod desk;
+pub mod envelope;
+pub mod escape;
+pub mod fuzz;
+pub mod handback;
+mod handle;
+mod inspect;
+mod metrics;
+mod office;
+mod post;
 pub mod recipients;
+mod serve;
+pub mod session;
+pub mod spool;
+mod trace;
+pub mod way;
 pub mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use host::tls::HopTls;
+use host::{Drain, Host, OpenError, Part, RunError};
+use model::{OrganisationId, Standings};
+use rustls::ServerConfig;
+use tokio::sync::{mpsc, watch};
+
+use config::{Config, MailConfig};
+use metrics::MailMetrics;
+use office::Office;
+use post::{Post, ToCheck};
+use recipients::Change;
+use serve::Door;
+use session::Terms;
+use spool::Spool;
+
+pub use handle::{HandleError, MailHandle, Summary};
+
+/// Messages that wait for their checks.
+const CHECKS: usize = 1024;
+
+/// The mail of all organisations of this standby.
+pub struct Mail {
+    post: Arc<Post>,
+    config: Config,
+    listeners: Vec<host::net::Listener>,
+    tls: Option<Arc<ServerConfig>>,
+    standings: watch::Sender<Standings>,
+    learned: Vec<(Arc<Office>, mpsc::Receiver<Change>)>,
+    checks: mpsc::Receiver<ToCheck>,
+}
+
+/// What the part is told: its configuration, and the certificates that guests are shown.
+#[derive(Clone)]
+pub struct Setting {
+    /// What TOML says.
+    pub config: Config,
+    /// For STARTTLS; not offered without.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl Mail {
+    /// What the operator's commands go through, for each organisation.
+    pub fn handles(&self) -> BTreeMap<OrganisationId, MailHandle> {
+        let named = |office: &Arc<Office>| {
+            let handle = MailHandle::new(Arc::clone(&self.post), Arc::clone(office));
+            (office.config.organisation.clone(), handle)
+        };
+        self.post.offices().iter().map(named).collect()
+    }
+}
+
+impl Part for Mail {
+    type Config = Setting;
+
+    async fn open(setting: Setting, host: Host) -> Result<Self, OpenError> {
+        let Setting { config, tls } = setting;
+        let metrics = MailMetrics::register(&host.metrics);
+        let (standings, follow) = watch::channel(Standings::default());
+        let mut learned = Vec::new();
+        let mut offices = Vec::new();
+        for one in &config.organisations {
+            let (office, changes) = open_office(one, &host, follow.clone()).await?;
+            offices.push(Arc::clone(&office));
+            learned.push((office, changes));
+        }
+        let (to_check, checks) = mpsc::channel(CHECKS);
+        let post = Arc::new(Post::new(
+            host,
+            config.name.clone(),
+            metrics,
+            config.limits.messages_per_network,
+            offices,
+            to_check,
+        ));
+        let listeners = serve::bind(&post, &config.listen).await?;
+        Ok(Self {
+            post,
+            config,
+            listeners,
+            tls,
+            standings,
+            learned,
+            checks,
+        })
+    }
+
+    async fn run(
+        self,
+        standings: watch::Receiver<Standings>,
+        drain: Drain,
+    ) -> Result<(), RunError> {
+        let Self {
+            post,
+            config,
+            listeners,
+            tls,
+            standings: told,
+            learned,
+            checks,
+        } = self;
+        let tasks = post.host.tasks.clone();
+        let mut running = Vec::new();
+        told.send_replace(standings.borrow().clone());
+        running.push(tasks.spawn("mail standings", follow(standings, told, drain.clone())));
+        for (office, changes) in learned {
+            let keeping = office::keep_learned(post.host.clone(), Arc::clone(&office), changes, drain.clone());
+            running.push(tasks.spawn("mail people", keeping));
+            let handing = handback::run(Arc::clone(&post), office, drain.clone());
+            running.push(tasks.spawn("mail hand back", handing));
+        }
+        let inspecting = inspect::run(Arc::clone(&post), config.resolver, checks, drain.clone());
+        running.push(tasks.spawn("mail checks", inspecting));
+        let terms = Terms::new(config.name, tls.is_some(), config.limits.message);
+        let door = Door {
+            guests: serve::guests(&config.limits),
+            driver: post.driver(drain.clone()),
+            terms: Arc::new(terms),
+            tls,
+            drain: drain.clone(),
+            post,
+        };
+        serve::run(Arc::new(door), listeners).await;
+        for task in running {
+            // A task that panicked has been counted; the others end in order.
+            let _ = task.await;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the offices of every change of the standings until the drain begins.
+async fn follow(
+    mut standings: watch::Receiver<Standings>,
+    told: watch::Sender<Standings>,
+    drain: Drain,
+) {
+    loop {
+        // Both arms are cancel-safe.
+        let changed = tokio::select! {
+            changed = standings.changed() => changed,
+            () = drain.begun() => return,
+        };
+        if changed.is_err() {
+            // Nobody decides any more; the last standing holds.
+            return drain.begun().await;
+        }
+        told.send_replace(standings.borrow_and_update().clone());
+    }
+}
+
+async fn open_office(
+    config: &MailConfig,
+    host: &Host,
+    standings: watch::Receiver<Standings>,
+) -> Result<(Arc<Office>, mpsc::Receiver<Change>), OpenError> {
+    let hop = &config.primary;
+    let tls = HopTls::new(hop.trust.clone(), hop.ca.as_deref())
+        .map_err(|error| OpenError::Config(chain(&error)))?;
+    let spool = Spool::open(host.store.clone(), config.organisation.clone(), config.quota)
+        .map_err(|error| OpenError::Store(chain(&error).into()))?;
+    Ok(Office::new(config.clone(), host, spool, tls, standings))
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}

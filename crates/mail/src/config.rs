@@ -1,0 +1,301 @@
+//! What TOML may say about the mail of one organisation → what is true.
+//!
+//! The configuration reader of the binary hands over the table `[organisation.mail]`; it reads the
+//! keys `return`, `clean` and `stage` itself, from the same table.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use host::config::Fields;
+use host::tls::HopTrust;
+use model::OrganisationId;
+
+use crate::recipients::DomainRules;
+
+/// Everything the part works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where guests are heard.
+    pub listen: Vec<SocketAddr>,
+    /// Our name: in the greeting, in trace fields, in results of checks.
+    pub name: String,
+    /// Bounds on guests.
+    pub limits: Limits,
+    /// Who answers DNS questions; the machine's resolver if nothing is said.
+    pub resolver: Option<SocketAddr>,
+    /// Every organisation that has mail.
+    pub organisations: Vec<MailConfig>,
+}
+
+/// Bounds on guests, the same for everybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub guests: usize,
+    /// Connections at once from one network.
+    pub guests_per_network: usize,
+    /// Messages that one network may leave in an hour.
+    pub messages_per_network: u64,
+    /// A larger message is refused, in bytes.
+    pub message: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            guests: 6000,
+            guests_per_network: 100,
+            messages_per_network: 10_000,
+            message: 50 << 20,
+        }
+    }
+}
+
+/// The mail of one organisation.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The domains whose mail is taken, lower case.
+    pub domains: Vec<String>,
+    /// The name under which the standby stands in the MX records.
+    pub mx: Option<String>,
+    /// The primary.
+    pub primary: NextHop,
+    /// What senders hear while the primary lives.
+    pub gate: Gate,
+    /// Who exists.
+    pub people: People,
+    /// At most so many bytes are kept; `None`: as many as the disk holds above its reserve.
+    pub quota: Option<u64>,
+    /// Connections over which is handed back, at the most.
+    pub lanes: usize,
+    /// The certificate that guests are shown, for the MX name.
+    pub certificate: Option<Certificate>,
+}
+
+/// Where mail is passed on and handed back to: an address, never a name that could be steered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NextHop {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// The name in its certificate, and how people call it.
+    pub name: String,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How its certificate is looked at.
+    pub trust: HopTrust,
+    /// One more file of certificate authorities, for the primary alone.
+    pub ca: Option<PathBuf>,
+    /// Whether it is told the true client where it offers that (XCLIENT).
+    pub xclient: bool,
+}
+
+/// What a next hop speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+    /// RFC 2033: one answer a recipient.
+    Lmtp,
+}
+
+/// What senders hear while the primary lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// What the primary says: cut-through.
+    #[default]
+    Through,
+    /// `451`: go to the primary.
+    Later,
+}
+
+/// Who exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct People {
+    /// Rules of each domain.
+    pub domains: BTreeMap<String, DomainRules>,
+    /// So long a list is believed to be whole.
+    pub fresh: Duration,
+    /// Whether mail for unknown recipients is kept rather than refused or deferred.
+    pub keep_unknown: bool,
+}
+
+/// A certificate by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The chain, PEM.
+    pub chain: PathBuf,
+    /// The key, PEM.
+    pub key: PathBuf,
+}
+
+/// How long an imported list is believed to be whole.
+const FRESH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Limits {
+    /// Reads `[mail]`, the bounds on guests.
+    pub fn read(fields: Option<&Fields<'_>>) -> Self {
+        let mut limits = Self::default();
+        let Some(fields) = fields else { return limits };
+        let count = |key, from| fields.integer(key, from, 1_000_000);
+        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        if let Some(most) = count("guests", 10) {
+            limits.guests = whole(most);
+        }
+        if let Some(most) = count("guests_per_network", 1) {
+            limits.guests_per_network = whole(most);
+        }
+        if let Some(most) = fields.integer("messages_per_network", 1, 1_000_000_000) {
+            limits.messages_per_network = most;
+        }
+        if let Some(size) = fields.parse("message", SIZE, size) {
+            limits.message = size;
+        }
+        limits
+    }
+}
+
+const SIZE: &str = "a size like \"50 MB\" or \"10 GB\"";
+
+/// `50 MB`, `10 GB`, `65536`.
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let number: u64 = digits.parse().ok()?;
+    let factor = match text.get(digits.len()..)?.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1 << 10,
+        "MB" => 1 << 20,
+        "GB" => 1 << 30,
+        "TB" => 1 << 40,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|size| *size > 0)
+}
+
+impl MailConfig {
+    /// Reads `[organisation.mail]` of the organisation with these domains; mistakes are noted.
+    pub fn read(fields: &Fields<'_>, organisation: OrganisationId, own: &[String]) -> Option<Self> {
+        let primary = NextHop::read(fields, own);
+        let named = fields.each("domains", "a domain like \"verein.test\"", |text| {
+            host_name(text).then(|| text.to_ascii_lowercase())
+        });
+        let domains = if named.is_empty() { own.to_vec() } else { named };
+        let mx = fields.parse("mx", "a host name like \"mx2.verein.test\"", |text| {
+            host_name(text).then(|| text.to_ascii_lowercase())
+        });
+        let gates = [("through", Gate::Through), ("451", Gate::Later)];
+        let gate = fields.choice("gate", &gates).unwrap_or_default();
+        let people = People::read(fields, &domains);
+        let quota = fields.parse("quota", SIZE, size);
+        let lanes = fields.integer("connections", 1, 64).unwrap_or(8);
+        let certificate = fields.table("certificate").and_then(|table| {
+            let (chain, key) = (table.file("chain"), table.file("key"));
+            for name in ["chain", "key"] {
+                if !table.has(name) {
+                    table.missing(name, &format!("\"{name}.pem\""));
+                }
+            }
+            Some(Certificate {
+                chain: chain?,
+                key: key?,
+            })
+        });
+        Some(Self {
+            organisation,
+            domains,
+            mx,
+            primary: primary?,
+            gate,
+            people,
+            quota,
+            lanes: usize::try_from(lanes).unwrap_or(8),
+            certificate,
+        })
+    }
+}
+
+impl NextHop {
+    fn read(fields: &Fields<'_>, own: &[String]) -> Option<Self> {
+        let want = "an address like \"198.51.100.25\" or \"198.51.100.25:25\", never a name";
+        if !fields.has("primary") {
+            fields.missing("primary", "\"198.51.100.25\"");
+        }
+        let address = fields.parse("primary", want, |text| {
+            let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 25));
+            text.parse().ok().or_else(alone)
+        });
+        let name = fields.parse("name", "a host name like \"mail.verein.test\"", |text| {
+            host_name(text).then(|| text.to_ascii_lowercase())
+        });
+        let otherwise = || own.first().map(|domain| format!("mail.{domain}"));
+        let protocols = [("smtp", Protocol::Smtp), ("lmtp", Protocol::Lmtp)];
+        let protocol = fields.choice("protocol", &protocols);
+        let ca = fields.file("ca");
+        let kinds = "\"opportunistic\", \"verify\" or \"pin:SHA256\" (hexadecimal, of the key)";
+        let trust = fields.parse("tls", kinds, |text| match text {
+            "opportunistic" => Some(HopTrust::Opportunistic),
+            "verify" => Some(HopTrust::Verified),
+            _ => pins(text.strip_prefix("pin:")?).map(HopTrust::Pinned),
+        });
+        Some(Self {
+            address: address?,
+            name: name.or_else(otherwise).unwrap_or_default(),
+            protocol: protocol.unwrap_or(Protocol::Smtp),
+            trust: trust.unwrap_or(HopTrust::Opportunistic),
+            ca,
+            xclient: fields.boolean("xclient").unwrap_or(true),
+        })
+    }
+}
+
+/// One or more fingerprints, separated by commas.
+fn pins(text: &str) -> Option<Vec<String>> {
+    let pins: Vec<_> = text.split(',').map(|pin| pin.trim().to_ascii_lowercase()).collect();
+    let right = |pin: &String| pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_hexdigit());
+    pins.iter().all(right).then_some(pins)
+}
+
+impl People {
+    fn read(fields: &Fields<'_>, domains: &[String]) -> Self {
+        let catch_all = fields.each("catch_all", "a domain like \"verein.test\"", |text| {
+            let domain = text.to_ascii_lowercase();
+            domains.contains(&domain).then_some(domain)
+        });
+        let delimiter = fields.parse("delimiter", "one character like \"+\", or \"\" for none", |text| {
+            let mut characters = text.chars();
+            match (characters.next(), characters.next()) {
+                (one, None) => Some(one),
+                _ => None,
+            }
+        });
+        let delimiter = delimiter.unwrap_or(Some('+'));
+        let rules = |domain: &String| {
+            let rules = DomainRules {
+                catch_all: catch_all.contains(domain),
+                delimiter,
+            };
+            (domain.clone(), rules)
+        };
+        let unknown = [("refuse", false), ("keep", true)];
+        Self {
+            domains: domains.iter().map(rules).collect(),
+            fresh: fields.duration("fresh").unwrap_or(FRESH),
+            keep_unknown: fields.choice("unknown", &unknown).unwrap_or(false),
+        }
+    }
+}
+
+fn host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.contains('.') && text.split('.').all(label)
+}

@@ -1,0 +1,411 @@
+//! What the questions of an SMTP conversation go to: which way a message goes, who exists, and
+//! whether it is durable.
+//!
+//! One [`Desk`] a connection. Answers that need nobody else are given at once; where the primary
+//! or the disk must be waited for the answer comes later. While the primary lives a message is
+//! passed *through*: each command goes to the primary and its answers are ours. While it is dark
+//! a message is *kept*.
+
+mod keep;
+mod through;
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use host::Drain;
+use host::limits::Guests;
+use host::session::{Inward, QuestionNumber, Surroundings};
+
+use crate::client::caller::Caller;
+use crate::envelope::{Client, Envelope, Recipient, Sender};
+use crate::metrics::{Refusal, Taken};
+use crate::office::Office;
+use crate::post::Post;
+use crate::recipients::Known;
+use crate::session::{Answer, Inbound, Question};
+use crate::spool::Draft;
+use crate::way::{Otherwise, Way};
+use crate::wire::reply::Reply;
+
+/// A message on its way in.
+pub(crate) struct Transaction {
+    client: Client,
+    sender: Sender,
+    size: Option<u64>,
+    office: Option<Arc<Office>>,
+    recipients: Vec<Recipient>,
+    course: Course,
+}
+
+enum Course {
+    /// No recipient yet.
+    Undecided,
+    /// The primary did not answer a moment ago: what is done for every further recipient.
+    Failed(Otherwise),
+    Keep {
+        id: String,
+        draft: Draft,
+    },
+    Through {
+        caller: Box<Caller>,
+        otherwise: Otherwise,
+        accepted: usize,
+    },
+}
+
+/// What a later answer comes with: the transaction goes on with it.
+type Later = Pin<Box<dyn Future<Output = (Answer, Option<Box<Transaction>>)> + Send>>;
+
+/// The surroundings of one conversation.
+pub(crate) struct Desk {
+    post: Arc<Post>,
+    guests: Guests,
+    drain: Drain,
+    transaction: Option<Box<Transaction>>,
+    pending: Option<(QuestionNumber, Later)>,
+}
+
+impl Desk {
+    pub(crate) fn new(post: Arc<Post>, guests: Guests, drain: Drain) -> Self {
+        Self {
+            post,
+            guests,
+            drain,
+            transaction: None,
+            pending: None,
+        }
+    }
+
+    fn begin(&mut self, client: Client, sender: Sender, size: Option<u64>) -> Answer {
+        let now = self.post.host.clock.now().mono;
+        if !self.post.within_budget(now, client.address.ip()) {
+            self.post.metrics.refused(Refusal::Budget);
+            return Answer::Say(Reply::fixed(
+                451,
+                (4, 7, 1),
+                "Too many messages from your network, try again later",
+            ));
+        }
+        self.transaction = Some(Box::new(Transaction {
+            client,
+            sender,
+            size,
+            office: None,
+            recipients: Vec::new(),
+            course: Course::Undecided,
+        }));
+        Answer::Go
+    }
+
+    /// `Ok`: the answer is known. `Err`: it comes later.
+    fn recipient(&mut self, recipient: Recipient) -> Result<Answer, Later> {
+        let Some(mut transaction) = self.transaction.take() else {
+            return Ok(Answer::Say(out_of_order()));
+        };
+        let office = match self.office_of(&transaction, &recipient) {
+            Ok(office) => office,
+            Err(reply) => {
+                self.transaction = Some(transaction);
+                return Ok(Answer::Say(reply));
+            }
+        };
+        let course = std::mem::replace(&mut transaction.course, Course::Undecided);
+        let answer = match course {
+            Course::Keep { .. } => {
+                transaction.course = course;
+                self.kept_recipient(&mut transaction, &office, recipient)
+            }
+            Course::Failed(otherwise) => {
+                self.post
+                    .otherwise(&mut transaction, &office, recipient, otherwise)
+            }
+            Course::Through { .. } => {
+                transaction.course = course;
+                let post = Arc::clone(&self.post);
+                return Err(Box::pin(through::recipient(post, transaction, office, recipient)));
+            }
+            Course::Undecided => match office.way() {
+                Way::Keep => self.post.begin_keeping(&mut transaction, &office, recipient),
+                Way::Gate => self.post.gate(&mut transaction, &office, recipient),
+                Way::Through { otherwise } => {
+                    let (post, drain) = (Arc::clone(&self.post), self.drain.clone());
+                    return Err(Box::pin(through::first_recipient(
+                        post,
+                        transaction,
+                        office,
+                        recipient,
+                        otherwise,
+                        drain,
+                    )));
+                }
+            },
+        };
+        self.transaction = Some(transaction);
+        Ok(answer)
+    }
+
+    /// Whose a recipient is. One message is for one organisation.
+    fn office_of(
+        &self,
+        transaction: &Transaction,
+        recipient: &Recipient,
+    ) -> Result<Arc<Office>, Reply> {
+        let Some(office) = self.post.office(&recipient.mailbox) else {
+            self.post.metrics.refused(Refusal::Relay);
+            return Err(Reply::fixed(
+                550,
+                (5, 7, 1),
+                "Mail is not passed on from here to elsewhere",
+            ));
+        };
+        match &transaction.office {
+            Some(first) if !Arc::ptr_eq(first, &office) => Err(Reply::fixed(
+                452,
+                (4, 5, 3),
+                "Another organisation; send this recipient another message",
+            )),
+            _ => Ok(office),
+        }
+    }
+
+    fn kept_recipient(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+    ) -> Answer {
+        self.post.keep_recipient(transaction, office, recipient)
+    }
+
+    fn body(&mut self) -> Result<Answer, Later> {
+        let Some(mut transaction) = self.transaction.take() else {
+            return Ok(Answer::Say(out_of_order()));
+        };
+        match &transaction.course {
+            Course::Through { .. } => {
+                let post = Arc::clone(&self.post);
+                Err(Box::pin(through::body(post, transaction)))
+            }
+            Course::Keep { .. } => {
+                let answer = self.post.begin_draft(&mut transaction);
+                self.transaction = Some(transaction);
+                Ok(answer)
+            }
+            Course::Undecided | Course::Failed(_) => Ok(Answer::Say(out_of_order())),
+        }
+    }
+
+    fn piece(&mut self, piece: bytes::Bytes) -> Result<Answer, Later> {
+        let Some(mut transaction) = self.transaction.take() else {
+            return Ok(Answer::Say(out_of_order()));
+        };
+        if matches!(transaction.course, Course::Through { .. }) {
+            let post = Arc::clone(&self.post);
+            return Err(Box::pin(through::piece(post, transaction, piece)));
+        }
+        let answer = self.post.add(&mut transaction, &piece);
+        self.transaction = Some(transaction);
+        Ok(answer)
+    }
+
+    fn end(&mut self, rest: bytes::Bytes) -> Result<Answer, Later> {
+        let Some(transaction) = self.transaction.take() else {
+            return Ok(Answer::Say(out_of_order()));
+        };
+        let post = Arc::clone(&self.post);
+        match transaction.course {
+            Course::Through { .. } => Err(Box::pin(through::end(post, transaction, rest))),
+            _ => Err(Box::pin(keep::end(post, transaction, rest))),
+        }
+    }
+}
+
+/// The session asks in order; anything else is a fault of ours, and the sender comes again.
+fn out_of_order() -> Reply {
+    Reply::fixed(451, (4, 3, 0), "Try again later")
+}
+
+impl Transaction {
+    fn envelope(&self) -> Envelope {
+        Envelope {
+            client: self.client.clone(),
+            sender: self.sender.clone(),
+            recipients: self.recipients.clone(),
+        }
+    }
+}
+
+impl Surroundings<Inbound> for Desk {
+    fn ask(&mut self, number: QuestionNumber, question: Question) -> Option<Answer> {
+        let answer = match question {
+            Question::Begin {
+                client,
+                sender,
+                size,
+            } => Ok(self.begin(client, sender, size)),
+            Question::Recipient(recipient) => self.recipient(recipient),
+            Question::Body => self.body(),
+            Question::Piece(piece) => self.piece(piece),
+            Question::End(rest) => self.end(rest),
+            Question::Stay => Ok(Answer::Stay(
+                self.guests.pressure() == host::limits::Pressure::Easy,
+            )),
+            Question::Abort => {
+                // A conversation with the primary that was in the middle of it ends with it.
+                self.transaction = None;
+                self.pending = None;
+                return None;
+            }
+        };
+        match answer {
+            Ok(answer) => Some(answer),
+            Err(later) => {
+                self.pending = Some((number, later));
+                None
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Inward<Answer, std::convert::Infallible> {
+        let Some((number, later)) = &mut self.pending else {
+            return std::future::pending().await;
+        };
+        // Cancel-safe: the future stays where it is until it is ready.
+        let (answer, transaction) = later.as_mut().await;
+        let number = *number;
+        self.pending = None;
+        self.transaction = transaction;
+        Inward::Answer(number, answer)
+    }
+}
+
+impl Post {
+    /// A recipient of a message that is kept: only whoever exists.
+    fn keep_recipient(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+    ) -> Answer {
+        let known = office.known(&recipient.mailbox, self.host.clock.now().wall);
+        let reply = match known {
+            Some(Known::Valid { .. }) => None,
+            _ if office.config.people.keep_unknown => None,
+            Some(Known::Invalid | Known::Unknown { fresh: true }) => {
+                self.metrics.refused(Refusal::Unknown);
+                Some(Reply::fixed(550, (5, 1, 1), "No such recipient here"))
+            }
+            Some(Known::Unknown { fresh: false }) => {
+                self.metrics.refused(Refusal::Unverified);
+                Some(Reply::fixed(
+                    451,
+                    (4, 3, 0),
+                    "The recipient cannot be verified now, try again later",
+                ))
+            }
+            // Nobody unlocked the list: mail is taken for the domain, within a quota.
+            None if office.spool.tally().waiting < LOCKED_MOST => None,
+            None => {
+                self.metrics.refused(Refusal::Unverified);
+                Some(Reply::fixed(451, (4, 3, 0), "Try again later"))
+            }
+        };
+        if let Some(reply) = reply {
+            return Answer::Say(reply);
+        }
+        transaction.office = Some(Arc::clone(office));
+        transaction.recipients.push(recipient);
+        Answer::Go
+    }
+
+    /// The first recipient of a message that will be kept.
+    fn begin_keeping(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+    ) -> Answer {
+        let size = transaction.size.unwrap_or(0);
+        if !office.spool.has_room(size) {
+            // Before DATA, so that nothing is carried in vain (RFC 3463 X.3.1).
+            self.metrics.refused(Refusal::Room);
+            return Answer::Say(Reply::fixed(452, (4, 3, 1), "No room now, try again later"));
+        }
+        if !matches!(transaction.course, Course::Keep { .. }) {
+            transaction.course = Course::Keep {
+                id: self.new_id(),
+                draft: Draft::Inline(Vec::new()),
+            };
+        }
+        self.keep_recipient(transaction, office, recipient)
+    }
+
+    /// The primary lives and the sender shall go there; who comes back after a while stays.
+    fn gate(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+    ) -> Answer {
+        if self.came_back(transaction, &recipient) {
+            return self.begin_keeping(transaction, office, recipient);
+        }
+        self.metrics.refused(Refusal::Gate);
+        Answer::Say(Reply::fixed(
+            451,
+            (4, 3, 2),
+            "The primary mail server is available, try it first",
+        ))
+    }
+
+    /// The primary does not answer.
+    fn otherwise(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+        otherwise: Otherwise,
+    ) -> Answer {
+        transaction.course = Course::Failed(otherwise);
+        let keep = match otherwise {
+            Otherwise::Keep => true,
+            Otherwise::Later => self.came_back(transaction, &recipient),
+            Otherwise::Never => false,
+        };
+        if keep {
+            return self.begin_keeping(transaction, office, recipient);
+        }
+        self.metrics.refused(Refusal::Later);
+        Answer::Say(Reply::fixed(
+            451,
+            (4, 4, 1),
+            "The primary mail server does not answer, try again later",
+        ))
+    }
+
+    fn came_back(&self, transaction: &Transaction, recipient: &Recipient) -> bool {
+        let (sender, recipient) = (
+            transaction.sender.path.to_string(),
+            recipient.mailbox.to_string(),
+        );
+        self.note_deferral(transaction.client.address.ip(), &sender, &recipient)
+    }
+
+    fn note_deferral(&self, client: IpAddr, sender: &str, recipient: &str) -> bool {
+        let now = self.host.clock.now().mono;
+        let mut escape = self
+            .escape
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        escape.came_back(now, client, sender, recipient)
+    }
+
+    fn taken(&self, how: Taken) {
+        self.metrics.taken(how);
+    }
+}
+
+/// While the list of people is locked so much is taken for each organisation.
+const LOCKED_MOST: usize = 100_000;

@@ -1,0 +1,92 @@
+//! Keeping: the trace fields, the draft, and the one commit that makes a message durable.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Course, Transaction, out_of_order};
+use crate::metrics::{Refusal, Taken};
+use crate::post::Post;
+use crate::session::Answer;
+use crate::spool::{Draft, KeepError};
+use crate::trace;
+use crate::wire::header;
+use crate::wire::reply::Reply;
+
+impl Post {
+    /// The draft begins with our trace fields.
+    pub(super) fn begin_draft(&self, transaction: &mut Transaction) -> Answer {
+        let envelope = transaction.envelope();
+        let Course::Keep { id, draft } = &mut transaction.course else {
+            return Answer::Say(out_of_order());
+        };
+        let now = self.host.clock.now().wall;
+        *draft = Draft::Inline(trace::kept(&self.name, &envelope, id, now));
+        Answer::Go
+    }
+
+    pub(super) fn add(&self, transaction: &mut Transaction, piece: &[u8]) -> Answer {
+        let (Course::Keep { draft, .. }, Some(office)) =
+            (&mut transaction.course, &transaction.office)
+        else {
+            return Answer::Say(out_of_order());
+        };
+        match office.spool.add(draft, piece) {
+            Ok(()) => Answer::Go,
+            Err(error) => Answer::Say(self.not_kept(&error)),
+        }
+    }
+
+    fn not_kept(&self, error: &KeepError) -> Reply {
+        self.metrics.refused(Refusal::NotDurable);
+        tracing::debug!(%error, "a message was not kept");
+        match error {
+            KeepError::NoRoom | KeepError::Body(store::BlobError::NoSpace { .. }) => {
+                Reply::fixed(452, (4, 3, 1), "No room now, try again later")
+            }
+            KeepError::Commit(store::CommitError::NoSpace { .. }) => {
+                Reply::fixed(452, (4, 3, 1), "No room now, try again later")
+            }
+            _ => Reply::fixed(
+                451,
+                (4, 3, 0),
+                "The message could not be made durable, send it again later",
+            ),
+        }
+    }
+}
+
+/// The message is whole: it is made durable, and only then is it answered.
+pub(super) async fn end(
+    post: Arc<Post>,
+    mut transaction: Box<Transaction>,
+    rest: Bytes,
+) -> (Answer, Option<Box<Transaction>>) {
+    if let Answer::Say(reply) = post.add(&mut transaction, &rest) {
+        return (Answer::Say(reply), None);
+    }
+    let envelope = transaction.envelope();
+    let (Course::Keep { id, draft }, Some(office)) = (transaction.course, transaction.office)
+    else {
+        return (Answer::Say(out_of_order()), None);
+    };
+    if let Draft::Inline(bytes) = &draft
+        && header::count_received(bytes) > trace::MOST_HOPS
+    {
+        // RFC 5321 §6.3.
+        post.metrics.refused(Refusal::Loop);
+        let reply = Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles");
+        return (Answer::Say(reply), None);
+    }
+    let now = post.host.clock.now().wall;
+    match office.spool.keep(now, id, envelope, draft).await {
+        Ok(kept) => {
+            post.taken(Taken::Kept);
+            if let Some(position) = kept.receipt.positions().first() {
+                post.ask_for_checks(&office, position.number());
+            }
+            (Answer::Kept(kept), None)
+        }
+        Err(error) => (Answer::Say(post.not_kept(&error)), None),
+    }
+}

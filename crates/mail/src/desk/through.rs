@@ -1,0 +1,294 @@
+//! Cut-through: the sender waits while the primary decides, and hears the primary's own words.
+//!
+//! Nothing is kept and nothing bounces. When the primary fails in the middle, or its answer to the
+//! end is unknown, the sender hears `451` and comes again (RFC 5321 §4.5.4.1): it has the message.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use host::{Drain, Hint};
+
+use super::{Course, Transaction, out_of_order};
+use crate::client::caller::{CallError, Caller};
+use crate::client::{Lost, Opening, TlsWish, Verb};
+use crate::config::Protocol;
+use crate::envelope::{Client, Recipient};
+use crate::metrics::{Refusal, Taken};
+use crate::office::Office;
+use crate::post::Post;
+use crate::session::Answer;
+use crate::trace;
+use crate::way::Otherwise;
+use crate::wire::reply::Reply;
+use crate::wire::xclient::Attributes;
+
+type Answered = (Answer, Option<Box<Transaction>>);
+
+/// How long the primary's greeting is waited for; a sender waits meanwhile.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// Calls the primary for this client.
+pub(crate) async fn call(
+    post: &Post,
+    office: &Office,
+    client: Option<&Client>,
+    drain: &Drain,
+) -> Result<Caller, CallError> {
+    let hop = &office.config.primary;
+    let required = !matches!(hop.trust, host::tls::HopTrust::Opportunistic);
+    let tls = match (required, office.without_tls()) {
+        (true, _) => TlsWish::Required,
+        (false, true) => TlsWish::Never,
+        (false, false) => TlsWish::Offered,
+    };
+    let opening = Opening {
+        name: post.name.clone(),
+        protocol: hop.protocol,
+        tls,
+        xclient: client.filter(|_| hop.xclient).map(attributes),
+        patience: GREETING,
+    };
+    let called = Caller::open(&post.host, hop, &office.tls, opening, drain).await;
+    match called {
+        // RFC 7435: better in clear than not at all, where nobody asked for more.
+        Err(CallError::Lost(Lost::Handshake)) if tls == TlsWish::Offered => {
+            office.no_tls.store(true, Ordering::Relaxed);
+            Err(CallError::Lost(Lost::Handshake))
+        }
+        called => called,
+    }
+}
+
+/// What the primary is told of the true client.
+pub(crate) fn attributes(client: &Client) -> Attributes {
+    Attributes {
+        address: client.address,
+        helo: client.helo.clone(),
+        esmtp: client.esmtp,
+    }
+}
+
+/// The first recipient: the primary is called and told the sender.
+pub(super) async fn first_recipient(
+    post: Arc<Post>,
+    mut transaction: Box<Transaction>,
+    office: Arc<Office>,
+    recipient: Recipient,
+    otherwise: Otherwise,
+    drain: Drain,
+) -> Answered {
+    let called = call(&post, &office, Some(&transaction.client), &drain).await;
+    let begun = match called {
+        Ok(caller) => begin(caller, &transaction).await,
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok((caller, None)) => {
+            transaction.office = Some(Arc::clone(&office));
+            transaction.course = Course::Through {
+                caller: Box::new(caller),
+                otherwise,
+                accepted: 0,
+            };
+            self::recipient(post, transaction, office, recipient).await
+        }
+        // The primary does not want this sender: that is its answer.
+        Ok((_, Some(reply))) => (Answer::Say(reply), Some(transaction)),
+        Err(error) => {
+            failed(&post, &office, &error);
+            let answer = post.otherwise(&mut transaction, &office, recipient, otherwise);
+            (answer, Some(transaction))
+        }
+    }
+}
+
+/// MAIL; gives the primary's refusal if it refuses.
+async fn begin(
+    mut caller: Caller,
+    transaction: &Transaction,
+) -> Result<(Caller, Option<Reply>), CallError> {
+    if transaction.sender.utf8 && !caller.capabilities().smtputf8 {
+        let words = "The primary mail server does not take SMTPUTF8";
+        return Ok((caller, Some(Reply::fixed(553, (5, 6, 7), words))));
+    }
+    caller.send_mail(&transaction.sender, transaction.size).await?;
+    let reply = caller.reply(Verb::Mail).await?;
+    let refused = (reply.code() / 100 != 2).then_some(reply);
+    Ok((caller, refused))
+}
+
+/// The primary could not be asked: said to whoever watches, as a hint and no more.
+fn failed(post: &Post, office: &Office, error: &CallError) {
+    post.metrics.refused(Refusal::Primary);
+    tracing::debug!(%error, "the primary could not be asked");
+    post.host.outlets.hints.offer(Hint {
+        service: office.service.clone(),
+        at: post.host.clock.now().wall,
+    });
+}
+
+/// A recipient is asked of the primary, and its answer learned.
+pub(super) async fn recipient(
+    post: Arc<Post>,
+    mut transaction: Box<Transaction>,
+    office: Arc<Office>,
+    recipient: Recipient,
+) -> Answered {
+    let Course::Through {
+        caller,
+        accepted,
+        otherwise,
+    } = &mut transaction.course
+    else {
+        return (Answer::Say(out_of_order()), None);
+    };
+    let otherwise = *otherwise;
+    let asked = match caller.send_rcpt(&recipient).await {
+        Ok(()) => caller.reply(Verb::Rcpt).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(reply) => {
+            learn(&post, &office, &recipient, &reply);
+            if reply.code() / 100 == 2 {
+                *accepted += 1;
+                transaction.recipients.push(recipient);
+            }
+            (Answer::Say(reply), Some(transaction))
+        }
+        Err(error) => {
+            failed(&post, &office, &error);
+            if otherwise == Otherwise::Keep && transaction.recipients.is_empty() {
+                let answer = post.otherwise(&mut transaction, &office, recipient, otherwise);
+                return (answer, Some(transaction));
+            }
+            transaction.recipients.push(recipient);
+            (later(&post, &transaction), None)
+        }
+    }
+}
+
+/// The sender comes again; if it does so after a while and the primary is still silent it is kept.
+fn later(post: &Post, transaction: &Transaction) -> Answer {
+    post.metrics.refused(Refusal::Later);
+    let sender = transaction.sender.path.to_string();
+    for recipient in &transaction.recipients {
+        let client = transaction.client.address.ip();
+        post.note_deferral(client, &sender, &recipient.mailbox.to_string());
+    }
+    let words = "The primary mail server broke off, try again later";
+    Answer::Say(Reply::fixed(451, (4, 4, 2), words))
+}
+
+fn learn(post: &Post, office: &Office, recipient: &Recipient, reply: &Reply) {
+    let now = post.host.clock.now().wall;
+    match (reply.code(), reply.enhanced()) {
+        (250 | 251, _) => office.learn(&recipient.mailbox, true, now),
+        // Only "no such mailbox" is about the recipient; 550 alone may be about the sender.
+        (550..=559, Some((5, 1, 1 | 0))) => office.learn(&recipient.mailbox, false, now),
+        _ => {}
+    }
+}
+
+/// DATA; our own trace field goes first.
+pub(super) async fn body(post: Arc<Post>, mut transaction: Box<Transaction>) -> Answered {
+    let envelope = transaction.envelope();
+    let Course::Through { caller, .. } = &mut transaction.course else {
+        return (Answer::Say(out_of_order()), None);
+    };
+    let asked = match caller.send_verb(Verb::Data).await {
+        Ok(()) => caller.reply(Verb::Data).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(reply) if reply.code() == 354 => {
+            let id = post.new_id();
+            let trace = trace::passed(&post.name, &envelope, &id, post.host.clock.now().wall);
+            match caller.send_piece(trace.into()).await {
+                Ok(()) => (Answer::Go, Some(transaction)),
+                Err(_) => (later(&post, &transaction), None),
+            }
+        }
+        Ok(reply) => (Answer::Say(reply), Some(transaction)),
+        Err(_) => (later(&post, &transaction), None),
+    }
+}
+
+pub(super) async fn piece(
+    post: Arc<Post>,
+    mut transaction: Box<Transaction>,
+    piece: Bytes,
+) -> Answered {
+    let Course::Through { caller, .. } = &mut transaction.course else {
+        return (Answer::Say(out_of_order()), None);
+    };
+    match caller.send_piece(piece).await {
+        Ok(()) => (Answer::Go, Some(transaction)),
+        Err(_) => (later(&post, &transaction), None),
+    }
+}
+
+pub(super) async fn end(
+    post: Arc<Post>,
+    mut transaction: Box<Transaction>,
+    rest: Bytes,
+) -> Answered {
+    let Course::Through {
+        caller, accepted, ..
+    } = &mut transaction.course
+    else {
+        return (Answer::Say(out_of_order()), None);
+    };
+    let accepted = *accepted;
+    let lmtp = transaction
+        .office
+        .as_ref()
+        .is_some_and(|office| office.config.primary.protocol == Protocol::Lmtp);
+    let answered = finish(caller, rest, accepted, lmtp).await;
+    match answered {
+        Ok(reply) => {
+            if reply.code() / 100 == 2 {
+                post.taken(Taken::Passed);
+            }
+            (Answer::Say(reply), None)
+        }
+        // Whether the primary has it is not known: the sender still does.
+        Err(error) => {
+            if let Some(office) = &transaction.office {
+                failed(&post, office, &error);
+            }
+            (later(&post, &transaction), None)
+        }
+    }
+}
+
+async fn finish(
+    caller: &mut Caller,
+    rest: Bytes,
+    accepted: usize,
+    lmtp: bool,
+) -> Result<Reply, CallError> {
+    caller.send_piece(rest).await?;
+    let replies = caller.send_end(accepted).await?;
+    let mut worst: Option<Reply> = None;
+    for _ in 0..replies {
+        let reply = caller.reply(Verb::End).await?;
+        // RFC 2033 answers for each; SMTP has one answer. A temporary refusal of one makes the
+        // sender come again for all, a permanent one of all is permanent.
+        worst = match worst {
+            Some(worst) if !lmtp || rank(&worst) >= rank(&reply) => Some(worst),
+            _ => Some(reply),
+        };
+    }
+    worst.ok_or(CallError::Lost(Lost::Malformed))
+}
+
+fn rank(reply: &Reply) -> u8 {
+    match reply.code() / 100 {
+        4 => 2,
+        2 => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,142 @@
+//! Handing back: everything that was kept goes to the primary, once it lives and may have it.
+//!
+//! ```text
+//! wait ──may hand back, something waits──▶ canary ──taken──▶ bulk, ramped ──▶ wait
+//!   ▲                                         │ refused          │ refuses people it knew
+//!   └───────────── a person says yes ◀────────┴──────────────────┘
+//! ```
+//!
+//! One message goes first and alone: a primary that came back empty refuses its recipient, and
+//! gets nothing more until a person has looked. Messages of one sender go over one connection, so
+//! they arrive in the order in which they were accepted; from one message to the next no answer is
+//! waited for in vain (`lane`). What a reply means is decided in [`judge`].
+
+mod body;
+pub mod judge;
+mod lane;
+mod round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::{Drain, Handback, HandbackOutcome, Hint};
+use model::Mono;
+
+use crate::office::Office;
+use crate::post::Post;
+
+/// The first wait after a round in which something had to stay; doubled up to the longest.
+const RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(600);
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Nothing waits any more.
+    Emptied,
+    /// The primary deferred some.
+    Deferred,
+    /// The primary refuses what it should take: a person must look.
+    Paused,
+    /// The primary does not answer.
+    Broken,
+    /// The standing changed, the program ends, or what is kept is locked.
+    Stopped,
+}
+
+/// What is remembered between rounds.
+#[derive(Debug, Default)]
+struct Memory {
+    /// A canary was taken since the primary is back.
+    proved: bool,
+    /// A person was asked because of refusals.
+    asked: bool,
+    /// A person said yes: what is refused goes to quarantine.
+    released: bool,
+    /// It was said that nothing waits any more.
+    told: bool,
+    retry: Option<(Mono, Duration)>,
+}
+
+impl Memory {
+    fn wait_longer(&mut self, now: Mono) {
+        let next = self.retry.map_or(RETRY, |(_, last)| (last * 2).min(LONGEST_RETRY));
+        self.retry = Some((now.after(next), next));
+    }
+}
+
+/// Hands back for one organisation until the drain begins.
+pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
+    let mut follow = office.follow();
+    let mut memory = Memory::default();
+    loop {
+        follow.borrow_and_update();
+        let now = post.host.clock.now().mono;
+        let due = memory.retry.is_none_or(|(at, _)| at <= now);
+        if !office.may_hand_back() {
+            memory.proved = false;
+            memory.told = false;
+            memory.retry = None;
+        } else if due {
+            memory.released = std::mem::take(&mut memory.asked) || memory.released;
+            one_round(&post, &office, &mut memory, &drain).await;
+        }
+        let retry = memory.retry.map(|(at, _)| at).filter(|at| *at > now);
+        // All arms are cancel-safe.
+        tokio::select! {
+            () = drain.begun() => return,
+            changed = follow.changed() => {
+                if changed.is_err() {
+                    return drain.begun().await;
+                }
+            }
+            () = office.spool.news() => memory.told = false,
+            () = post.host.store.seal().unlocked(), if post.host.store.seal().state() == store::SealState::Locked => {}
+            () = sleep(&post, retry) => {}
+        }
+    }
+}
+
+async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, drain: &Drain) {
+    let ended = match office.spool.tally().waiting {
+        0 => Ended::Emptied,
+        _ => round::round(post, office, memory, drain).await,
+    };
+    let now = post.host.clock.now();
+    let outcome = |outcome| Handback {
+        service: office.service.clone(),
+        outcome,
+    };
+    match ended {
+        Ended::Emptied => {
+            memory.retry = None;
+            memory.released = false;
+            if !std::mem::replace(&mut memory.told, true) {
+                post.host.outlets.handback.offer(outcome(HandbackOutcome::Done));
+            }
+        }
+        Ended::Paused => {
+            memory.asked = true;
+            memory.proved = false;
+            memory.wait_longer(now.mono);
+            post.host.outlets.handback.offer(outcome(HandbackOutcome::Paused));
+        }
+        Ended::Deferred => memory.wait_longer(now.mono),
+        Ended::Broken => {
+            memory.proved = false;
+            memory.wait_longer(now.mono);
+            post.host.outlets.hints.offer(Hint {
+                service: office.service.clone(),
+                at: now.wall,
+            });
+        }
+        Ended::Stopped => memory.retry = None,
+    }
+}
+
+async fn sleep(post: &Post, until: Option<Mono>) {
+    match until {
+        Some(until) => post.host.clock.sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}

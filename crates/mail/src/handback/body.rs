@@ -1,0 +1,75 @@
+//! The bytes that go to the primary: the message as it came, with our results of its checks on top
+//! and without results that somebody forged under our name.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::auth::{Verdicts, header_field};
+use crate::spool::{Message, MessageBody, SpoolError};
+use crate::wire::header;
+
+/// Pieces of a large message, in bytes.
+const PIECE: usize = 64 << 10;
+/// Header sections are looked at so far.
+const HEAD: usize = 256 << 10;
+
+/// A message being read out, piece by piece.
+pub(super) struct Reading {
+    first: Option<Bytes>,
+    rest: Option<(store::SealedBlob, u64)>,
+}
+
+impl Reading {
+    /// Begins; `name` is ours. Blocks on the disk for large messages.
+    pub(super) fn begin(
+        message: Message,
+        verdicts: Option<&Verdicts>,
+        name: &str,
+    ) -> Result<Self, SpoolError> {
+        let (head, rest) = match message.body {
+            MessageBody::Inline(bytes) => (bytes, None),
+            MessageBody::Blob(blob) => {
+                let mut head = BytesMut::zeroed(HEAD);
+                let read = blob.read_at(0, &mut head)?;
+                head.truncate(read);
+                (head.freeze(), Some((blob, read as u64)))
+            }
+        };
+        let on_top = verdicts.map(|verdicts| header_field(name, verdicts)).unwrap_or_default();
+        Ok(Self {
+            first: Some(put_together(&head, on_top.as_bytes(), name)),
+            rest,
+        })
+    }
+
+    /// The next piece; `None` at the end. Blocks on the disk for large messages.
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>, SpoolError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
+        let Some((blob, offset)) = &mut self.rest else {
+            return Ok(None);
+        };
+        let mut piece = BytesMut::zeroed(PIECE);
+        let read = blob.read_at(*offset, &mut piece)?;
+        *offset += read as u64;
+        piece.truncate(read);
+        Ok((read > 0).then(|| piece.freeze()))
+    }
+}
+
+fn put_together(head: &Bytes, on_top: &[u8], name: &str) -> Bytes {
+    // RFC 8601 §5: results under our name that are not ours are removed.
+    let forged = header::results_of(head, name);
+    if on_top.is_empty() && forged.is_empty() {
+        return head.clone();
+    }
+    let mut out = BytesMut::with_capacity(on_top.len() + head.len());
+    out.extend_from_slice(on_top);
+    let mut from = 0;
+    for range in forged {
+        out.extend_from_slice(head.get(from..range.start).unwrap_or_default());
+        from = range.end;
+    }
+    out.extend_from_slice(head.get(from..).unwrap_or_default());
+    out.freeze()
+}

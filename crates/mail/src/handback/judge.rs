@@ -1,0 +1,222 @@
+//! What the primary's replies to one message mean. Pure.
+
+use crate::spool::Fate;
+use crate::wire::reply::Reply;
+
+/// Refusals of contents in a row after which a person should look.
+pub const REFUSALS_IN_A_ROW: u32 = 20;
+
+/// What was said of one message.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// To MAIL.
+    pub mail: &'a Reply,
+    /// To each RCPT that was said: index of the recipient, whether we know that it exists, reply.
+    pub recipients: &'a [(usize, bool, Reply)],
+    /// To DATA.
+    pub data: &'a Reply,
+    /// To the end: one for all, or with LMTP one for each recipient that was accepted.
+    pub end: &'a [Reply],
+}
+
+/// What follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// What became of recipients, with the primary's words.
+    pub fates: Vec<(usize, Fate, String)>,
+    /// Something stays and is tried again.
+    pub deferred: bool,
+    /// Nothing more goes out until a person has looked.
+    pub pause: bool,
+    /// The primary took it for somebody.
+    pub taken: bool,
+    /// The primary refused the contents, or the sender.
+    pub refused: bool,
+}
+
+impl Judgement {
+    fn keep(&mut self) {
+        self.deferred = true;
+    }
+
+    fn quarantine(&mut self, index: usize, reply: &Reply) {
+        self.refused = true;
+        self.fates.push((index, Fate::Quarantined, reply.to_string()));
+    }
+}
+
+/// Judges. `canary`: it was sent alone, to see whether the primary is whole. `released`: a person
+/// has looked and said yes, so what is refused goes to quarantine.
+pub fn judge(said: &Said<'_>, canary: bool, released: bool) -> Judgement {
+    let mut judged = Judgement::default();
+    let careful = canary && !released;
+    match said.mail.code() / 100 {
+        2 => {}
+        5 => {
+            judged.pause = careful;
+            for (index, ..) in said.recipients {
+                if careful {
+                    judged.keep();
+                } else {
+                    judged.quarantine(*index, said.mail);
+                }
+            }
+            return judged;
+        }
+        _ => {
+            judged.keep();
+            return judged;
+        }
+    }
+    let mut accepted = 0;
+    for (index, known, reply) in said.recipients {
+        match reply.code() / 100 {
+            2 => {
+                let end = match said.end {
+                    [one] => Some(one),
+                    each => each.get(accepted),
+                };
+                accepted += 1;
+                judge_end(&mut judged, *index, said.data, end, careful);
+            }
+            // Someone who existed is refused: the primary may have come back empty. Nothing is
+            // bounced for that (RFC 5321 §6.1: we are responsible).
+            5 if (*known || canary) && !released => {
+                judged.pause = true;
+                judged.keep();
+            }
+            5 => judged.quarantine(*index, reply),
+            _ => judged.keep(),
+        }
+    }
+    judged
+}
+
+fn judge_end(
+    judged: &mut Judgement,
+    index: usize,
+    data: &Reply,
+    end: Option<&Reply>,
+    careful: bool,
+) {
+    let last = match (data.code(), end) {
+        (354, Some(end)) => end,
+        (354, None) => return judged.keep(),
+        _ => data,
+    };
+    match last.code() / 100 {
+        2 => {
+            judged.taken = true;
+            judged.fates.push((index, Fate::HandedBack, last.to_string()));
+        }
+        5 if careful => {
+            judged.pause = true;
+            judged.keep();
+        }
+        5 => judged.quarantine(index, last),
+        _ => judged.keep(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(code: u16) -> Reply {
+        Reply::plain(code, "as said")
+    }
+
+    fn judged(
+        mail: u16,
+        recipients: &[(bool, u16)],
+        data: u16,
+        end: &[u16],
+        canary: bool,
+        released: bool,
+    ) -> Judgement {
+        let recipients: Vec<_> = recipients
+            .iter()
+            .enumerate()
+            .map(|(index, (known, code))| (index, *known, reply(*code)))
+            .collect();
+        let end: Vec<_> = end.iter().copied().map(reply).collect();
+        let (mail, data) = (reply(mail), reply(data));
+        let said = Said {
+            mail: &mail,
+            recipients: &recipients,
+            data: &data,
+            end: &end,
+        };
+        judge(&said, canary, released)
+    }
+
+    fn fates(judgement: &Judgement) -> Vec<(usize, Fate)> {
+        judgement.fates.iter().map(|(index, fate, _)| (*index, *fate)).collect()
+    }
+
+    #[test]
+    fn what_is_taken_is_handed_back() {
+        let all = judged(250, &[(true, 250), (true, 250)], 354, &[250], false, false);
+        assert_eq!(fates(&all), [(0, Fate::HandedBack), (1, Fate::HandedBack)]);
+        assert!(all.taken && !all.pause && !all.deferred);
+    }
+
+    #[test]
+    fn an_empty_primary_gets_the_canary_and_nothing_bounces() {
+        for known in [true, false] {
+            let canary = judged(250, &[(known, 550)], 554, &[], true, false);
+            assert!(canary.pause && canary.deferred && canary.fates.is_empty());
+        }
+        for (mail, end) in [(550, 0), (250, 554)] {
+            let canary = judged(mail, &[(true, 250)], 354, &[end], true, false);
+            assert!(canary.pause && canary.fates.is_empty());
+        }
+    }
+
+    #[test]
+    fn known_people_refused_pause_the_bulk_and_strangers_do_not() {
+        let known = judged(250, &[(true, 250), (true, 550)], 354, &[250], false, false);
+        assert_eq!(fates(&known), [(0, Fate::HandedBack)]);
+        assert!(known.pause && known.deferred);
+        let stranger = judged(250, &[(false, 550)], 554, &[], false, false);
+        assert_eq!(fates(&stranger), [(0, Fate::Quarantined)]);
+        assert!(!stranger.pause);
+    }
+
+    #[test]
+    fn after_a_persons_yes_refusals_go_to_quarantine() {
+        let canary = judged(250, &[(true, 550)], 554, &[], true, true);
+        assert_eq!(fates(&canary), [(0, Fate::Quarantined)]);
+        assert!(!canary.pause);
+    }
+
+    #[test]
+    fn contents_refused_are_quarantined_and_temporary_troubles_wait() {
+        let refused = judged(250, &[(true, 250)], 354, &[554], false, false);
+        assert_eq!(fates(&refused), [(0, Fate::Quarantined)]);
+        assert!(refused.refused);
+        for (mail, rcpt, data, end) in [
+            (451, 503, 503, 0),
+            (250, 450, 554, 0),
+            (250, 250, 451, 0),
+            (250, 250, 354, 451),
+        ] {
+            let later = judged(mail, &[(true, rcpt)], data, &[end], false, false);
+            assert!(later.deferred && later.fates.is_empty() && !later.pause);
+        }
+    }
+
+    #[test]
+    fn lmtp_answers_for_each_accepted_recipient() {
+        let said = judged(
+            250,
+            &[(true, 250), (true, 450), (true, 250)],
+            354,
+            &[250, 452],
+            false,
+            false,
+        );
+        assert_eq!(fates(&said), [(0, Fate::HandedBack)]);
+        assert!(said.deferred);
+    }
+}

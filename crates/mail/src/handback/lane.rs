@@ -1,0 +1,388 @@
+//! One connection over which is handed back, message after message.
+//!
+//! The next message's MAIL, RCPT and DATA are sent together with the end of the one before
+//! (RFC 2920 §3.1 allows that: DATA is the last of its group), so a message costs one round trip.
+//! What the primary took is written down while the next is on its way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use host::session::SessionLimits;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::JoinHandle;
+
+use super::body::Reading;
+use super::judge::{self, Judgement, REFUSALS_IN_A_ROW, Said};
+use super::round::Shared;
+use crate::auth::Verdicts;
+use crate::client::Verb;
+use crate::client::caller::{CallError, Caller};
+use crate::desk::{attributes, call};
+use crate::envelope::Client;
+use crate::metrics::Taken;
+use crate::spool::{Account, Fate, Message, Row, SpoolError};
+use crate::wire::reply::Reply;
+
+/// Commits that are waited for only when there are more.
+const COMMITS: usize = 64;
+/// How often a lane calls again after a cut before it gives up.
+const CALLS: u32 = 5;
+
+/// A message to be handed back.
+pub(super) struct Job {
+    pub(super) position: u64,
+    pub(super) message: Message,
+    pub(super) row: Row,
+    pub(super) account: Option<Account>,
+    pub(super) verdicts: Option<Verdicts>,
+    /// One a recipient: whether we know that it exists.
+    pub(super) known: Vec<bool>,
+}
+
+/// What came of a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    Taken,
+    NotTaken,
+}
+
+/// A job and the permit to have it under way.
+type Work = (Box<Job>, Option<OwnedSemaphorePermit>);
+
+/// One connection.
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    caller: Option<Caller>,
+    /// Whom the primary believes to talk to.
+    introduced: Option<Client>,
+    commits: VecDeque<JoinHandle<Result<(), SpoolError>>>,
+    refusals: u32,
+    calls: u32,
+}
+
+/// What was sent of a message when the connection broke.
+enum Broken {
+    /// Its end was sent: the primary may have it.
+    AfterEnd(CallError),
+    Before(CallError),
+}
+
+impl Lane {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let _ = SessionLimits::default();
+        Self {
+            shared,
+            caller: None,
+            introduced: None,
+            commits: VecDeque::new(),
+            refusals: 0,
+            calls: 0,
+        }
+    }
+
+    /// Hands one message back alone.
+    pub(super) async fn canary(&mut self, job: Job) -> Report {
+        let mut todo = VecDeque::from([(Box::new(job), None)]);
+        self.work(&mut todo, None, true).await
+    }
+
+    /// Hands back what comes until nothing comes any more.
+    pub(super) async fn run(mut self, mut jobs: mpsc::Receiver<(Job, OwnedSemaphorePermit)>) {
+        let mut todo = VecDeque::new();
+        while let Some((job, permit)) = jobs.recv().await {
+            todo.push_back((Box::new(job), Some(permit)));
+            self.work(&mut todo, Some(&mut jobs), false).await;
+            if !todo.is_empty() {
+                // The round is over; what is left stays kept.
+                jobs.close();
+                break;
+            }
+        }
+        self.end().await;
+    }
+
+    /// Ends the connection politely and waits until everything is written down.
+    pub(super) async fn end(mut self) {
+        if let Some(caller) = self.caller.take() {
+            caller.quit().await;
+        }
+        self.settled(0).await;
+    }
+
+    /// Works off `todo`, and what comes meanwhile.
+    async fn work(
+        &mut self,
+        todo: &mut VecDeque<Work>,
+        mut more: Option<&mut mpsc::Receiver<(Job, OwnedSemaphorePermit)>>,
+        canary: bool,
+    ) -> Report {
+        let mut report = Report::NotTaken;
+        // The message at the front has been announced to the primary.
+        let mut announced = false;
+        while let Some((job, _)) = todo.front() {
+            if !announced {
+                if !self.shared.goes_on() {
+                    return report;
+                }
+                if let Err(error) = self.announce(job).await {
+                    if !self.call_again(&error) {
+                        return report;
+                    }
+                    continue;
+                }
+            }
+            announced = false;
+            let Some((job, permit)) = todo.pop_front() else {
+                break;
+            };
+            let next = match &mut more {
+                Some(jobs) if todo.is_empty() && self.shared.goes_on() => jobs.try_recv().ok(),
+                _ => None,
+            };
+            if let Some((job, permit)) = next {
+                todo.push_back((Box::new(job), Some(permit)));
+            }
+            match self.deliver(&job, todo.front().map(|(job, _)| job.as_ref())).await {
+                Ok((judgement, next_announced)) => {
+                    announced = next_announced;
+                    if judgement.taken {
+                        report = Report::Taken;
+                    }
+                    self.write_down(job, permit, judgement).await;
+                }
+                Err(broken) => {
+                    let mut job = job;
+                    let error = match broken {
+                        Broken::AfterEnd(error) => {
+                            self.cut(&mut job);
+                            error
+                        }
+                        Broken::Before(error) => error,
+                    };
+                    // It is not known to have arrived, so it goes again, and first.
+                    todo.push_front((job, permit));
+                    if canary || !self.call_again(&error) {
+                        self.shared.broken.store(true, Ordering::Relaxed);
+                        return report;
+                    }
+                }
+            }
+        }
+        report
+    }
+
+    /// Gives the connection up; whether another shall be tried.
+    fn call_again(&mut self, error: &CallError) -> bool {
+        tracing::debug!(%error, "the connection over which mail is handed back broke");
+        self.caller = None;
+        self.introduced = None;
+        self.calls += 1;
+        let again = self.calls < CALLS && self.shared.goes_on();
+        if !again {
+            self.shared.broken.store(true, Ordering::Relaxed);
+        }
+        again
+    }
+
+    /// The primary may have a copy that it did not acknowledge: that is said in the account.
+    fn cut(&self, job: &mut Job) {
+        self.shared.post.metrics.taken(Taken::Cut);
+        let account = job.account.get_or_insert_with(|| Account::begin(&job.message.meta));
+        for line in &mut account.lines {
+            if line.fate == Fate::Waiting {
+                line.cut += 1;
+            }
+        }
+    }
+
+    /// MAIL, RCPT and DATA, without waiting for answers.
+    async fn announce(&mut self, job: &Job) -> Result<(), CallError> {
+        let envelope = &job.message.meta.envelope;
+        if self.caller.is_none() {
+            let Shared {
+                post,
+                office,
+                drain,
+                ..
+            } = &*self.shared;
+            self.caller = Some(call(post, office, Some(&envelope.client), drain).await?);
+            self.introduced = Some(envelope.client.clone());
+        }
+        let differs = self.introduced.as_ref() != Some(&envelope.client);
+        let Some(caller) = &mut self.caller else {
+            return Ok(());
+        };
+        if differs && !caller.capabilities().xclient.is_empty() && self.shared.office.config.primary.xclient {
+            caller.introduce(attributes(&envelope.client)).await?;
+            self.introduced = Some(envelope.client.clone());
+        }
+        caller.send_mail(&envelope.sender, Some(job.message.meta.size)).await?;
+        for (recipient, fate) in envelope.recipients.iter().zip(&job.row.fates) {
+            if *fate == Fate::Waiting {
+                caller.send_rcpt(recipient).await?;
+            }
+        }
+        caller.send_verb(Verb::Data).await
+    }
+
+    /// Whether the next message can be announced together with the end of this one.
+    fn goes_along(&self, next: &Job) -> bool {
+        let Some(caller) = &self.caller else {
+            return false;
+        };
+        let same = self.introduced.as_ref() == Some(&next.message.meta.envelope.client);
+        let anonymous = caller.capabilities().xclient.is_empty()
+            || !self.shared.office.config.primary.xclient;
+        caller.capabilities().pipelining && (same || anonymous) && self.shared.goes_on()
+    }
+
+    /// Reads the answers to an announced message, sends its body, announces the next, and judges.
+    async fn deliver(
+        &mut self,
+        job: &Job,
+        next: Option<&Job>,
+    ) -> Result<(Judgement, bool), Broken> {
+        let lost = || Broken::Before(CallError::Lost(crate::client::Lost::Closed));
+        let (mail, recipients, data) = {
+            let caller = self.caller.as_mut().ok_or_else(lost)?;
+            answers(caller, job).await.map_err(Broken::Before)?
+        };
+        let accepted = recipients.iter().filter(|(_, _, reply)| reply.code() / 100 == 2).count();
+        let mut replies = 0;
+        if data.code() == 354 {
+            let caller = self.caller.as_mut().ok_or_else(lost)?;
+            if accepted > 0 {
+                self.shared.send_body(caller, job).await?;
+            }
+            replies = caller.send_end(accepted).await.map_err(Broken::AfterEnd)?;
+        }
+        let mut announced = false;
+        if let Some(next) = next.filter(|next| self.goes_along(next)) {
+            self.announce(next).await.map_err(Broken::AfterEnd)?;
+            announced = true;
+        }
+        let caller = self.caller.as_mut().ok_or_else(lost)?;
+        let mut end = Vec::with_capacity(replies);
+        for _ in 0..replies {
+            end.push(caller.reply(Verb::End).await.map_err(Broken::AfterEnd)?);
+        }
+        self.calls = 0;
+        let said = Said {
+            mail: &mail,
+            recipients: &recipients,
+            data: &data,
+            end: &end,
+        };
+        let proving = self.shared.delivered.load(Ordering::Relaxed) == 0 && next.is_none();
+        let judgement = judge::judge(&said, proving, self.shared.released);
+        Ok((judgement, announced))
+    }
+
+    /// Writes down what became of a message; the commit is waited for later.
+    async fn write_down(
+        &mut self,
+        mut job: Box<Job>,
+        permit: Option<OwnedSemaphorePermit>,
+        judgement: Judgement,
+    ) {
+        let shared = &self.shared;
+        self.refusals = match (judgement.refused, judgement.taken) {
+            (_, true) => 0,
+            (true, false) => self.refusals + 1,
+            (false, false) => self.refusals,
+        };
+        let many = self.refusals >= REFUSALS_IN_A_ROW && !shared.released;
+        if judgement.pause || many {
+            shared.paused.store(true, Ordering::Relaxed);
+        }
+        if judgement.deferred {
+            shared.deferred.store(true, Ordering::Relaxed);
+            shared.post.metrics.taken(Taken::Deferred);
+            job.row.tries += 1;
+        }
+        let account = job.account.get_or_insert_with(|| Account::begin(&job.message.meta));
+        let now = shared.post.host.clock.now().wall;
+        for (index, fate, reply) in judgement.fates {
+            if let Some(place) = job.row.fates.get_mut(index) {
+                *place = fate;
+            }
+            if let Some(line) = account.lines.get_mut(index) {
+                (line.fate, line.when, line.reply) = (fate, now, reply);
+            }
+            shared.post.metrics.taken(match fate {
+                Fate::Quarantined => Taken::Quarantined,
+                _ => Taken::HandedBack,
+            });
+        }
+        if judgement.taken {
+            shared.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+        let office = Arc::clone(&shared.office);
+        let writing = async move {
+            let _permit = permit;
+            let Job {
+                position,
+                row,
+                account,
+                ..
+            } = *job;
+            match account {
+                Some(account) => office.spool.settle(position, &row, &account).await,
+                None => Ok(()),
+            }
+        };
+        let task = shared.post.host.tasks.spawn("mail settling", writing);
+        self.commits.push_back(task);
+        self.settled(COMMITS).await;
+    }
+
+    /// Waits until at most `left` commits are under way.
+    async fn settled(&mut self, left: usize) {
+        while self.commits.len() > left {
+            let Some(commit) = self.commits.pop_front() else {
+                return;
+            };
+            if let Ok(Err(error)) = commit.await {
+                tracing::error!(%error, "what was handed back could not be written down");
+                self.shared.broken.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// The answers to MAIL, to each RCPT, and to DATA.
+async fn answers(
+    caller: &mut Caller,
+    job: &Job,
+) -> Result<(Reply, Vec<(usize, bool, Reply)>, Reply), CallError> {
+    let mail = caller.reply(Verb::Mail).await?;
+    let mut recipients = Vec::with_capacity(job.row.fates.len());
+    for (index, fate) in job.row.fates.iter().enumerate() {
+        if *fate == Fate::Waiting {
+            let known = job.known.get(index).copied().unwrap_or(false);
+            recipients.push((index, known, caller.reply(Verb::Rcpt).await?));
+        }
+    }
+    let data = caller.reply(Verb::Data).await?;
+    Ok((mail, recipients, data))
+}
+
+impl Shared {
+    async fn send_body(&self, caller: &mut Caller, job: &Job) -> Result<(), Broken> {
+        let unreadable = |error: SpoolError| {
+            tracing::error!(%error, "a kept message cannot be read");
+            Broken::Before(CallError::Lost(crate::client::Lost::Closed))
+        };
+        let message = match job.message.meta.blob {
+            None => job.message.inline(),
+            Some(_) => self.office.spool.read(job.position).map_err(unreadable)?,
+        };
+        let mut reading = Reading::begin(message, job.verdicts.as_ref(), &self.post.name)
+            .map_err(unreadable)?;
+        while let Some(piece) = reading.next().map_err(unreadable)? {
+            caller.send_piece(piece).await.map_err(Broken::Before)?;
+        }
+        Ok(())
+    }
+}

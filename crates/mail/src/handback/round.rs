@@ -1,0 +1,243 @@
+//! One round: a canary if the primary has not proved itself, then everything that waits, over
+//! more and more connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use host::{Drain, Progress};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::lane::{Job, Lane, Report};
+use super::{Ended, Memory};
+use crate::office::Office;
+use crate::post::Post;
+use crate::recipients::Known;
+use crate::spool::{Spool, SpoolError};
+
+/// Messages read from the disk in one go.
+const BATCH: usize = 64;
+/// Messages under way at once, over all connections.
+const UNDER_WAY: u32 = 256;
+/// After so many messages over the connections there are, there are twice as many.
+const RAMP: u64 = 50;
+
+/// What the lanes of one round share.
+pub(super) struct Shared {
+    pub(super) post: Arc<Post>,
+    pub(super) office: Arc<Office>,
+    pub(super) drain: Drain,
+    pub(super) released: bool,
+    pub(super) delivered: AtomicU64,
+    pub(super) deferred: AtomicBool,
+    pub(super) paused: AtomicBool,
+    pub(super) broken: AtomicBool,
+}
+
+impl Shared {
+    /// Whether another message may go out.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.paused.load(Ordering::Relaxed)
+            && !self.broken.load(Ordering::Relaxed)
+            && !self.drain.has_begun()
+            && self.office.may_hand_back()
+    }
+
+    fn ended(&self) -> Ended {
+        if self.paused.load(Ordering::Relaxed) {
+            Ended::Paused
+        } else if self.broken.load(Ordering::Relaxed) {
+            Ended::Broken
+        } else if !self.goes_on() {
+            Ended::Stopped
+        } else if self.office.spool.tally().waiting == 0 {
+            Ended::Emptied
+        } else {
+            Ended::Deferred
+        }
+    }
+}
+
+/// Does a round.
+pub(super) async fn round(
+    post: &Arc<Post>,
+    office: &Arc<Office>,
+    memory: &mut Memory,
+    drain: &Drain,
+) -> Ended {
+    let shared = Arc::new(Shared {
+        post: Arc::clone(post),
+        office: Arc::clone(office),
+        drain: drain.clone(),
+        released: memory.released,
+        delivered: AtomicU64::new(0),
+        deferred: AtomicBool::new(false),
+        paused: AtomicBool::new(false),
+        broken: AtomicBool::new(false),
+    });
+    let mut after = 0;
+    if !memory.proved {
+        match canary(&shared, &mut after).await {
+            Ok(true) => memory.proved = true,
+            Ok(false) => return shared.ended(),
+            Err(error) => return unreadable(&shared, &error),
+        }
+    }
+    match bulk(&shared, after).await {
+        Ok(()) => shared.ended(),
+        Err(error) => unreadable(&shared, &error),
+    }
+}
+
+fn unreadable(shared: &Shared, error: &SpoolError) -> Ended {
+    if let SpoolError::Read(store::ReadError::Sealed { .. }) = error {
+        tracing::warn!(
+            organisation = %shared.office.config.organisation,
+            "mail is kept that nobody unlocked; `servergate unlock` lets it be handed back"
+        );
+    } else {
+        tracing::error!(%error, "kept mail cannot be read");
+    }
+    Ended::Stopped
+}
+
+/// One message, alone. Somebody known is chosen as recipient, if anybody is.
+async fn canary(shared: &Arc<Shared>, after: &mut u64) -> Result<bool, SpoolError> {
+    let jobs = jobs(shared, 0).await?;
+    let chosen = jobs.iter().position(|job| job.known.contains(&true)).unwrap_or(0);
+    let Some(job) = jobs.into_iter().nth(chosen) else {
+        return Ok(true);
+    };
+    *after = 0;
+    let mut lane = Lane::new(Arc::clone(shared));
+    let report = lane.canary(job).await;
+    lane.end().await;
+    Ok(report == Report::Taken)
+}
+
+/// Everything that waits.
+async fn bulk(shared: &Arc<Shared>, mut after: u64) -> Result<(), SpoolError> {
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY as usize));
+    let most = shared.office.config.lanes.max(1);
+    let mut lanes = Lanes::default();
+    let mut wanted = 1;
+    loop {
+        if !shared.goes_on() {
+            break;
+        }
+        let jobs = jobs(shared, after).await?;
+        let Some(last) = jobs.last() else { break };
+        after = last.position;
+        let delivered = shared.delivered.load(Ordering::Relaxed);
+        if wanted < most && delivered >= RAMP * wanted as u64 {
+            // Another number of lanes sends senders over others: what is under way ends first, so
+            // that the order of each sender stays.
+            wanted = (wanted * 2).min(most);
+            let all = under_way.acquire_many(UNDER_WAY).await;
+            drop(all);
+        }
+        lanes.at_least(wanted, shared);
+        for job in jobs {
+            if !shared.goes_on() {
+                break;
+            }
+            let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else {
+                break;
+            };
+            lanes.send(job, permit, wanted).await;
+        }
+        tell_progress(shared);
+    }
+    lanes.end().await;
+    Ok(())
+}
+
+fn tell_progress(shared: &Shared) {
+    let done = shared.delivered.load(Ordering::Relaxed);
+    let waiting = shared.office.spool.tally().waiting as u64;
+    shared.post.host.outlets.progress.offer(Progress {
+        service: shared.office.service.clone(),
+        work: "hand back",
+        done,
+        total: Some(done + waiting),
+    });
+}
+
+/// Reads the next messages beside the runtime.
+async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> {
+    let office = Arc::clone(&shared.office);
+    let now = shared.post.host.clock.now().wall;
+    let reading = move || {
+        let spool = &office.spool;
+        let mut jobs = Vec::with_capacity(BATCH);
+        for position in spool.waiting(after, BATCH) {
+            match read(spool, position) {
+                Ok(mut job) => {
+                    let recipients = &job.message.meta.envelope.recipients;
+                    let known = |one: &crate::envelope::Recipient| {
+                        matches!(office.known(&one.mailbox, now), Some(Known::Valid { .. }))
+                    };
+                    job.known = recipients.iter().map(known).collect();
+                    jobs.push(job);
+                }
+                // Settled meanwhile.
+                Err(SpoolError::Gone(_)) => {}
+                Err(error) if jobs.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(jobs)
+    };
+    let reading = shared.post.host.tasks.blocking("mail reading", reading);
+    match reading.await {
+        Ok(read) => read,
+        // It panicked, which is counted; the next round tries again.
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+fn read(spool: &Spool, position: u64) -> Result<Job, SpoolError> {
+    Ok(Job {
+        position,
+        message: spool.read(position)?,
+        row: spool.row(position)?,
+        account: spool.account(position)?,
+        verdicts: spool.checks(position)?,
+        known: Vec::new(),
+    })
+}
+
+/// The connections of a round.
+#[derive(Default)]
+struct Lanes {
+    senders: Vec<mpsc::Sender<(Job, tokio::sync::OwnedSemaphorePermit)>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Lanes {
+    fn at_least(&mut self, wanted: usize, shared: &Arc<Shared>) {
+        while self.senders.len() < wanted {
+            let (sender, jobs) = mpsc::channel(BATCH);
+            let lane = Lane::new(Arc::clone(shared));
+            self.tasks.push(shared.post.host.tasks.spawn("mail lane", lane.run(jobs)));
+            self.senders.push(sender);
+        }
+    }
+
+    /// One sender, one lane.
+    async fn send(&self, job: Job, permit: tokio::sync::OwnedSemaphorePermit, wanted: usize) {
+        let sender = job.message.meta.envelope.sender.path.to_string();
+        let hash = blake3::hash(sender.as_bytes());
+        let number = hash.as_bytes().first().copied().unwrap_or(0);
+        if let Some(lane) = self.senders.get(usize::from(number) % wanted) {
+            let _ = lane.send((job, permit)).await;
+        }
+    }
+
+    async fn end(self) {
+        drop(self.senders);
+        for task in self.tasks {
+            // A lane that panicked was counted; what it had stays kept.
+            let _ = task.await;
+        }
+    }
+}

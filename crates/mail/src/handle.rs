@@ -1,0 +1,292 @@
+//! What the operator's commands go through: what is kept, what became of it, people, quarantine.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use model::{OrganisationId, Timestamp};
+use serde::Serialize;
+
+use crate::office::Office;
+use crate::post::Post;
+use crate::recipients::{ImportError, Imported};
+use crate::spool::{Account, Fate, Message, MessageBody, SpoolError, Tally};
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandleError {
+    /// About what is kept.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// About the list of people.
+    #[error(transparent)]
+    People(#[from] ImportError),
+    /// A message is not in quarantine.
+    #[error("message {0} is not in quarantine; `servergate mail quarantine` shows what is")]
+    NotQuarantined(u64),
+    /// The export could not be written.
+    #[error("writing the export")]
+    Export(#[source] std::io::Error),
+}
+
+/// One message, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Its number.
+    pub number: u64,
+    /// Its name.
+    pub id: String,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Its size in bytes.
+    pub size: u64,
+    /// From whom; `None` while it is locked.
+    pub sender: Option<String>,
+    /// To whom, and what became of it.
+    pub recipients: Vec<(String, Fate, String)>,
+}
+
+/// The mail of one organisation, for commands. Cheap to clone; its calls block on the disk.
+#[derive(Clone)]
+pub struct MailHandle {
+    post: Arc<Post>,
+    office: Arc<Office>,
+}
+
+impl MailHandle {
+    pub(crate) fn new(post: Arc<Post>, office: Arc<Office>) -> Self {
+        Self { post, office }
+    }
+
+    /// Whose.
+    pub fn organisation(&self) -> &OrganisationId {
+        &self.office.config.organisation
+    }
+
+    /// How much is kept.
+    pub fn tally(&self) -> Tally {
+        self.office.spool.tally()
+    }
+
+    /// When the oldest message that waits was taken.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn oldest(&self) -> Result<Option<Timestamp>, HandleError> {
+        match self.office.spool.waiting(0, 1).first() {
+            None => Ok(None),
+            Some(number) => Ok(Some(self.office.spool.row(*number)?.at)),
+        }
+    }
+
+    /// How many people are known: imported, learned, and when the list was imported.
+    pub fn people(&self) -> Option<People> {
+        let now = self.post.host.clock.now().wall;
+        let fresh = |book: &crate::recipients::Book| {
+            self.office.config.domains.iter().all(|domain| book.is_fresh(domain, now))
+        };
+        self.office.with_book(|book| {
+            let counts = book.counts();
+            People {
+                imported: counts.imported,
+                learned: counts.learned,
+                at: book.list().map(crate::recipients::List::imported_at),
+                fresh: fresh(book),
+            }
+        })
+    }
+
+    /// Up to `limit` messages that wait, after number `after`.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn waiting(&self, after: u64, limit: usize) -> Result<Vec<Summary>, HandleError> {
+        let numbers = self.office.spool.waiting(after, limit);
+        numbers.into_iter().map(|number| self.summary(number)).collect()
+    }
+
+    /// What the primary refused.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn quarantine(&self) -> Result<Vec<Summary>, HandleError> {
+        let numbers = self.office.spool.quarantined();
+        numbers.into_iter().map(|number| self.summary(number)).collect()
+    }
+
+    /// Accounts of messages that were handed back, wholly or in part, after number `after`.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn accounts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Account)>, HandleError> {
+        Ok(self.office.spool.accounts(after, limit)?)
+    }
+
+    /// One message that is kept, or the account of one that was.
+    ///
+    /// # Errors
+    /// It was never here, or the store could not be read.
+    pub fn show(&self, number: u64) -> Result<Summary, HandleError> {
+        match self.summary(number) {
+            Err(HandleError::Spool(SpoolError::Gone(_))) => {
+                let account = self.office.spool.account(number)?;
+                let account = account.ok_or(SpoolError::Gone(number))?;
+                Ok(of_account(number, &account))
+            }
+            other => other,
+        }
+    }
+
+    fn summary(&self, number: u64) -> Result<Summary, HandleError> {
+        let row = self.office.spool.row(number)?;
+        let message = match self.office.spool.read(number) {
+            Ok(message) => Some(message),
+            Err(SpoolError::Read(store::ReadError::Sealed { .. })) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let account = match message.is_some() {
+            true => self.office.spool.account(number)?,
+            false => None,
+        };
+        let said = |index: usize| {
+            let line = account.as_ref().and_then(|account| account.lines.get(index));
+            line.map(|line| line.reply.clone()).unwrap_or_default()
+        };
+        let name = |index: usize| {
+            let recipients = message.as_ref().map(|message| &message.meta.envelope.recipients);
+            let recipient = recipients.and_then(|all| all.get(index));
+            recipient.map_or("(locked)".to_owned(), |one| one.mailbox.to_string())
+        };
+        let fates = row.fates.iter().enumerate();
+        Ok(Summary {
+            number,
+            id: row.id.clone(),
+            at: row.at,
+            size: row.size,
+            sender: message.map(|message| message.meta.envelope.sender.path.to_string()),
+            recipients: fates.map(|(index, fate)| (name(index), *fate, said(index))).collect(),
+        })
+    }
+
+    /// Lets a message in quarantine be tried again, or gives it up (`fate` = dropped).
+    ///
+    /// # Errors
+    /// It is not in quarantine, or the store does not take it.
+    pub async fn decide(&self, number: u64, fate: Fate) -> Result<(), HandleError> {
+        let spool = &self.office.spool;
+        let mut row = match spool.row(number) {
+            Err(SpoolError::Gone(_)) => return Err(HandleError::NotQuarantined(number)),
+            row => row?,
+        };
+        if !row.fates.contains(&Fate::Quarantined) {
+            return Err(HandleError::NotQuarantined(number));
+        }
+        let mut account = match spool.account(number)? {
+            Some(account) => account,
+            None => Account::begin(&spool.read(number)?.meta),
+        };
+        let now = self.post.host.clock.now().wall;
+        for (place, line) in row.fates.iter_mut().zip(&mut account.lines) {
+            if *place == Fate::Quarantined {
+                *place = fate;
+                (line.fate, line.when) = (fate, now);
+            }
+        }
+        spool.settle(number, &row, &account).await?;
+        spool.retry();
+        Ok(())
+    }
+
+    /// Tries again now what was tried in vain.
+    pub fn hand_back(&self) {
+        self.office.spool.retry();
+    }
+
+    /// Whether what is kept may go back now.
+    pub fn may_hand_back(&self) -> bool {
+        self.office.may_hand_back()
+    }
+
+    /// Replaces the list of people.
+    ///
+    /// # Errors
+    /// The store does not take it, or it is locked.
+    pub async fn import(&self, imported: &Imported) -> Result<usize, HandleError> {
+        Ok(self.office.import(imported, self.post.host.clock.now().wall).await?)
+    }
+
+    /// What an import may hold.
+    pub fn scope(&self) -> crate::recipients::Scope {
+        self.office.scope()
+    }
+
+    /// Writes all that is kept as files `NUMBER.eml` into `to`, which is made.
+    ///
+    /// # Errors
+    /// Something could not be read or written.
+    pub fn export(&self, to: &Path) -> Result<usize, HandleError> {
+        std::fs::create_dir_all(to).map_err(HandleError::Export)?;
+        let (mut after, mut written) = (0, 0);
+        loop {
+            let numbers = self.office.spool.waiting(after, 256);
+            let Some(last) = numbers.last() else { break };
+            after = *last;
+            for number in numbers {
+                write_out(&self.office.spool.read(number)?, &to.join(format!("{number}.eml")))?;
+                written += 1;
+            }
+        }
+        for number in self.office.spool.quarantined() {
+            write_out(&self.office.spool.read(number)?, &to.join(format!("{number}.eml")))?;
+            written += 1;
+        }
+        Ok(written)
+    }
+}
+
+/// What is known of an organisation's people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct People {
+    /// By import.
+    pub imported: usize,
+    /// From the primary's answers.
+    pub learned: usize,
+    /// When the list was imported.
+    pub at: Option<Timestamp>,
+    /// Whether it is believed to be whole.
+    pub fresh: bool,
+}
+
+fn of_account(number: u64, account: &Account) -> Summary {
+    let line = |line: &crate::spool::Line| (line.recipient.clone(), line.fate, line.reply.clone());
+    Summary {
+        number,
+        id: account.id.clone(),
+        at: account.at,
+        size: 0,
+        sender: Some(account.sender.clone()),
+        recipients: account.lines.iter().map(line).collect(),
+    }
+}
+
+fn write_out(message: &Message, to: &Path) -> Result<(), HandleError> {
+    let mut file = std::fs::File::create(to).map_err(HandleError::Export)?;
+    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(HandleError::Export);
+    match &message.body {
+        MessageBody::Inline(bytes) => put(bytes)?,
+        MessageBody::Blob(blob) => {
+            let mut piece = vec![0; 64 << 10];
+            let mut offset = 0;
+            loop {
+                let read = blob.read_at(offset, &mut piece).map_err(SpoolError::from)?;
+                if read == 0 {
+                    break;
+                }
+                offset += read as u64;
+                put(piece.get(..read).unwrap_or_default())?;
+            }
+        }
+    }
+    file.sync_all().map_err(HandleError::Export)
+}

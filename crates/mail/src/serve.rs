@@ -1,0 +1,117 @@
+//! The listeners and the guests: the only file of the server's side with sockets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::limits::{Guests, Seat};
+use host::net::Stream;
+use host::session::{Connection, Driver, Listening, Side, serve};
+use host::{Drain, OpenError};
+use rustls::ServerConfig;
+
+use crate::config::Limits;
+use crate::desk::Desk;
+use crate::post::Post;
+use crate::session::{Inbound, Terms, TooMany};
+
+/// How often the gauges are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What every guest's conversation is made of.
+pub(crate) struct Door {
+    pub(crate) post: Arc<Post>,
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) guests: Guests,
+    pub(crate) driver: Driver,
+    pub(crate) drain: Drain,
+}
+
+impl Door {
+    /// One conversation.
+    async fn converse(&self, stream: Stream, from: SocketAddr, seat: Seat) {
+        let _seat = seat;
+        let mut session = Inbound::new(Arc::clone(&self.terms), from);
+        let mut desk = Desk::new(
+            Arc::clone(&self.post),
+            self.guests.clone(),
+            self.drain.clone(),
+        );
+        let connection = Connection {
+            stream,
+            side: Side::Server(self.tls.clone()),
+            implicit_tls: false,
+        };
+        let ended = self.driver.drive(&mut session, &mut desk, connection).await;
+        tracing::trace!(?ended, "a guest is gone");
+    }
+}
+
+/// Binds all addresses.
+///
+/// # Errors
+/// One of them is not ours, or in use.
+pub(crate) async fn bind(
+    post: &Post,
+    addresses: &[SocketAddr],
+) -> Result<Vec<host::net::Listener>, OpenError> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listening = post.host.net.listen(*address).await;
+        bound.push(listening.map_err(|source| OpenError::Local {
+            what: format!("smtp cannot listen on {address}"),
+            source,
+        })?);
+    }
+    Ok(bound)
+}
+
+/// Serves guests until the drain begins, and those who are there to the end of their message.
+pub(crate) async fn run(door: Arc<Door>, listeners: Vec<host::net::Listener>) {
+    let tasks = door.post.host.tasks.clone();
+    let mut serving = Vec::new();
+    for listener in listeners {
+        let (inner, tasks) = (Arc::clone(&door), tasks.clone());
+        let listening = Listening {
+            name: "smtp guest",
+            guests: door.guests.clone(),
+            refusal: TooMany::Guests.bytes(),
+            proxied: None,
+        };
+        let accepting = serve(
+            listener,
+            listening,
+            door.post.host.clock.clone(),
+            tasks.clone(),
+            door.drain.clone(),
+            move |stream, from, seat| {
+                let door = Arc::clone(&inner);
+                async move { door.converse(stream, from, seat).await }
+            },
+        );
+        serving.push(tasks.spawn("smtp listener", accepting));
+    }
+    look(&door).await;
+    for listener in serving {
+        // A listener that panicked has been counted.
+        let _ = listener.await;
+    }
+}
+
+/// Keeps the gauges right until the drain begins.
+async fn look(door: &Door) {
+    loop {
+        door.post.metrics.look(door.post.offices(), &door.guests);
+        // Both arms are cancel-safe.
+        tokio::select! {
+            () = door.drain.begun() => return,
+            () = door.post.host.clock.sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Bounds on guests.
+pub(crate) fn guests(limits: &Limits) -> Guests {
+    Guests::new(limits.guests, limits.guests_per_network)
+}

@@ -1,0 +1,190 @@
+//! Header sections: found, counted, and our own trace fields written (RFC 5322 §2.2, RFC 5321 §4.4).
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use model::Timestamp;
+
+use super::path::Mailbox;
+
+/// The header section's fields: name, and range of the whole field with its folds and its CRLF.
+pub fn fields(message: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        let first = next_line(message, start)?;
+        if first.len() <= 2 {
+            return None;
+        }
+        at = first.end;
+        while matches!(message.get(at), Some(b' ' | b'\t')) {
+            at = next_line(message, at)?.end;
+        }
+        let line = message.get(first)?;
+        let colon = memchr::memchr(b':', line)?;
+        let name = line.get(..colon)?.trim_ascii_end();
+        Some((name, start..at))
+    })
+}
+
+fn next_line(message: &[u8], from: usize) -> Option<Range<usize>> {
+    let rest = message.get(from..).filter(|rest| !rest.is_empty())?;
+    let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    Some(from..from + length)
+}
+
+/// How many hops a message has made (RFC 5321 §6.3).
+pub fn count_received(message: &[u8]) -> usize {
+    fields(message).filter(|(name, _)| name.eq_ignore_ascii_case(b"Received")).count()
+}
+
+/// Whether a field of this name is there.
+pub fn has(message: &[u8], wanted: &str) -> bool {
+    fields(message).any(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// The `Authentication-Results` fields that claim to be by `name` (RFC 8601 §5), in order.
+pub fn results_of(message: &[u8], name: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (field, range) in fields(message) {
+        if !field.eq_ignore_ascii_case(b"Authentication-Results") {
+            continue;
+        }
+        let value = message.get(range.clone()).unwrap_or_default();
+        let value = memchr::memchr(b':', value).and_then(|colon| value.get(colon + 1..));
+        let value = String::from_utf8_lossy(value.unwrap_or_default());
+        let id = without_comments(&value);
+        let id = id.split([';', ' ', '\t', '\r', '\n']).find(|word| !word.is_empty());
+        if id.is_some_and(|id| id.trim_matches('"').eq_ignore_ascii_case(name)) {
+            found.push(range);
+        }
+    }
+    found
+}
+
+/// RFC 5322 §3.2.2: comments may stand anywhere, and in each other.
+fn without_comments(text: &str) -> String {
+    let mut depth = 0_u32;
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// What a `Received` field says.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// What the client called itself.
+    pub helo: &'a str,
+    /// Where it connected from.
+    pub address: IpAddr,
+    /// Our name.
+    pub by: &'a str,
+    /// The protocol (RFC 3848).
+    pub with: &'a str,
+    /// The message's name.
+    pub id: &'a str,
+    /// Protocol version and cipher suite.
+    pub tls: Option<(&'a str, &'a str)>,
+    /// The recipient, if there is one only.
+    pub only: Option<&'a Mailbox>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Writes a `Received` field (RFC 5321 §4.4), folded. Nothing that a client said can end it: names
+/// with other characters than those of a name were refused or are left out.
+pub fn write_received(received: &Received<'_>, out: &mut Vec<u8>) {
+    let literal = match received.address.to_canonical() {
+        IpAddr::V4(v4) => format!("[{v4}]"),
+        IpAddr::V6(v6) => format!("[IPv6:{v6}]"),
+    };
+    let helo = match received.helo {
+        "" => "unknown",
+        helo => helo,
+    };
+    let helo: String = helo.chars().filter(|c| !c.is_control() && !"()<>".contains(*c)).collect();
+    let mut text = format!("Received: from {helo} ({literal})\r\n\tby {} with {}", received.by, received.with);
+    if let Some((version, cipher)) = received.tls {
+        text.push_str(&format!(" ({version} {cipher})"));
+    }
+    text.push_str(&format!("\r\n\tid {}", received.id));
+    if let Some(only) = received.only {
+        text.push_str(&format!("\r\n\tfor <{only}>"));
+    }
+    text.push_str(&format!(";\r\n\t{}\r\n", date(received.at)));
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// RFC 5322 §3.3, in universal time.
+pub fn date(at: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    moment.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MESSAGE: &[u8] = b"Received: from a\r\n\tby b\r\nAuthentication-Results: (a (b)) MX.Test\r\n 1;\r\n\tspf=pass\r\n\
+        received: from c\r\nAuthentication-Results: other.test; spf=pass\r\nSubject: x\r\n\r\nReceived: not a field\r\n";
+
+    #[test]
+    fn fields_are_found_with_their_folds() {
+        let names: Vec<_> = fields(MESSAGE).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        assert_eq!(
+            names,
+            ["Received", "Authentication-Results", "received", "Authentication-Results", "Subject"]
+        );
+        assert_eq!(count_received(MESSAGE), 2);
+        assert!(has(MESSAGE, "subject") && !has(MESSAGE, "x"));
+    }
+
+    #[test]
+    fn results_under_our_name_are_found_and_others_left() {
+        let ours = results_of(MESSAGE, "mx.test");
+        assert_eq!(ours.len(), 1);
+        let text = std::str::from_utf8(&MESSAGE[ours[0].clone()]).unwrap();
+        assert!(text.starts_with("Authentication-Results: (a") && text.ends_with("spf=pass\r\n"));
+    }
+
+    #[test]
+    fn a_trace_field_says_what_is_known_and_cannot_be_broken() {
+        let only = Mailbox::parse("c@verein.test").unwrap();
+        let received = Received {
+            helo: "a)\r\nEvil: x",
+            address: "2001:db8::1".parse().unwrap(),
+            by: "mx.test",
+            with: "ESMTPS",
+            id: "x1",
+            tls: Some(("TLSv1.3", "TLS_AES_256_GCM_SHA384")),
+            only: Some(&only),
+            at: Timestamp::from_millis(1_779_268_443_000),
+        };
+        let mut out = Vec::new();
+        write_received(&received, &mut out);
+        assert_eq!(fields(&out).count(), 1);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            text,
+            "Received: from aEvil: x ([IPv6:2001:db8::1])\r\n\tby mx.test with ESMTPS (TLSv1.3 TLS_AES_256_GCM_SHA384)\r\n\
+             \tid x1\r\n\tfor <c@verein.test>;\r\n\tWed, 20 May 2026 09:14:03 +0000\r\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = results_of(&bytes, "mx.test");
+            let _ = count_received(&bytes);
+        }
+    }
+}
