@@ -55,7 +55,7 @@ async fn write(store: Store, writer: u64, each: u64) -> Result<(), store::Commit
             record.extend_from_slice(next.as_bytes());
             next = store::BlobId::of(next.as_bytes());
         }
-        let key = Key::table(Table("load")).with_number(writer);
+        let key = Key::table(Table::new("load")).with_number(writer);
         store
             .commit(
                 Batch::new()
