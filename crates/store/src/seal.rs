@@ -14,6 +14,8 @@
 
 mod key;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
