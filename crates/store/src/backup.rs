@@ -9,7 +9,8 @@
 //!
 //! The copy shows one moment: the engine's snapshot over both keyspaces. A blob that a key of that
 //! moment keeps was put before it, and nothing is swept while the copy is made. The copy lies in
-//! clear as far as the store does.
+//! clear as far as the store does: what is sealed stays sealed, and its keys go along wrapped, so
+//! that the passphrase of that moment opens the restored store.
 
 mod format;
 mod restore;
@@ -18,11 +19,16 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use fjall::Readable;
+use tokio::sync::oneshot;
 
+use crate::Writer;
 use crate::engine::{self, Engine};
-use crate::{BackupError, BlobError, BlobId, Blobs, ReadError, disk};
+use crate::{BackupError, BlobError, BlobId, Blobs, ReadError, Store, disk};
 
 use format::{Hashing, LOG, MAGIC, Manifest, TABLE, hash_names, io_error, write_item};
 
@@ -39,6 +45,55 @@ pub struct BackupReport {
     pub bytes: u64,
     /// Damaged blobs that no key keeps; they are not in the backup.
     pub left_out: u64,
+}
+
+impl Store {
+    /// Copies the whole store as it is at one moment into the new directory `to`.
+    /// [`restore`] makes a store of it again.
+    ///
+    /// # Errors
+    /// The target is not empty, a blob is damaged or missing, or a read or write failed.
+    pub async fn backup(&self, to: &Path) -> Result<BackupReport, BackupError> {
+        let Some(turn) = Turn::take(&self.0.backing_up) else {
+            return Err(BackupError::Busy);
+        };
+        let (engine, blobs) = (self.0.engine.clone(), self.0.blobs.clone());
+        if !matches!(self.0.writer, Writer::Thread { .. }) {
+            return write(&engine, &blobs, to);
+        }
+        let (reply, answer) = oneshot::channel();
+        let target = to.to_path_buf();
+        // Goes on to its end even if nobody waits for it any more.
+        let copy = move || {
+            let done = write(&engine, &blobs, &target);
+            drop(turn);
+            let _ = reply.send(done);
+        };
+        thread::Builder::new()
+            .name("store-backup".to_owned())
+            .spawn(copy)
+            .map_err(|source| BackupError::Io {
+                path: to.to_path_buf(),
+                source,
+            })?;
+        answer.await.unwrap_or(Err(BackupError::Busy))
+    }
+}
+
+/// The right to make a backup; one at a time.
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    fn take(busy: &Arc<AtomicBool>) -> Option<Self> {
+        let free = !busy.swap(true, Ordering::AcqRel);
+        free.then(|| Self(Arc::clone(busy)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// Copies the store into `to`, which must be new or empty.

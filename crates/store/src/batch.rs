@@ -84,6 +84,7 @@ pub(crate) struct LinkChange {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     pub(crate) appends: Vec<(LogName, Vec<u8>)>,
+    pub(crate) erases: Vec<(LogName, Position)>,
     pub(crate) keys: Vec<KeyChange>,
     pub(crate) links: Vec<LinkChange>,
 }
@@ -98,6 +99,14 @@ impl Batch {
     #[must_use]
     pub fn append(mut self, log: &LogName, bytes: impl Into<Vec<u8>>) -> Self {
         self.appends.push((log.clone(), bytes.into()));
+        self
+    }
+
+    /// Removes the record of `log` at `position`, if it is there: the reason to keep it is over
+    /// before that of the records around it. Its position is never given again.
+    #[must_use]
+    pub fn erase(mut self, log: &LogName, position: Position) -> Self {
+        self.erases.push((log.clone(), position));
         self
     }
 
@@ -149,7 +158,10 @@ impl Batch {
 
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.appends.is_empty() && self.keys.is_empty() && self.links.is_empty()
+        self.appends.is_empty()
+            && self.erases.is_empty()
+            && self.keys.is_empty()
+            && self.links.is_empty()
     }
 
     fn change(mut self, key: Key, value: Option<Vec<u8>>, expect: Option<Expect>) -> Self {
@@ -163,6 +175,7 @@ impl Batch {
             .appends
             .iter()
             .map(|(log, bytes)| log.as_str().len() + bytes.len());
+        let erases = self.erases.iter().map(|(log, _)| log.as_str().len());
         let keys = self
             .keys
             .iter()
@@ -172,6 +185,7 @@ impl Batch {
             .iter()
             .map(|link| 2 * link.key.bytes().len() + 64);
         appends
+            .chain(erases)
             .chain(keys)
             .chain(links)
             .map(|bytes| bytes + 64)
@@ -185,9 +199,18 @@ impl Batch {
             && self.links.iter().all(|link| !link.linked)
     }
 
+    /// Whether anything in it is to be sealed.
+    pub(crate) fn seals(&self) -> bool {
+        let appends = self.appends.iter().any(|(log, _)| log.is_sealed());
+        let values = |change: &KeyChange| change.value.is_some() && change.key.is_sealed();
+        appends || self.keys.iter().any(values)
+    }
+
     /// The length in bytes of the longest key or log name.
     pub(crate) fn longest_key(&self) -> usize {
-        let logs = self.appends.iter().map(|(log, _)| log.prefix().len());
+        let erased = self.erases.iter().map(|(log, _)| log);
+        let logs = self.appends.iter().map(|(log, _)| log).chain(erased);
+        let logs = logs.map(|log| log.prefix().len());
         let keys = self.keys.iter().map(|change| change.key.bytes().len());
         let links = self.links.iter().map(|link| link.key.bytes().len());
         logs.chain(keys).chain(links).max().unwrap_or(0)

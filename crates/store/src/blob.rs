@@ -1,12 +1,13 @@
 //! Large bodies: files named by the BLAKE3 hash of their content.
 //!
-//! `site` keeps captures here, `mail` will keep bodies. A blob is written to a temporary file,
+//! `site` keeps captures here, `mail` keeps bodies (sealed, see `sealed`). A blob is written to a temporary file,
 //! synced, renamed to its name and its directory synced, so that a name that exists has its whole
 //! content. Fan-out: `blobs/ab/ab12…`. Which blobs are still needed the store knows from links
 //! (see [`crate::Batch::link`]) and from the `live` set given to [`Blobs::sweep`].
 
 mod body;
 mod id;
+mod sealed;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -20,9 +21,11 @@ use std::time::{Duration, SystemTime};
 use crate::BlobError;
 use crate::disk;
 use crate::engine::Engine;
+use crate::seal::Sealing;
 
 pub use body::{Blob, BlobWriter};
 pub use id::{BlobId, InvalidBlobId};
+pub use sealed::{SealedBlob, SealedWriter};
 
 /// All blobs of a store. A cheap handle; its calls block on the disk.
 #[derive(Clone)]
@@ -40,6 +43,7 @@ struct Inner {
     temporary: PathBuf,
     limits: Limits,
     engine: Engine,
+    sealing: Arc<Sealing>,
     next_temporary: AtomicU64,
     /// Held while a blob gets its name, is linked or is removed, so that none is removed between
     /// being looked for and being linked. Holds the bytes in all blobs, once they were counted.
@@ -61,7 +65,12 @@ pub struct Swept {
 
 impl Blobs {
     /// Opens the directory, which the caller has locked, and removes what was left half written.
-    pub(crate) fn at(dir: PathBuf, limits: Limits, engine: Engine) -> io::Result<Self> {
+    pub(crate) fn at(
+        dir: PathBuf,
+        limits: Limits,
+        engine: Engine,
+        sealing: Arc<Sealing>,
+    ) -> io::Result<Self> {
         let temporary = dir.join("tmp");
         if !limits.read_only {
             fs::create_dir_all(&temporary)?;
@@ -75,6 +84,7 @@ impl Blobs {
             temporary,
             limits,
             engine,
+            sealing,
             next_temporary: AtomicU64::new(0),
             gate: Mutex::new(None),
             sweeping: Mutex::new(()),

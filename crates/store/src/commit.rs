@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use crate::disk;
 use crate::engine::{self, Engine};
 use crate::log::Firsts;
-use crate::stage::{Accepted, Staged};
+use crate::seal::Sealing;
+use crate::stage::{Accepted, Staged, Writer};
 use crate::stats::Counters;
 use crate::table::Watchers;
 use crate::{Batch, Blobs, CommitError, LogName, Position, ReadError, Receipt};
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) firsts: Arc<Firsts>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) sealing: Arc<Sealing>,
     pub(crate) identity: [u8; 16],
     pub(crate) revision: u64,
     /// The next position of each log written since opening.
@@ -194,13 +196,22 @@ impl Core {
         {
             return Err(CommitError::NoSpace { available });
         }
-        for (log, _) in &batch.appends {
+        let erased = batch.erases.iter().map(|(log, _)| log);
+        for log in batch.appends.iter().map(|(log, _)| log).chain(erased) {
             self.learn_next(log).map_err(read_failed)?;
         }
+        let seals = batch.seals();
         // Everything that can be refused is above the line where the revision moves on.
         let plan = staged.check(&self.engine, &self.blobs, batch)?;
+        let data_key = seals.then(|| self.sealing.current()).transpose()?;
+        let writer = Writer {
+            identity: self.identity,
+            revision: self.revision + 1,
+            data_key: data_key.as_deref(),
+        };
+        let accepted = staged.apply(plan, &writer, &mut self.next, &self.firsts)?;
         self.revision += 1;
-        Ok(staged.apply(plan, self.identity, self.revision, &mut self.next))
+        Ok(accepted)
     }
 
     /// Finds the next position of `log` if it was not written since opening.

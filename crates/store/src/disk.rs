@@ -31,8 +31,7 @@ pub(crate) fn available(dir: &Path) -> Option<u64> {
 
 /// Random bytes from the operating system.
 pub(crate) fn random() -> io::Result<[u8; 16]> {
-    use std::io::Read;
     let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }

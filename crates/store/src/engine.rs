@@ -11,6 +11,10 @@
 //! | `00 00 T` log name | first position not trimmed, next position to give; 8 bytes each |
 //! | `00 00 L` blob hash, key | empty: the key keeps the blob |
 //! | `00 00 K` key `00 00` blob hash | empty: the same, found by key |
+//! | `00 00 S P` | the pair of reception: public key, wrapped private key (see `seal/slots`) |
+//! | `00 00 S S` | the slots that hold the root (see `seal/slots`) |
+//! | `00 00 S N` | id of the last data key drawn, 8 bytes big-endian |
+//! | `00 00 S K` key id, 4 bytes big-endian | the data key, wrapped (see `seal/key`) |
 
 use std::path::Path;
 
@@ -148,6 +152,18 @@ pub(crate) const OWN_IDENTITY: [u8; 3] = [0, 0, b'I'];
 pub(crate) const OWN_TRIM: [u8; 3] = [0, 0, b'T'];
 /// Before a blob's hash and the key that keeps it.
 pub(crate) const OWN_LINK: [u8; 3] = [0, 0, b'L'];
+
+/// The pair of reception.
+pub(crate) const OWN_SEAL_PAIR: [u8; 4] = *b"\0\0SP";
+/// The slots that hold the root.
+pub(crate) const OWN_SEAL_SLOTS: [u8; 4] = *b"\0\0SS";
+/// The last data key's id.
+pub(crate) const OWN_SEAL_LAST: [u8; 4] = *b"\0\0SN";
+
+/// Where the data key `id` lies wrapped.
+pub(crate) fn seal_key(id: u32) -> Vec<u8> {
+    [&b"\0\0SK"[..], &id.to_be_bytes()].concat()
+}
 
 /// Where a log's first and next position are kept once it was trimmed.
 pub(crate) fn trim_key(log: &LogName) -> Vec<u8> {

@@ -77,6 +77,9 @@ pub enum OpenError {
     /// The engine refused.
     #[error("storage engine")]
     Engine(#[source] EngineError),
+    /// The keys of sealing make no sense.
+    #[error("keys of the store")]
+    Seal(#[from] SealError),
     /// What was read back at opening makes no sense.
     #[error("state of the store")]
     Read(#[from] ReadError),
@@ -118,6 +121,14 @@ pub enum CommitError {
         /// The blob.
         id: BlobId,
     },
+    /// A record for a sealed table or log, and the store has no keys to seal it with.
+    #[error(
+        "the store is not set up for sealing, so it takes nothing about people; set a passphrase first (`servergate seal set-up`)"
+    )]
+    NotSealed,
+    /// The record could not be sealed.
+    #[error("sealing")]
+    Seal(#[source] Arc<SealError>),
     /// The store is closed.
     #[error("the store is closed")]
     Closed,
@@ -148,9 +159,18 @@ pub enum ReadError {
         /// The layout met.
         found: u8,
     },
-    /// The body is sealed and its key is not here.
-    #[error("the record is sealed with key {key_id}")]
+    /// The body is sealed and its key is not here: the store is locked.
+    #[error("the record is sealed with key {key_id} and the store is locked; unlock it first")]
     Sealed {
+        /// The key's id.
+        key_id: u32,
+    },
+    /// The body does not open with its key.
+    #[error("the sealed record is damaged: altered, or moved from another place")]
+    Altered,
+    /// The key of the body is not in the store, or is not one of this store's.
+    #[error("key {key_id}, which the record is sealed with, is missing or damaged")]
+    KeyLost {
         /// The key's id.
         key_id: u32,
     },
@@ -159,6 +179,66 @@ pub enum ReadError {
 impl From<fjall::Error> for ReadError {
     fn from(source: fjall::Error) -> Self {
         Self::Engine(source.into())
+    }
+}
+
+/// Why sealing could not be set up, locked or unlocked, or something not be sealed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// There are no keys yet.
+    #[error("sealing is not set up; set a passphrase first (`servergate seal set-up`)")]
+    NotSetUp,
+    /// There are keys already; a second set would leave the first one's records shut.
+    #[error("sealing is set up already; to have another passphrase, change it")]
+    AlreadySetUp,
+    /// The passphrase is too short.
+    #[error("a passphrase needs at least {least} characters; five or six random words are good")]
+    ShortPassphrase {
+        /// The least length in bytes.
+        least: usize,
+    },
+    /// No slot opens.
+    #[error("this is not the passphrase")]
+    WrongPassphrase,
+    /// The store was opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+    /// A write or sync failed earlier.
+    #[error("an earlier write failed; nothing more is accepted until a restart")]
+    Poisoned,
+    /// What lies in the store makes no sense.
+    #[error("{0} in the store is damaged; restore a backup")]
+    Damaged(&'static str),
+    /// A newer version of the program wrote it.
+    #[error("the keys have layout {found}, written by a newer version; install that version again")]
+    Newer {
+        /// The layout met.
+        found: u8,
+    },
+    /// A sealed blob of more than 2^32 pieces.
+    #[error("too long to be sealed")]
+    TooLong,
+    /// The operating system gave no random bytes.
+    #[error("no random bytes from the operating system")]
+    Random(#[source] io::Error),
+    /// The write or sync failed.
+    #[error("write failed, nothing was promised")]
+    Engine(#[source] EngineError),
+    /// The keys could not be read.
+    #[error("read of the keys")]
+    Read(#[from] ReadError),
+}
+
+impl From<SealError> for CommitError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::NotSetUp => Self::NotSealed,
+            SealError::Poisoned => Self::Poisoned,
+            SealError::ReadOnly => Self::ReadOnly,
+            SealError::Engine(error) => Self::Io(error),
+            error => Self::Seal(Arc::new(error)),
+        }
     }
 }
 
@@ -190,6 +270,15 @@ pub enum BlobError {
         /// The blob.
         id: BlobId,
     },
+    /// The blob is not a sealed one, or of a newer layout.
+    #[error("blob {id} is not sealed in a way this version knows")]
+    NotSealed {
+        /// The blob.
+        id: BlobId,
+    },
+    /// A sealed blob could not be begun or gone on with.
+    #[error("sealing of a blob")]
+    Seal(#[from] SealError),
     /// The store was opened for reading.
     #[error("the store is open for reading only")]
     ReadOnly,

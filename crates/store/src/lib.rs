@@ -11,6 +11,9 @@
 //!   condition of the next change; read by key or prefix, watched by prefix.
 //! * **blobs**: large bodies in files named by their hash ([`Blobs`]).
 //!
+//! Tables, logs and blobs about people are *sealed* ([`Table::sealed`], [`LogName::sealed`],
+//! [`Blobs::sealed_writer`]): at rest their bodies are of no use without the passphrase ([`Seal`]).
+//!
 //! What waits is written together: one `fdatasync` for a group of batches. After a failed write or
 //! sync no receipt is given any more ([`CommitError::Poisoned`]), while reads go on. The bytes on
 //! disk are described in `envelope` (records and values), `engine` (the store's own keys) and
@@ -29,13 +32,14 @@ mod key;
 mod log;
 mod open;
 mod options;
+mod seal;
 mod stage;
 mod stats;
 mod table;
 
 use std::fmt;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,11 +49,14 @@ use tokio::sync::oneshot;
 
 pub use backup::{BackupReport, restore};
 pub use batch::{Batch, Expect, Position, Receipt, Revision};
-pub use blob::{Blob, BlobId, BlobWriter, Blobs, InvalidBlobId, Swept};
-pub use error::{BackupError, BlobError, CommitError, EngineError, OpenError, ReadError};
+pub use blob::{Blob, BlobId, BlobWriter, Blobs, InvalidBlobId, SealedBlob, SealedWriter, Swept};
+pub use error::{
+    BackupError, BlobError, CommitError, EngineError, OpenError, ReadError, SealError,
+};
 pub use key::{Key, LogName, Table};
 pub use log::Entry;
-pub use options::{Committer, Options};
+pub use options::{Committer, Options, PassphraseCost};
+pub use seal::{Seal, SealState};
 pub use stats::Stats;
 pub use table::{Change, Versioned, Watch};
 
@@ -57,6 +64,7 @@ use commit::{Core, GroupLimits, Request};
 use engine::Engine;
 use log::Firsts;
 use open::{Access, Opened};
+use seal::Sealing;
 use stats::Counters;
 use table::Watchers;
 
@@ -73,6 +81,8 @@ struct Shared {
     watchers: Arc<Watchers>,
     firsts: Arc<Firsts>,
     counters: Arc<Counters>,
+    sealing: Arc<Sealing>,
+    dir: PathBuf,
     writer: Writer,
     options: Options,
     set_aside: u64,
@@ -130,6 +140,7 @@ impl Store {
         let watchers = Arc::clone(&core.watchers);
         let firsts = Arc::clone(&core.firsts);
         let counters = Arc::clone(&core.counters);
+        let sealing = Arc::clone(&core.sealing);
         let writer = match (access, options.committer) {
             (Access::Read, _) => Writer::None,
             (Access::Write, Committer::Inline) => Writer::Inline(Box::new(Mutex::new(core))),
@@ -146,6 +157,8 @@ impl Store {
             watchers,
             firsts,
             counters,
+            sealing,
+            dir: dir.to_path_buf(),
             writer,
             options,
             set_aside,
@@ -176,9 +189,9 @@ impl Store {
     /// The value at `key`.
     ///
     /// # Errors
-    /// The disk could not be read, or what was read is damaged.
+    /// The disk could not be read, what was read is damaged, or it is sealed and the store locked.
     pub fn get(&self, key: &Key) -> Result<Option<Versioned>, ReadError> {
-        table::get(&self.0.engine, key)
+        table::get(&self.0.engine, &self.0.sealing, key)
     }
 
     /// The first `limit` values at and below `prefix`, in the order of their keys.
@@ -186,7 +199,7 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn scan(&self, prefix: &Key, limit: usize) -> Result<Vec<(Key, Versioned)>, ReadError> {
-        table::scan(&self.0.engine, prefix, limit)
+        table::scan(&self.0.engine, &self.0.sealing, prefix, limit)
     }
 
     /// As [`Store::scan`], of the keys that sort after `after`.
@@ -199,7 +212,7 @@ impl Store {
         after: &Key,
         limit: usize,
     ) -> Result<Vec<(Key, Versioned)>, ReadError> {
-        table::scan_after(&self.0.engine, prefix, after, limit)
+        table::scan_after(&self.0.engine, &self.0.sealing, prefix, after, limit)
     }
 
     /// The changes at and below `prefix` from now on.
@@ -222,7 +235,15 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Entry>, ReadError> {
         let from = from.0.max(self.0.firsts.get(log));
-        log::read(&self.0.engine, log, from, limit)
+        log::read(&self.0.engine, &self.0.sealing, log, from, limit)
+    }
+
+    /// The record of `log` at `position`, if it is there.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn read_one(&self, log: &LogName, position: Position) -> Result<Option<Entry>, ReadError> {
+        log::read_one(&self.0.engine, &self.0.sealing, log, position)
     }
 
     /// The last `count` records of `log`, oldest first.
@@ -230,7 +251,8 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn last(&self, log: &LogName, count: usize) -> Result<Vec<Entry>, ReadError> {
-        log::last(&self.0.engine, log, self.0.firsts.get(log), count)
+        let first = self.0.firsts.get(log);
+        log::last(&self.0.engine, &self.0.sealing, log, first, count)
     }
 
     /// Removes the records of `log` below the position `below`. For retention only: positions are
@@ -249,40 +271,35 @@ impl Store {
         }
     }
 
+    /// Sealing: its state, set-up, lock and unlock.
+    pub fn seal(&self) -> Seal {
+        Seal(Arc::clone(&self.0.sealing))
+    }
+
+    /// Whether a batch would be taken now, by the disk's reserve and the state of the store. What
+    /// it says may be otherwise a moment later.
+    ///
+    /// # Errors
+    /// [`CommitError::NoSpace`], [`CommitError::Poisoned`], [`CommitError::Closed`] or
+    /// [`CommitError::ReadOnly`]: what a batch would be refused with.
+    pub fn has_room(&self) -> Result<(), CommitError> {
+        self.accepts()?;
+        match disk::available(&self.0.dir) {
+            Some(available) if available < self.0.options.reserve_bytes => {
+                Err(CommitError::NoSpace { available })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a write or sync failed, after which nothing more is accepted until a restart.
+    pub fn is_poisoned(&self) -> bool {
+        self.0.counters.is_poisoned()
+    }
+
     /// The large bodies.
     pub fn blobs(&self) -> &Blobs {
         &self.0.blobs
-    }
-
-    /// Copies the whole store as it is at one moment into the new directory `to`.
-    /// [`restore`] makes a store of it again.
-    ///
-    /// # Errors
-    /// The target is not empty, a blob is damaged or missing, or a read or write failed.
-    pub async fn backup(&self, to: &Path) -> Result<BackupReport, BackupError> {
-        let Some(turn) = Turn::take(&self.0.backing_up) else {
-            return Err(BackupError::Busy);
-        };
-        let (engine, blobs) = (self.0.engine.clone(), self.0.blobs.clone());
-        if !matches!(self.0.writer, Writer::Thread { .. }) {
-            return backup::write(&engine, &blobs, to);
-        }
-        let (reply, answer) = oneshot::channel();
-        let target = to.to_path_buf();
-        // Goes on to its end even if nobody waits for it any more.
-        let copy = move || {
-            let done = backup::write(&engine, &blobs, &target);
-            drop(turn);
-            let _ = reply.send(done);
-        };
-        thread::Builder::new()
-            .name("store-backup".to_owned())
-            .spawn(copy)
-            .map_err(|source| BackupError::Io {
-                path: to.to_path_buf(),
-                source,
-            })?;
-        answer.await.unwrap_or(Err(BackupError::Busy))
     }
 
     /// Counts since opening.
@@ -372,22 +389,6 @@ fn start_thread(core: Core, options: &Options) -> std::io::Result<Writer> {
         requests,
         thread: Mutex::new(Some(thread)),
     })
-}
-
-/// The right to make a backup; one at a time.
-struct Turn(Arc<AtomicBool>);
-
-impl Turn {
-    fn take(busy: &Arc<AtomicBool>) -> Option<Self> {
-        let free = !busy.swap(true, Ordering::AcqRel);
-        free.then(|| Self(Arc::clone(busy)))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
 }
 
 impl Shared {

@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::engine::{self, Engine};
 use crate::envelope::{self, Kind};
+use crate::seal::Sealing;
 use crate::{LogName, Position, ReadError};
 
 /// One record of a log.
@@ -37,33 +38,54 @@ impl Firsts {
 
 pub(crate) fn read(
     engine: &Engine,
+    sealing: &Sealing,
     log: &LogName,
     from: u64,
     limit: usize,
 ) -> Result<Vec<Entry>, ReadError> {
     let range = log.at(from)..=log.at(u64::MAX);
-    engine.log.range(range).take(limit).map(entry).collect()
+    let found = engine.log.range(range).take(limit);
+    found.map(|guard| entry(sealing, guard)).collect()
+}
+
+pub(crate) fn read_one(
+    engine: &Engine,
+    sealing: &Sealing,
+    log: &LogName,
+    position: Position,
+) -> Result<Option<Entry>, ReadError> {
+    let key = log.at(position.0);
+    match engine.log.get(&key)? {
+        None => Ok(None),
+        Some(bytes) => open(sealing, &key, &bytes).map(Some),
+    }
 }
 
 pub(crate) fn last(
     engine: &Engine,
+    sealing: &Sealing,
     log: &LogName,
     first: u64,
     count: usize,
 ) -> Result<Vec<Entry>, ReadError> {
     let range = log.at(first)..=log.at(u64::MAX);
     let newest_first = engine.log.range(range).rev().take(count);
-    let mut entries: Vec<Entry> = newest_first.map(entry).collect::<Result<_, _>>()?;
+    let entries = newest_first.map(|guard| entry(sealing, guard));
+    let mut entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
     entries.reverse();
     Ok(entries)
 }
 
-fn entry(guard: fjall::Guard) -> Result<Entry, ReadError> {
+fn entry(sealing: &Sealing, guard: fjall::Guard) -> Result<Entry, ReadError> {
     let (key, bytes) = guard.into_inner()?;
-    let opened = envelope::open(Kind::Record, &bytes)?;
+    open(sealing, &key, &bytes)
+}
+
+fn open(sealing: &Sealing, key: &[u8], bytes: &[u8]) -> Result<Entry, ReadError> {
+    let opened = envelope::open(Kind::Record, bytes)?;
     Ok(Entry {
-        position: Position(engine::position_of(&key)?),
+        position: Position(engine::position_of(key)?),
         id: opened.id,
-        bytes: opened.body.to_vec(),
+        bytes: opened.plain(key, sealing)?,
     })
 }

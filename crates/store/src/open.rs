@@ -20,6 +20,7 @@ use crate::blob::Limits;
 use crate::commit::Core;
 use crate::engine::{self, Engine};
 use crate::log::Firsts;
+use crate::seal::Sealing;
 use crate::stats::Counters;
 use crate::table::Watchers;
 use crate::{Blobs, OpenError, Options, ReadError, disk, journal};
@@ -74,7 +75,15 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
         read_only: access == Access::Read,
     };
     let blobs = dir.join("blobs");
-    let blobs = Blobs::at(blobs.clone(), limits, engine.clone())
+    let counters = Arc::new(Counters::default());
+    let sealing = Sealing::open(
+        engine.clone(),
+        Arc::clone(&counters),
+        access == Access::Read,
+        options.passphrase_cost,
+    )?;
+    let sealing = Arc::new(sealing);
+    let blobs = Blobs::at(blobs.clone(), limits, engine.clone(), Arc::clone(&sealing))
         .map_err(|source| io_error(&blobs, source))?;
     if !known {
         // Last: a directory with this file was made whole.
@@ -92,7 +101,8 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
         blobs,
         watchers: Arc::new(Watchers::default()),
         firsts: Arc::new(firsts),
-        counters: Arc::new(Counters::default()),
+        counters,
+        sealing,
         identity,
         next: HashMap::new(),
         dir: dir.to_path_buf(),
@@ -196,7 +206,7 @@ fn identity(engine: &Engine, options: &Options, dir: &Path) -> Result<[u8; 16], 
     }
     let identity = match options.identity {
         Some(identity) => identity,
-        None => disk::random().map_err(|source| io_error(Path::new("/dev/urandom"), source))?,
+        None => disk::random().map_err(|source| io_error(dir, source))?,
     };
     let mut batch = engine.db.batch().durability(Some(PersistMode::SyncAll));
     batch.insert(&engine.kv, engine::OWN_IDENTITY, identity);

@@ -13,6 +13,29 @@ pub enum Committer {
     Inline,
 }
 
+/// What a guess at a passphrase costs: Argon2id (RFC 9106). Kept beside each passphrase, so that a
+/// change holds for the next one set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassphraseCost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl Default for PassphraseCost {
+    /// 64 MiB, three passes, one lane: about 0.2 s on a small machine.
+    fn default() -> Self {
+        Self {
+            memory_kib: 64 << 10,
+            passes: 3,
+            lanes: 1,
+        }
+    }
+}
+
 /// Settings of a store. All sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -44,6 +67,8 @@ pub struct Options {
     pub watch_capacity: usize,
     /// The identity of a new store; drawn by the operating system if not given.
     pub identity: Option<[u8; 16]>,
+    /// What a guess at the passphrase costs, from the next set-up or change on.
+    pub passphrase_cost: PassphraseCost,
     /// Open a store whose journal is damaged in the middle, without what follows the damage.
     pub salvage: bool,
 }
@@ -64,6 +89,7 @@ impl Default for Options {
             reserve_bytes: 128 << 20,
             watch_capacity: 256,
             identity: None,
+            passphrase_cost: PassphraseCost::default(),
             salvage: false,
         }
     }

@@ -10,9 +10,12 @@ use std::sync::Arc;
 
 use crate::batch::{KeyChange, LinkChange};
 use crate::engine::{self, Engine};
-use crate::envelope::{self, Kind};
+use crate::envelope::{self, Head, Kind};
+use crate::log::Firsts;
+use crate::seal::DataKey;
 use crate::{
     Batch, BlobId, Blobs, CommitError, Expect, Key, LogName, Position, ReadError, Revision,
+    SealError,
 };
 
 /// What the group will have done.
@@ -35,6 +38,36 @@ pub(crate) struct Staged {
 pub(crate) struct Plan {
     batch: Batch,
     undone: Vec<(Key, Vec<BlobId>)>,
+}
+
+/// What the envelopes of a batch are made with.
+pub(crate) struct Writer<'a> {
+    pub(crate) identity: [u8; 16],
+    pub(crate) revision: u64,
+    /// There if anything in the batch is to be sealed.
+    pub(crate) data_key: Option<&'a DataKey>,
+}
+
+impl Writer<'_> {
+    /// The envelope of `body` for the place `key`.
+    fn wrap(
+        &self,
+        kind: Kind,
+        sealed: bool,
+        key: &[u8],
+        body: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        let head = Head {
+            kind,
+            id: envelope::record_id(self.identity, kind, key, self.revision),
+            revision: self.revision,
+        };
+        if !sealed {
+            return Ok(envelope::wrap(head, body));
+        }
+        let data_key = self.data_key.ok_or(SealError::NotSetUp)?;
+        envelope::seal(head, data_key, key, body)
+    }
 }
 
 /// What a batch's receipt will say.
@@ -83,47 +116,75 @@ impl Staged {
         Ok(Plan { batch, undone })
     }
 
-    /// Adds a checked batch as commit `revision`.
+    /// Adds a checked batch. Fails only if it cannot be sealed; then nothing of it was added, but
+    /// the positions it was to get stay empty.
     pub(crate) fn apply(
         &mut self,
         plan: Plan,
-        identity: [u8; 16],
-        revision: u64,
+        writer: &Writer<'_>,
         next: &mut HashMap<LogName, u64>,
-    ) -> Accepted {
+        firsts: &Firsts,
+    ) -> Result<Accepted, SealError> {
         let Plan { batch, undone } = plan;
+        // Before the appends: these have no position yet that could be meant.
+        let erases = batch.erases.iter().map(|(log, position)| {
+            let next = next.get(log).copied().unwrap_or(1);
+            (log.clone(), position.0, next)
+        });
+        let erases: Vec<_> = erases.collect();
         let mut positions = Vec::with_capacity(batch.appends.len());
+        let mut records = Vec::with_capacity(batch.appends.len());
         for (log, bytes) in batch.appends {
             let next = next.entry(log.clone()).or_insert(1);
             let key = log.at(*next);
-            let id = envelope::record_id(identity, Kind::Record, &key, revision);
-            self.log.insert(
-                key,
-                Some(envelope::wrap(Kind::Record, id, revision, &bytes)),
-            );
             positions.push(Position(*next));
             *next += 1;
-            self.appended += 1;
+            let record = writer.wrap(Kind::Record, log.is_sealed(), &key, &bytes)?;
+            records.push((key, Some(record)));
         }
+        let mut values = Vec::with_capacity(batch.keys.len());
+        for KeyChange { key, value, .. } in &batch.keys {
+            let wrap = |value| writer.wrap(Kind::Value, key.is_sealed(), key.bytes(), value);
+            values.push(value.as_deref().map(wrap).transpose()?);
+        }
+        // From here on nothing fails.
+        for (log, position, next) in erases {
+            self.erase(&log, position, next, firsts);
+        }
+        self.appended += records.len() as u64;
+        self.log.extend(records);
+        let revision = Revision(writer.revision);
         for (key, blobs) in undone {
             for blob in blobs {
                 self.set_link(&blob, &key, false);
             }
         }
-        for KeyChange { key, value, .. } in batch.keys {
-            let wrapped = value.as_ref().map(|value| {
-                let id = envelope::record_id(identity, Kind::Value, key.bytes(), revision);
-                envelope::wrap(Kind::Value, id, revision, value)
-            });
+        for (KeyChange { key, value, .. }, wrapped) in batch.keys.into_iter().zip(values) {
             self.kv.insert(key.bytes().to_vec(), wrapped);
-            self.changes.push((key, value, Revision(revision)));
+            self.changes.push((key, value, revision));
         }
         for LinkChange { blob, key, linked } in batch.links {
             self.set_link(&blob, &key, linked);
         }
-        Accepted {
-            revision: Revision(revision),
+        Ok(Accepted {
+            revision,
             positions,
+        })
+    }
+
+    /// Removes one record of a log whose next position is `next`.
+    fn erase(&mut self, log: &LogName, position: u64, next: u64, firsts: &Firsts) {
+        if position >= next {
+            return;
+        }
+        self.log.insert(log.at(position), None);
+        if position + 1 == next {
+            // After a restart the next position is found by the last record, which this was.
+            let prefix = log.prefix();
+            let trimmed = self.firsts.iter().rev().find(|(log, _)| *log == prefix);
+            let first = trimmed.map_or_else(|| firsts.get(log), |(_, first)| *first);
+            self.kv
+                .insert(engine::trim_key(log), Some(engine::trim_mark(first, next)));
         }
     }
 

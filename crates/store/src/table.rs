@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::engine::Engine;
 use crate::envelope::{self, Kind};
+use crate::seal::Sealing;
 use crate::{Key, ReadError, Revision};
 
 /// A value and the commit that wrote it.
@@ -18,22 +19,29 @@ pub struct Versioned {
     pub revision: Revision,
 }
 
-pub(crate) fn get(engine: &Engine, key: &Key) -> Result<Option<Versioned>, ReadError> {
+pub(crate) fn get(
+    engine: &Engine,
+    sealing: &Sealing,
+    key: &Key,
+) -> Result<Option<Versioned>, ReadError> {
     match engine.kv.get(key.bytes())? {
         None => Ok(None),
-        Some(bytes) => open(&bytes).map(Some),
+        Some(bytes) => open(sealing, key, &bytes).map(Some),
     }
 }
 
 pub(crate) fn scan(
     engine: &Engine,
+    sealing: &Sealing,
     prefix: &Key,
     limit: usize,
 ) -> Result<Vec<(Key, Versioned)>, ReadError> {
     let mut found = Vec::new();
     for guard in engine.kv.prefix(prefix.bytes()).take(limit) {
         let (key, bytes) = guard.into_inner()?;
-        found.push((Key::from_bytes(&key), open(&bytes)?));
+        let key = prefix.found(&key);
+        let value = open(sealing, &key, &bytes)?;
+        found.push((key, value));
     }
     Ok(found)
 }
@@ -41,6 +49,7 @@ pub(crate) fn scan(
 /// As [`scan`], of what sorts after `after`, so that a long table can be read in pieces.
 pub(crate) fn scan_after(
     engine: &Engine,
+    sealing: &Sealing,
     prefix: &Key,
     after: &Key,
     limit: usize,
@@ -51,19 +60,20 @@ pub(crate) fn scan_after(
     let range = (Excluded(start.to_vec()), Unbounded);
     for guard in engine.kv.range::<Vec<u8>, _>(range).take(limit) {
         let (key, bytes) = guard.into_inner()?;
-        let key = Key::from_bytes(&key);
+        let key = prefix.found(&key);
         if !key.starts_with(prefix) {
             break;
         }
-        found.push((key, open(&bytes)?));
+        let value = open(sealing, &key, &bytes)?;
+        found.push((key, value));
     }
     Ok(found)
 }
 
-fn open(bytes: &[u8]) -> Result<Versioned, ReadError> {
+fn open(sealing: &Sealing, key: &Key, bytes: &[u8]) -> Result<Versioned, ReadError> {
     let opened = envelope::open(Kind::Value, bytes)?;
     Ok(Versioned {
-        value: opened.body.to_vec(),
+        value: opened.plain(key.bytes(), sealing)?,
         revision: Revision(opened.revision),
     })
 }

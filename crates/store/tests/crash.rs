@@ -1,4 +1,5 @@
-//! Killed at any moment: whatever had a receipt is there, and no batch is there by half.
+//! Killed at any moment: whatever had a receipt is there, and no batch is there by half. The child
+//! is locked all the while; what it sealed opens with the passphrase.
 //!
 //! The child is this test binary again. It says what it has only after it has the receipt; the
 //! parent kills it after a random number of such lines, opens the store and looks.
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use store::{Batch, BlobId, Key, LogName, Position, Store};
 
-use crate::{LOG, TABLE, open, threaded, wait};
+use crate::{LETTERS, LOG, TABLE, WORDS, open, threaded, wait};
 
 const SHORT: LogName = LogName::new("short");
 const DIR: &str = "SERVERGATE_STORE_CRASH_DIR";
@@ -19,9 +20,10 @@ const ROUND: &str = "SERVERGATE_STORE_CRASH_ROUND";
 const ROUNDS: &str = "SERVERGATE_STORE_CRASH_ROUNDS";
 const WRITERS: u32 = 8;
 
-/// What a receipt said: position in the log, position in the trimmed log, name, blob.
+/// What a receipt said: position in the log, in the sealed and in the trimmed one, name, blob.
 struct Promise {
     position: u64,
+    letter: u64,
     short: u64,
     name: String,
     blob: BlobId,
@@ -32,6 +34,7 @@ fn every_receipt_outlives_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let rounds = std::env::var(ROUNDS).map_or(20, |rounds| rounds.parse().unwrap());
     let mut promises: Vec<Promise> = Vec::new();
+    open(dir.path()).seal().set_up(WORDS).unwrap();
     for round in 0..rounds {
         let dice = *BlobId::of(&u32::to_le_bytes(round))
             .as_bytes()
@@ -41,10 +44,13 @@ fn every_receipt_outlives_a_kill() {
         let said = run_and_kill(dir.path(), round, lines);
         promises.extend(said.iter().map(|line| promise(line)));
         let store = open(dir.path());
+        store.seal().unlock(WORDS).unwrap();
         let begin = promises.len() - said.len();
         check(&store, &promises[begin..], &[&round.to_string()]);
     }
-    check(&open(dir.path()), &promises, &[]);
+    let store = open(dir.path());
+    store.seal().unlock(WORDS).unwrap();
+    check(&store, &promises, &[]);
     let mut positions: Vec<u64> = promises.iter().map(|promise| promise.position).collect();
     positions.sort_unstable();
     assert!(
@@ -60,11 +66,12 @@ fn every_receipt_outlives_a_kill() {
 
 fn promise(line: &str) -> Promise {
     let words: Vec<&str> = line.split(' ').collect();
-    let [name, position, short, blob] = words[..] else {
+    let [name, position, letter, short, blob] = words[..] else {
         panic!("{line}")
     };
     Promise {
         position: position.parse().unwrap(),
+        letter: letter.parse().unwrap(),
         short: short.parse().unwrap(),
         name: name.to_owned(),
         blob: blob.parse().unwrap(),
@@ -111,6 +118,7 @@ fn run_and_kill(dir: &Path, round: u32, lines: u32) -> Vec<String> {
 fn check(store: &Store, promises: &[Promise], prefix: &[&str]) {
     for Promise {
         position,
+        letter,
         name,
         blob,
         ..
@@ -128,6 +136,10 @@ fn check(store: &Store, promises: &[Promise], prefix: &[&str]) {
             "record {position} is another"
         );
         store.blobs().open(blob).unwrap().verify().unwrap();
+        let at = Position::from_number(*letter);
+        let found = store.read_one(&LETTERS, at).unwrap();
+        let bytes = found.map(|entry| entry.bytes);
+        assert_eq!(bytes.as_deref(), Some(name.as_bytes()), "letter {letter}");
     }
     // Both halves of every batch, acknowledged or not, and its blob.
     let values = store.scan(&Key::new(TABLE, prefix), usize::MAX).unwrap();
@@ -200,16 +212,17 @@ async fn write_for_ever(store: Store, round: u32, writer: u32) {
         let key = Key::new(TABLE, &[&round.to_string(), &name]);
         let batch = Batch::new()
             .append(&LOG, record)
+            .append(&LETTERS, name.as_str())
             .append(&SHORT, name.as_str())
             .put(key.clone(), blob.to_string())
             .link(blob, key);
         let receipt = store.commit(batch).await.unwrap();
-        let [position, short] = receipt.positions() else {
-            panic!("two appends")
+        let [position, letter, short] = receipt.positions() else {
+            panic!("three appends")
         };
-        let (position, short) = (position.number(), *short);
+        let (position, letter, short) = (position.number(), letter.number(), *short);
         say(&format!(
-            "receipt {name} {position} {} {blob} .",
+            "receipt {name} {position} {letter} {} {blob} .",
             short.number()
         ));
         if writer == 0 && number % 8 == 7 {

@@ -13,20 +13,32 @@ mod crash;
 mod damage;
 mod fault;
 mod rules;
+mod sealed_blobs;
+mod sealing;
 mod tables;
 
 use std::future::Future;
 use std::path::Path;
 
-use store::{Committer, LogName, Options, Position, Store, Table};
+use store::{Committer, LogName, Options, PassphraseCost, Position, Store, Table};
 
 const TABLE: Table = Table::new("test");
 const LOG: LogName = LogName::new("record");
+const PEOPLE: Table = Table::sealed("people");
+const LETTERS: LogName = LogName::sealed("letters");
+const WORDS: &[u8] = b"five or six random words";
+/// Quick, not safe.
+const CHEAP: PassphraseCost = PassphraseCost {
+    memory_kib: 64,
+    passes: 1,
+    lanes: 1,
+};
 
 fn inline() -> Options {
     Options {
         committer: Committer::Inline,
         reserve_bytes: 0,
+        passphrase_cost: CHEAP,
         ..Options::default()
     }
 }
@@ -34,6 +46,7 @@ fn inline() -> Options {
 fn threaded() -> Options {
     Options {
         reserve_bytes: 0,
+        passphrase_cost: CHEAP,
         ..Options::default()
     }
 }

@@ -501,3 +501,73 @@ fn batches_that_do_not_fit_one_group_are_taken_in_order() {
     assert_eq!(order, (0..30).collect::<Vec<u8>>());
     assert_eq!(store.stats().syncs, 30, "two of them do not fit together");
 }
+
+#[test]
+fn one_record_is_read_and_erased_and_its_position_never_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let at = Position::from_number;
+    let batch = (1..=6_u8).fold(Batch::new(), |batch, n| batch.append(&LOG, [n]));
+    wait(store.commit(batch)).unwrap();
+    let one = |store: &Store, number| store.read_one(&LOG, at(number)).unwrap();
+    assert_eq!(one(&store, 3).unwrap().bytes, [3]);
+    assert_eq!(one(&store, 7), None);
+
+    // In the middle, at the end, one that never was and one of a log that never was.
+    let erase = Batch::new()
+        .erase(&LOG, at(3))
+        .erase(&LOG, at(6))
+        .erase(&LOG, at(7))
+        .erase(&LogName::new("never"), at(1))
+        .append(&LOG, [7]);
+    let receipt = wait(store.commit(erase)).unwrap();
+    assert_eq!(receipt.positions(), [at(7)]);
+    let numbers = |store: &Store| {
+        let entries = store.read(&LOG, Position::START, 99).unwrap();
+        let numbers = entries.iter().map(|entry| entry.position.number());
+        numbers.collect::<Vec<u64>>()
+    };
+    assert_eq!(numbers(&store), [1, 2, 4, 5, 7]);
+    assert_eq!(one(&store, 3), None);
+    wait(store.trim(&LOG, at(3))).unwrap();
+    wait(store.commit(Batch::new().erase(&LOG, at(7)))).unwrap();
+    wait(store.commit(Batch::new().erase(&LOG, at(7)))).unwrap();
+    drop(store);
+
+    let store = open(dir.path());
+    assert_eq!(numbers(&store), [4, 5]);
+    let receipt = wait(store.commit(Batch::new().append(&LOG, [8]))).unwrap();
+    assert_eq!(receipt.positions(), [at(8)]);
+    let all = [4, 5, 8].into_iter();
+    wait(store.commit(all.fold(Batch::new(), |batch, n| batch.erase(&LOG, at(n))))).unwrap();
+    drop(store);
+    let store = open(dir.path());
+    assert_eq!(numbers(&store), [0_u64; 0]);
+    let receipt = wait(store.commit(Batch::new().append(&LOG, [9]))).unwrap();
+    assert_eq!(receipt.positions(), [at(9)]);
+}
+
+#[test]
+fn whether_there_is_room_is_said_before_a_batch_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    wait(store.commit(Batch::new().append(&LOG, "one"))).unwrap();
+    store.has_room().unwrap();
+    assert!(!store.is_poisoned());
+    let other = store.clone();
+    store.close();
+    assert!(matches!(other.has_room(), Err(CommitError::Closed)));
+    drop(other);
+    let store = Store::open_read_only(dir.path()).unwrap();
+    assert!(matches!(store.has_room(), Err(CommitError::ReadOnly)));
+    drop(store);
+    let full = Options {
+        reserve_bytes: u64::MAX,
+        ..inline()
+    };
+    let store = Store::open(dir.path(), full).unwrap();
+    assert!(matches!(store.has_room(), Err(CommitError::NoSpace { .. })));
+    let erase = Batch::new().erase(&LOG, Position::from_number(1));
+    wait(store.commit(erase)).unwrap();
+    assert!(store.read(&LOG, Position::START, 9).unwrap().is_empty());
+}
