@@ -1,0 +1,120 @@
+//! Tables with a header row: RFC 4180, also with semicolons or tabs as spreadsheets write them.
+
+use super::collect::Collector;
+
+/// The names of the column that is wanted.
+const WANTED: [&str; 5] = ["address", "email", "e-mail", "mail", "email address"];
+const DIVIDERS: [char; 3] = [',', ';', '\t'];
+
+pub(super) fn read(text: &str, out: &mut Collector<'_>) {
+    let start = text.trim_start_matches(['\r', '\n']);
+    let skipped = text.len() - start.len();
+    let blank = text
+        .get(..skipped)
+        .map_or(0, |lines| lines.matches('\n').count());
+    let header = start.lines().next().unwrap_or_default();
+    let Some((divider, column)) = column(header) else {
+        let mend = "no column is called `address`, `email` or `mail`; name it so in the first row";
+        return out.lost(blank + 1, mend);
+    };
+    let mut rows = Rows {
+        rest: start,
+        divider,
+        line: blank + 1,
+    };
+    let _header = rows.next();
+    for row in rows {
+        if row.torn {
+            let mend = "a quote opens and does not close; double a quote inside of quotes";
+            out.lost(row.line, mend);
+        } else if let Some(field) = row.fields.get(column) {
+            // An empty cell is somebody without an address.
+            let address = field.trim();
+            if !address.is_empty() {
+                out.entry(row.line, address);
+            }
+        } else if row.fields.iter().any(|field| !field.trim().is_empty()) {
+            out.lost(row.line, "the row is too short; its address is missing");
+        }
+    }
+}
+
+/// How a header row is divided, and which column holds the addresses.
+pub(super) fn column(header: &str) -> Option<(char, usize)> {
+    DIVIDERS.into_iter().find_map(|divider| {
+        let mut rows = Rows {
+            rest: header,
+            divider,
+            line: 1,
+        };
+        let names = rows.next()?.fields;
+        let position = |wanted: &&str| {
+            let is = |name: &String| name.trim().eq_ignore_ascii_case(wanted);
+            names.iter().position(is)
+        };
+        let column = WANTED.iter().find_map(position)?;
+        Some((divider, column))
+    })
+}
+
+struct Row {
+    /// The line it begins on.
+    line: usize,
+    fields: Vec<String>,
+    /// Whether a quote was left open: the row has swallowed the rest of the file.
+    torn: bool,
+}
+
+struct Rows<'a> {
+    rest: &'a str,
+    divider: char,
+    line: usize,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let begin = self.line;
+        let mut fields = Vec::new();
+        let mut field = String::new();
+        let mut quoted = false;
+        let mut signs = self.rest.char_indices().peekable();
+        let mut end = self.rest.len();
+        while let Some((at, sign)) = signs.next() {
+            if sign == '\n' {
+                self.line += 1;
+            }
+            match sign {
+                // RFC 4180 §2.7: a quote inside of quotes is doubled.
+                '"' if quoted => match signs.next_if(|(_, next)| *next == '"') {
+                    Some(_) => field.push('"'),
+                    None => quoted = false,
+                },
+                // RFC 4180 §2.5: quotes enclose the whole field, or are none.
+                '"' if field.trim().is_empty() => {
+                    field.clear();
+                    quoted = true;
+                }
+                '\n' if !quoted => {
+                    end = at + 1;
+                    break;
+                }
+                sign if sign == self.divider && !quoted => {
+                    fields.push(std::mem::take(&mut field));
+                }
+                sign => field.push(sign),
+            }
+        }
+        fields.push(field);
+        self.rest = self.rest.get(end..).unwrap_or_default();
+        Some(Row {
+            line: begin,
+            fields,
+            torn: quoted,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! Postfix lookup tables in text: postmap(1), virtual(5), and `relay_recipient_maps` and
+//! `virtual_mailbox_maps` of postconf(5). The left side is a recipient, the right side is not
+//! looked at.
+
+use super::collect::{Collector, shown};
+
+pub(super) fn read(text: &str, out: &mut Collector<'_>) {
+    for (line, entry) in logical_lines(text) {
+        read_entry(line, entry.trim_end(), out);
+    }
+}
+
+fn read_entry(line: usize, entry: &str, out: &mut Collector<'_>) {
+    if entry.starts_with(['/', '!']) || entry == "endif" || entry.starts_with("if ") {
+        let mend = "a pattern cannot be imported; list the addresses it stands for, or make the domain a catch-all";
+        return out.lost(line, mend);
+    }
+    let Some((key, value)) = divided(entry) else {
+        let mend = "no value, so Postfix passes this line over; write `address OK`, or import the file as a plain list";
+        return out.lost(line, mend);
+    };
+    if value.starts_with('=') {
+        let mend = format!(
+            "`{}` is a setting of a lookup, not a recipient; export what the lookup holds and import that",
+            shown(key)
+        );
+        return out.lost(line, mend);
+    }
+    // virtual(5): `verein.test anything` declares the domain, and names nobody.
+    if !key.contains('@') && out.is_own(key) {
+        return;
+    }
+    out.entry(line, key);
+}
+
+/// Key and value. postmap(1): a key with white space in it stands in double quotes, which then are
+/// no part of it; `"an na"@verein.test` has them as part of the address.
+fn divided(entry: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, sign) in entry.char_indices() {
+        match sign {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => quoted = !quoted,
+            sign if sign.is_whitespace() && !quoted => {
+                let (key, value) = entry.split_at_checked(at)?;
+                let inner = key
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.strip_suffix('"'));
+                return Some((inner.unwrap_or(key), value.trim_start()));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// postmap(1): a line that begins with white space continues the one before; empty lines and
+/// those whose first sign is `#` are passed over, also between the two.
+pub(super) fn logical_lines(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .peekable();
+    std::iter::from_fn(move || {
+        let (index, first) = lines.next()?;
+        let mut entry = first.to_owned();
+        while let Some((_, more)) = lines.next_if(|(_, line)| line.starts_with(char::is_whitespace))
+        {
+            entry.push_str(more);
+        }
+        Some((index + 1, entry))
+    })
+}
