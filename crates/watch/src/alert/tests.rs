@@ -1,5 +1,7 @@
 //! Who is told what and when: one message at the beginning, one at the end, never a storm.
 
+mod mail;
+
 use std::sync::Arc;
 
 use model::{
