@@ -66,7 +66,9 @@ fn organisation_of(fact: &Fact) -> Option<&OrganisationId> {
         Fact::Standing(standing) => Some(&standing.service.organisation),
         Fact::Would { service, .. }
         | Fact::OutageBegan { service, .. }
-        | Fact::OutageEnded { service, .. } => Some(&service.organisation),
+        | Fact::OutageEnded { service, .. }
+        | Fact::HandedBack { service }
+        | Fact::HandbackPaused { service } => Some(&service.organisation),
         Fact::Order(order) => Some(&order.service.organisation),
         Fact::Asked(question) => Some(&question.service.organisation),
         Fact::Answered(answer) => Some(&answer.service.organisation),

@@ -119,6 +119,7 @@ pub(crate) fn standing(role: Role, since: &str, verdict: Verdict) -> Standing {
         would: None,
         effect: effect.filter(|_| dark),
         relay: !dark,
+        handback: false,
         outage: (dark || role != Role::Standby).then_some(outage),
         verdict: Some(Arc::new(verdict)),
         held_by: None,
@@ -245,6 +246,7 @@ impl Stage {
                 hints: outlet(1).0,
                 progress: outlet(1).0,
                 observations: outlet(1).0,
+                handback: outlet(1).0,
             },
             routes: routes.clone(),
         };

@@ -18,6 +18,8 @@ pub mod tls;
 pub mod web;
 
 pub use clock::Clock;
-pub use outlet::{Hint, Outlet, OutletReceiver, Outlets, Progress, outlet};
+pub use outlet::{
+    Handback, HandbackOutcome, Hint, Outlet, OutletReceiver, Outlets, Progress, outlet,
+};
 pub use part::{Host, OpenError, Part, RunError};
 pub use tasks::{Drain, DrainTrigger, TaskReport, Tasks};

@@ -1,6 +1,7 @@
 //! Typed outlets: the only ways in which something leaves a part.
 //!
-//! Records flow to the log, hints start a confirmation burst, progress is shown to whoever looks.
+//! Records flow to the log, hints start a confirmation burst, progress is shown to whoever looks,
+//! the end of a hand-back goes to the decision.
 //! All are bounded; what does not fit is counted.
 
 use std::sync::Arc;
@@ -83,6 +84,24 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// How a hand-back that a standing allowed has ended, for the decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handback {
+    /// What was handed back.
+    pub service: ServiceId,
+    /// How it ended.
+    pub outcome: HandbackOutcome,
+}
+
+/// The end of a hand-back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandbackOutcome {
+    /// The primary has taken all of it, or nothing was held.
+    Done,
+    /// The part stopped: the primary refuses what it should take, and a person has to look.
+    Paused,
+}
+
 /// All ways out of a part.
 #[derive(Clone, Debug)]
 pub struct Outlets {
@@ -94,4 +113,6 @@ pub struct Outlets {
     pub progress: Outlet<Progress>,
     /// Observations; only `watch` has any to send.
     pub observations: Outlet<Observation>,
+    /// How a hand-back ended; lost words would leave it open, so they are waited for.
+    pub handback: Outlet<Handback>,
 }

@@ -174,11 +174,9 @@ impl Detector {
         if good {
             place.denied = true;
             self.last_good = self.last_good.max(Some(observation.at));
-            if let Finding::Good {
-                identity: Some(identity),
-            } = &observation.finding
-            {
-                self.identity = Some(identity.clone());
+            if let Finding::Good { identity } = &observation.finding {
+                // Who answers without a proof is not the one who proved it before.
+                self.identity = identity.clone();
             }
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;

@@ -110,6 +110,16 @@ pub enum Fact {
         /// Of which service.
         service: ServiceId,
     },
+    /// A part has handed back all that it held.
+    HandedBack {
+        /// Of which service.
+        service: ServiceId,
+    },
+    /// A part stopped handing back: the primary refuses what it should take.
+    HandbackPaused {
+        /// Of which service.
+        service: ServiceId,
+    },
     /// An alert about an outage went out.
     Alerted {
         /// Which outage.

@@ -38,6 +38,8 @@ pub enum Phase {
     Echo,
     /// TCP handshake.
     Connect,
+    /// The server's first words, where it speaks first (SMTP).
+    Greeting,
     /// TLS handshake.
     Tls,
     /// A request went out, the first bytes of the answer came.
@@ -53,6 +55,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Echo => "echo",
             Self::Connect => "connect",
+            Self::Greeting => "greeting",
             Self::Tls => "tls",
             Self::Request => "request",
             Self::Body => "body",
@@ -91,6 +94,8 @@ pub enum TlsFault {
     Foreign,
     /// Nobody we trust signed it; the key was never known.
     UnknownIssuer,
+    /// The protocol begins in clear, and TLS was not offered though it is asked for.
+    NotOffered,
 }
 
 /// What is wrong with a DNS answer.
@@ -131,6 +136,8 @@ pub enum Failure {
     Tls(TlsFault),
     /// An HTTP status that the right page does not have.
     Status(u16),
+    /// A refusal of the mail server: the code of its SMTP reply.
+    Reply(u16),
     /// The page came, and does not bear the organisation's mark.
     MarkMissing {
         /// How many bytes came.
@@ -160,6 +167,8 @@ impl fmt::Display for Failure {
             Self::Tls(TlsFault::Handshake) => write!(f, "TLS handshake failed"),
             Self::Tls(TlsFault::Foreign) => write!(f, "certificate with a foreign key"),
             Self::Tls(TlsFault::UnknownIssuer) => write!(f, "certificate from an unknown issuer"),
+            Self::Tls(TlsFault::NotOffered) => write!(f, "TLS not offered"),
+            Self::Reply(code) => write!(f, "mail server answers {code}"),
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::MarkMissing { bytes } => write!(f, "page without its mark ({bytes} bytes)"),
             Self::Malformed { phase } => write!(f, "answer not understood ({phase})"),

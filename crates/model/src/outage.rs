@@ -196,7 +196,9 @@ pub fn service_of(fact: &Fact) -> Option<&ServiceId> {
         Fact::Standing(standing) => Some(&standing.service),
         Fact::Would { service, .. }
         | Fact::OutageBegan { service, .. }
-        | Fact::OutageEnded { service, .. } => Some(service),
+        | Fact::OutageEnded { service, .. }
+        | Fact::HandedBack { service }
+        | Fact::HandbackPaused { service } => Some(service),
         Fact::Order(order) => Some(&order.service),
         Fact::Asked(question) => Some(&question.service),
         Fact::Answered(answer) => Some(&answer.service),

@@ -57,6 +57,8 @@ pub enum Topic {
     TakeOver(Cause),
     /// The primary answers again: is it still yours, shall it have its traffic back?
     Return,
+    /// The hand-back was stopped, for the primary refuses what it should take: shall it go on?
+    HandBack,
 }
 
 /// A question to a person, answered with `servergate answer ID yes|no`.
@@ -83,6 +85,12 @@ impl fmt::Display for Question {
             Topic::Return => write!(
                 f,
                 "{} answers again. Look whether the server is still yours. Give it its traffic back?",
+                self.service
+            ),
+            Topic::HandBack => write!(
+                f,
+                "The hand-back of {} was stopped: the primary refuses recipients it knew. Nothing \
+                 is lost, the rest is kept. Continue?",
                 self.service
             ),
         }

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Roles: Following, Suspecting and HandingBack stand by; Serving acts; Returning returns; Held is
-//! as ordered. In mode observe the machine runs all the same, and what it publishes stays standby.
+//! as ordered. A hand-back that the part stopped waits, paused, for a person. In mode observe the machine runs all the same, and what it publishes stays standby.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, Cause, Condition, Effect, Epoch, Fact, Identity, Mode, Mono, Now, Operator, Order,
-    OrderKind, OutageId, Question, QuestionId, Role, ServiceId, Standing, StateName, Timestamp,
-    Topic, Verdict,
+    OutageId, Question, Role, ServiceId, Standing, StateName, Timestamp, Topic, Verdict,
 };
 
+mod people;
 mod saved;
 mod settle;
 #[cfg(test)]
@@ -87,6 +87,8 @@ pub enum Input {
     Answer(Answer),
     /// All that was held is handed back.
     HandedBack,
+    /// The part stopped handing back: the primary refuses what it should take.
+    HandbackPaused,
     /// Time passed.
     Tick,
 }
@@ -188,6 +190,8 @@ pub struct Standby {
     epoch: Epoch,
     role: Role,
     since: Timestamp,
+    /// The hand-back was stopped and waits for a person.
+    paused: bool,
     /// When it last took an input in: deadlines after that have not been kept yet.
     handled: Now,
 }
@@ -207,6 +211,7 @@ impl Standby {
             would: (decided != role).then_some(decided),
             effect: self.effect(),
             relay: self.may_relay(),
+            handback: self.state == State::HandingBack && !self.paused,
             verdict: self.verdict.clone(),
             outage: self.outage.as_ref().map(|outage| outage.id.clone()),
             held_by: match &self.state {
@@ -242,16 +247,25 @@ impl Standby {
         let before = (self.standing(), self.saved());
         let decided = self.state.role();
         let mut facts = Vec::new();
-        match input {
-            Input::Verdict(verdict) => self.learn(now, verdict),
+        let resumed = match input {
+            Input::Verdict(verdict) => {
+                self.learn(now, verdict);
+                None
+            }
             Input::Order(order) => self.obey(order),
             Input::Answer(answer) => self.hear(&answer),
-            Input::HandedBack if self.state == State::HandingBack => {
-                self.state = State::Following;
+            Input::HandedBack => {
+                self.handed_back();
+                None
             }
-            Input::HandedBack | Input::Tick => {}
-        }
-        let handback = self.settle(now, &mut facts);
+            Input::HandbackPaused => {
+                self.pause(now);
+                None
+            }
+            Input::Tick => None,
+        };
+        // What follows from where it stands now outdoes what a person wished before.
+        let handback = self.settle(now, &mut facts).or(resumed);
         self.number_the_role(now);
         let moved = decided != self.state.role() && self.policy.mode == Mode::Observe;
         if moved {
@@ -290,6 +304,7 @@ impl Standby {
             && old.epoch == standing.epoch
             && old.outage == standing.outage
             && old.held_by == standing.held_by
+            && old.handback == standing.handback
             && old.question == standing.question;
         if !same {
             out.push(Action::Record(Fact::Standing(standing.clone())));
@@ -305,6 +320,30 @@ impl Standby {
         if old != standing {
             out.push(Action::Publish(standing));
         }
+    }
+
+    fn handed_back(&mut self) {
+        if self.state == State::HandingBack {
+            self.resume();
+            self.state = State::Following;
+        }
+    }
+
+    /// A person looks before more is handed to a primary that refuses what it should take. Once
+    /// is enough: whoever said no is not asked again.
+    fn pause(&mut self, now: Now) {
+        if self.state == State::HandingBack && !self.paused {
+            self.paused = true;
+            self.ask(now, Topic::HandBack);
+        }
+    }
+
+    /// Nothing is paused any more. The next hand-back begins with a single message anyway, so a
+    /// pause need not outlive the hand-back that it stopped.
+    fn resume(&mut self) {
+        self.paused = false;
+        self.question
+            .take_if(|question| question.topic == Topic::HandBack);
     }
 
     fn learn(&mut self, now: Now, verdict: Arc<Verdict>) {
@@ -324,45 +363,6 @@ impl Standby {
             _ => None,
         };
         self.verdict = Some(verdict);
-    }
-
-    fn obey(&mut self, order: Order) {
-        let role = match order.kind {
-            OrderKind::Failover => Role::Acting,
-            OrderKind::Failback => Role::Standby,
-            OrderKind::Hold => self.state.role(),
-            OrderKind::Auto => return self.release(),
-        };
-        self.question = None;
-        self.state = State::Held {
-            role,
-            by: order.by,
-            at: order.at,
-        };
-    }
-
-    /// Verdicts decide again; the role of this moment is where they start from.
-    fn release(&mut self) {
-        if let State::Held { role, .. } = self.state {
-            self.state = match role {
-                Role::Standby => State::Following,
-                Role::Acting | Role::Returning => State::Serving,
-            };
-        }
-    }
-
-    fn hear(&mut self, answer: &Answer) {
-        let Some(question) = self.question.take_if(|asked| asked.id == answer.question) else {
-            return;
-        };
-        let Some(outage) = &mut self.outage else {
-            return;
-        };
-        match (question.topic, answer.yes) {
-            (Topic::TakeOver(_), true) => self.state = State::Serving,
-            (Topic::TakeOver(_), false) => outage.declined = true,
-            (Topic::Return, yes) => outage.released = yes,
-        }
     }
 
     fn condition(&self) -> Option<Condition> {
@@ -398,24 +398,5 @@ impl Standby {
             } => false,
             _ => true,
         }
-    }
-
-    fn ask(&mut self, now: Now, topic: Topic) {
-        if self
-            .question
-            .as_ref()
-            .is_some_and(|question| question.topic == topic)
-        {
-            return;
-        }
-        self.questions += 1;
-        let id = QuestionId::new(format!("{}-{}", self.service.service, self.questions));
-        let service = self.service.clone();
-        self.question = Some(Question {
-            id,
-            service,
-            topic,
-            asked: now.wall,
-        });
     }
 }

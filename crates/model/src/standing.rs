@@ -78,6 +78,10 @@ pub struct Standing {
     /// Whether requests may be passed on to the primary: it is reachable and proved to be ours,
     /// or nobody has said otherwise yet.
     pub relay: bool,
+    /// Whether the part may hand back now what it holds for the primary: the machine is handing
+    /// back, and nothing has paused it.
+    #[serde(default)] // records and pages of earlier versions do not have it
+    pub handback: bool,
     /// What was measured last, with evidence.
     pub verdict: Option<Arc<Verdict>>,
     /// The outage that runs.

@@ -69,6 +69,7 @@ pub(crate) fn standings(service: Service, role: Role, epoch: u64) -> Standings {
         would: None,
         effect: None,
         relay: true,
+        handback: false,
         verdict: None,
         outage: None,
         held_by: None,
@@ -93,6 +94,7 @@ impl House {
             hints: outlet(1).0,
             progress: outlet(1).0,
             observations: outlet(1).0,
+            handback: outlet(1).0,
         };
         let host = Host {
             place: PlaceId::new("oslo"),

@@ -164,6 +164,7 @@ struct Ends {
     observations: host::OutletReceiver<Observation>,
     hints: host::OutletReceiver<host::Hint>,
     records: host::OutletReceiver<Fact>,
+    handback: host::OutletReceiver<host::Handback>,
 }
 
 impl Ends {
@@ -172,11 +173,13 @@ impl Ends {
             observations,
             hints,
             records,
+            handback,
         } = self;
         Inlets {
             observations,
             hints,
             records,
+            handback,
             instructions,
         }
     }
@@ -192,6 +195,7 @@ fn host(
     let (hints_out, hints) = outlet(WAITING);
     let (records_out, records) = outlet(WAITING);
     let (progress_out, progress) = outlet(WAITING);
+    let (handback_out, handback) = outlet(WAITING);
     let host = Host {
         place: config.standby.name.clone(),
         clock: around.clock.clone(),
@@ -204,6 +208,7 @@ fn host(
             hints: hints_out,
             progress: progress_out,
             observations: observations_out,
+            handback: handback_out,
         },
         routes: Routes::default(),
     };
@@ -213,6 +218,7 @@ fn host(
             observations,
             hints,
             records,
+            handback,
         },
         progress,
     )

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use model::{
     Action, Answer, Detector, DetectorAction, DetectorConfig, DetectorInput, Fact, Input, Mono,
     Now, Observation, Order, PlaceId, Policy, Record, Restored, Saved, ServiceId, Standby,
-    Standing, Standings,
+    Standing, Standings, StateName,
 };
 
 /// One service to decide about.
@@ -41,6 +41,8 @@ pub enum Told {
     Fact(Fact),
     /// A part has handed everything back.
     HandedBack(ServiceId),
+    /// A part stopped handing back: the primary refuses what it should take.
+    HandbackPaused(ServiceId),
     /// Time passed.
     Tick,
 }
@@ -143,7 +145,22 @@ impl Decider {
                 self.decide(now, &answer.service.clone(), Input::Answer(answer), out);
             }
             Told::Fact(fact) => self.record(now, fact, out),
-            Told::HandedBack(service) => self.decide(now, &service, Input::HandedBack, out),
+            Told::HandedBack(service) if self.hands_back(&service) => {
+                let fact = Fact::HandedBack {
+                    service: service.clone(),
+                };
+                self.record(now, fact, out);
+                self.decide(now, &service, Input::HandedBack, out);
+            }
+            Told::HandbackPaused(service) if self.hands_back(&service) => {
+                let fact = Fact::HandbackPaused {
+                    service: service.clone(),
+                };
+                self.record(now, fact, out);
+                self.decide(now, &service, Input::HandbackPaused, out);
+            }
+            // It was overtaken: the primary is dark again, or a person ordered something else.
+            Told::HandedBack(_) | Told::HandbackPaused(_) => {}
             Told::Tick => {
                 let services: Vec<_> = self.machines.keys().cloned().collect();
                 for service in services {
@@ -152,6 +169,11 @@ impl Decider {
                 }
             }
         }
+    }
+
+    fn hands_back(&self, service: &ServiceId) -> bool {
+        let standing = self.standings.get(service);
+        standing.is_some_and(|standing| standing.state == StateName::HandingBack)
     }
 
     fn detect(
@@ -251,6 +273,12 @@ pub fn replay<'r>(
             Fact::Answered(answer) => {
                 let input = Input::Answer(answer.clone());
                 decider.decide(now, &answer.service.clone(), input, &mut out);
+            }
+            Fact::HandedBack { service } => {
+                decider.decide(now, service, Input::HandedBack, &mut out);
+            }
+            Fact::HandbackPaused { service } => {
+                decider.decide(now, service, Input::HandbackPaused, &mut out);
             }
             _ => {}
         }

@@ -3,6 +3,8 @@
 //! The tables are read here ([`OrganisationWatch::read`], [`AlertConfig::read`]) and assembled
 //! into one [`Config`] by the binary, which knows the organisations' services.
 
+mod further;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,8 +15,9 @@ use model::{OrganisationId, Service, ServiceId, Target};
 use tokio::sync::mpsc;
 use url::Url;
 
+use self::further::Further;
 use crate::shown::Shown;
-use crate::target::{Companions, HttpProbe, Probe, TargetConfig, TlsProbe, WebPrimary};
+use crate::target::{Companions, HttpProbe, Probe, SmtpProbe, TargetConfig, WebPrimary};
 
 /// From one scheduled probe to the next.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -175,15 +178,6 @@ pub struct OrganisationWatch {
     further: Vec<Further>,
 }
 
-/// One `[[organisation.watch.target]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Further {
-    name: Option<String>,
-    service: Service,
-    third_party: bool,
-    probe: Probe,
-}
-
 impl Default for OrganisationWatch {
     fn default() -> Self {
         Self {
@@ -289,6 +283,24 @@ impl OrganisationWatch {
         self.steering(organisation, Service::Names, Probe::Dns { address, zone })
     }
 
+    /// The mail server of `organisation`, whose certificate bears `name`. With `verify` it has to
+    /// offer TLS with a certificate that can be verified.
+    pub fn mail(
+        &self,
+        organisation: &OrganisationId,
+        address: SocketAddr,
+        name: &str,
+        verify: bool,
+    ) -> TargetConfig {
+        let probe = Probe::Smtp(SmtpProbe {
+            address,
+            name: name.to_owned(),
+            verify,
+            ca: self.ca.clone(),
+        });
+        self.steering(organisation, Service::Mail, probe)
+    }
+
     /// A target of another kind that steers.
     pub fn steering(
         &self,
@@ -328,121 +340,6 @@ impl OrganisationWatch {
         };
         self.further.iter().map(target).collect()
     }
-}
-
-/// The kinds of further targets.
-#[derive(Clone, Copy)]
-enum Kind {
-    Http,
-    Tcp,
-    Tls,
-    Dns,
-    Icmp,
-}
-
-const KINDS: [(&str, Kind); 5] = [
-    ("http", Kind::Http),
-    ("tcp", Kind::Tcp),
-    ("tls", Kind::Tls),
-    ("dns", Kind::Dns),
-    ("icmp", Kind::Icmp),
-];
-
-const SERVICES: [(&str, Service); 4] = [
-    ("web", Service::Web),
-    ("mail", Service::Mail),
-    ("chat", Service::Chat),
-    ("names", Service::Names),
-];
-
-impl Further {
-    fn read(fields: &Fields<'_>, ca: Option<&PathBuf>) -> Option<Self> {
-        let kind = fields.choice("kind", &KINDS);
-        if !fields.has("kind") {
-            fields.missing("kind", "\"http\"");
-        }
-        if !fields.has("address") {
-            fields.missing("address", "\"198.51.100.80:443\"");
-        }
-        let name = fields.string("name");
-        let usual = match kind {
-            Some(Kind::Dns) => Service::Names,
-            _ => Service::Web,
-        };
-        let service = fields.choice("service", &SERVICES).unwrap_or(usual);
-        let third_party = fields.boolean("third_party").unwrap_or(false);
-        let Some(kind) = kind else {
-            fields.leave_rest();
-            return None;
-        };
-        let probe = Self::probe(fields, kind, ca)?;
-        Some(Self {
-            name,
-            service,
-            third_party,
-            probe,
-        })
-    }
-
-    fn probe(fields: &Fields<'_>, kind: Kind, ca: Option<&PathBuf>) -> Option<Probe> {
-        match kind {
-            Kind::Http => http(fields, ca).map(Probe::Http),
-            Kind::Tcp => fields
-                .socket("address")
-                .map(|address| Probe::Tcp { address }),
-            Kind::Icmp => fields.ip("address").map(|address| Probe::Icmp { address }),
-            Kind::Tls => {
-                let name = host_name(fields);
-                Some(Probe::Tls(TlsProbe {
-                    address: fields.socket("address")?,
-                    name: name?,
-                    ca: ca.cloned(),
-                }))
-            }
-            Kind::Dns => {
-                let zone = fields.parse("zone", "a domain name like \"verein.test\"", |text| {
-                    is_zone(text).then(|| text.into())
-                });
-                if !fields.has("zone") {
-                    fields.missing("zone", "\"verein.test\"");
-                }
-                Some(Probe::Dns {
-                    address: fields.socket("address")?,
-                    zone: zone?,
-                })
-            }
-        }
-    }
-}
-
-fn http(fields: &Fields<'_>, ca: Option<&PathBuf>) -> Option<HttpProbe> {
-    let want = "an address like \"https://198.51.100.80\", never a name";
-    let primary = fields.parse("address", want, WebPrimary::parse);
-    let host = host_name(fields);
-    let path = fields.parse("path", "a path like \"/status\"", |text| {
-        let plain = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
-        plain.then(|| text.to_owned())
-    });
-    let expect = fields.string("expect");
-    let (primary, host) = (primary?, host?);
-    Some(HttpProbe {
-        address: primary.address,
-        tls: primary.tls,
-        hosts: vec![host.clone()],
-        host,
-        path: path.unwrap_or_else(|| "/".to_owned()),
-        expect: expect.filter(|mark| !mark.is_empty()),
-        ca: ca.cloned(),
-    })
-}
-
-fn host_name(fields: &Fields<'_>) -> Option<String> {
-    if !fields.has("host") {
-        fields.missing("host", "\"verein.test\"");
-    }
-    fields.parse("host", "a host name like \"verein.test\"", |text| {
-        is_host(text).then(|| text.to_owned())
-    })
 }
 
 /// Whether a certificate could be for this name, and a `Host` field hold it.

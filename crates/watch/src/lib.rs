@@ -3,7 +3,7 @@
 //! What lives here, for whom:
 //!
 //! * `target`, `config`: what is probed and how; read from TOML, assembled by the binary.
-//! * `probe`: native probes (HTTP, TCP, TLS, DNS, ICMP), each in phases with times.
+//! * `probe`: native probes (HTTP, TCP, TLS, SMTP, DNS, ICMP), each in phases with times.
 //! * `companions`, `observe`: beside a failing target, the look at ourselves and what tells the
 //!   cause. Only `observe` makes a measured fact.
 //! * `schedule` (pure) and `run`: the timetable, and the task that keeps it.
@@ -35,7 +35,9 @@ use tokio::sync::watch::Receiver;
 
 pub use config::{AlertConfig, AlertWay, Burst, Config, OrganisationWatch, Way, references};
 pub use shown::Shown;
-pub use target::{Companions, HttpProbe, Probe, ProbeKind, TargetConfig, TlsProbe, WebPrimary};
+pub use target::{
+    Companions, HttpProbe, Probe, ProbeKind, SmtpProbe, TargetConfig, TlsProbe, WebPrimary,
+};
 
 use alert::Rim;
 use metrics::Counters;
@@ -122,7 +124,8 @@ fn watched(config: &Config, host: &Host) -> Result<Vec<Arc<Watched>>, OpenError>
 /// Whether a probe meets certificates, and which extra authorities it trusts.
 enum Needs {
     Nothing,
-    /// HTTP in clear may be redirected to TLS; a machine without authorities can still ask it.
+    /// HTTP in clear may be redirected to TLS, and mail takes TLS as it comes; a machine without
+    /// authorities can still ask them.
     Perhaps(Option<PathBuf>),
     Always(Option<PathBuf>),
 }
@@ -133,6 +136,10 @@ fn needs_trust(probe: &Probe) -> Needs {
         Probe::Http(HttpProbe { ca, .. }) | Probe::Tls(TlsProbe { ca, .. }) => {
             Needs::Always(ca.clone())
         }
+        Probe::Smtp(SmtpProbe { verify, ca, .. }) => match verify {
+            true => Needs::Always(ca.clone()),
+            false => Needs::Perhaps(ca.clone()),
+        },
         Probe::Tcp { .. } | Probe::Dns { .. } | Probe::Icmp { .. } => Needs::Nothing,
     }
 }
@@ -159,6 +166,9 @@ fn check(probe: &Probe) -> Result<(), OpenError> {
         }
         Probe::Tls(tls) if !config::is_host(&tls.name) => {
             wrong(&format!("`{}` is not a host name", tls.name))
+        }
+        Probe::Smtp(smtp) if !config::is_host(&smtp.name) => {
+            wrong(&format!("`{}` is not a host name", smtp.name))
         }
         Probe::Dns { zone, .. } if !config::is_zone(zone) => {
             wrong(&format!("`{zone}` is not a domain name"))

@@ -129,6 +129,7 @@ fn kind_label(kind: ProbeKind) -> &'static str {
         ProbeKind::Http => "http",
         ProbeKind::Tcp => "tcp",
         ProbeKind::Tls => "tls",
+        ProbeKind::Smtp => "smtp",
         ProbeKind::Dns => "dns",
         ProbeKind::Icmp => "icmp",
     }
@@ -146,6 +147,7 @@ fn result_label(finding: &Finding) -> &'static str {
         Failure::Reset { .. } => "reset",
         Failure::Tls(_) => "tls",
         Failure::Status(_) => "status",
+        Failure::Reply(_) => "reply",
         Failure::MarkMissing { .. } => "mark_missing",
         Failure::Malformed { .. } => "malformed",
         Failure::Dns(_) => "dns",

@@ -9,6 +9,7 @@ mod dns;
 mod fault;
 mod http;
 mod icmp;
+mod smtp;
 mod tcp;
 mod tls;
 
@@ -59,7 +60,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// `trust` judges certificates where the probe meets any; `tolerant` takes a refusal of the
-    /// prober (403, 429) as good, for servers that are not ours to judge.
+    /// prober (403, 429; 421, 550 and 554 of a mail server) as good, for servers that are not ours to judge.
     pub(crate) fn new(probe: Probe, trust: Option<Trust>, tolerant: bool) -> Self {
         let mark = match &probe {
             Probe::Http(HttpProbe { expect, .. }) => expect.as_deref().map(http::Mark::new),
@@ -84,7 +85,7 @@ impl Prepared {
         let asking = self.ask_unbounded(tools, limit, known, &mut watch);
         let result = match tokio::time::timeout(limit, asking).await {
             Ok(result) => result,
-            Err(_) => Err(watch.silence()),
+            Err(_) => watch.silence(),
         };
         let finding = match result {
             Ok(identity) => Finding::Good { identity },
@@ -102,7 +103,7 @@ impl Prepared {
         limit: Duration,
         known: Option<&Identity>,
         watch: &mut Stopwatch<'_>,
-    ) -> Result<Option<Identity>, Failure> {
+    ) -> Found {
         match &self.probe {
             Probe::Http(page) => {
                 let asked = http::Asked {
@@ -122,6 +123,15 @@ impl Prepared {
                 let (_, identity) = trust.handshake(stream, name, &[], known).await?;
                 Ok(Some(identity))
             }
+            Probe::Smtp(server) => {
+                let asked = smtp::Asked {
+                    server,
+                    tolerant: self.tolerant,
+                    trust: self.trust.as_ref(),
+                    known,
+                };
+                smtp::ask(tools, asked, watch).await
+            }
             Probe::Dns { address, zone } => {
                 let asking = dns::ask(tools, *address, zone, limit, watch);
                 asking.await.map(|()| None)
@@ -134,12 +144,15 @@ impl Prepared {
     }
 }
 
+/// What a probe found: who answered, where that is proved, or what was wrong.
+type Found = Result<Option<Identity>, Failure>;
+
 /// Takes the time of each phase.
 pub(crate) struct Stopwatch<'a> {
     clock: &'a Clock,
     done: Vec<PhaseTime>,
     running: Option<(Phase, Mono)>,
-    heard: Option<Failure>,
+    heard: Option<Found>,
 }
 
 impl<'a> Stopwatch<'a> {
@@ -152,22 +165,28 @@ impl<'a> Stopwatch<'a> {
         }
     }
 
-    /// Ends the phase that runs and begins another.
+    /// Ends the phase that runs and begins another, which has to be heard of by itself.
     fn begin(&mut self, phase: Phase) {
         let now = self.clock.now().mono;
         self.end(now);
         self.running = Some((phase, now));
+        self.heard = None;
     }
 
-    /// Something came that was no answer. It counts if nothing better comes.
-    fn heard(&mut self, failure: Failure) {
-        self.heard = Some(failure);
+    /// Ends the phase that runs: what is still done is nobody's time.
+    fn rest(&mut self) {
+        self.end(self.clock.now().mono);
+    }
+
+    /// Something came that was not the whole answer. It counts if nothing better comes.
+    fn heard(&mut self, found: Found) {
+        self.heard = Some(found);
     }
 
     /// What it means that the time is over.
-    fn silence(&mut self) -> Failure {
+    fn silence(&mut self) -> Found {
         let phase = self.running.map_or(Phase::Connect, |(phase, _)| phase);
-        self.heard.take().unwrap_or(Failure::Silent { phase })
+        self.heard.take().unwrap_or(Err(Failure::Silent { phase }))
     }
 
     fn end(&mut self, now: Mono) {
@@ -178,7 +197,7 @@ impl<'a> Stopwatch<'a> {
     }
 
     fn stop(mut self) -> Vec<PhaseTime> {
-        self.end(self.clock.now().mono);
+        self.rest();
         self.done
     }
 }

@@ -18,7 +18,7 @@ pub struct TargetConfig {
     /// Whether its observations reach the detector. What does not steer is only shown.
     pub steering: bool,
     /// Somebody else's: asked at most once a minute, never in a burst; a refusal of the prober
-    /// (403, 429) is no failure.
+    /// (403, 429; 421, 550 and 554 of a mail server) is no failure.
     pub third_party: bool,
     /// How it is asked.
     pub probe: Probe,
@@ -56,6 +56,8 @@ pub enum Probe {
     },
     /// A TLS handshake.
     Tls(TlsProbe),
+    /// A mail server, as far as a sender gets before any mail.
+    Smtp(SmtpProbe),
     /// A zone's SOA; the answer must be authoritative.
     Dns {
         /// The name server.
@@ -96,6 +98,20 @@ pub struct TlsProbe {
     pub address: SocketAddr,
     /// The name the certificate must be for.
     pub name: String,
+    /// One more authority to trust, PEM.
+    pub ca: Option<PathBuf>,
+}
+
+/// A mail server: greeting, EHLO, STARTTLS where it is offered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpProbe {
+    /// Where.
+    pub address: SocketAddr,
+    /// The name its certificate bears, and people know it by.
+    pub name: String,
+    /// Whether it has to offer TLS with a certificate that can be verified. Otherwise TLS is taken
+    /// as it comes, as most senders do.
+    pub verify: bool,
     /// One more authority to trust, PEM.
     pub ca: Option<PathBuf>,
 }
@@ -141,6 +157,7 @@ impl Probe {
             Self::Http(_) => ProbeKind::Http,
             Self::Tcp { .. } => ProbeKind::Tcp,
             Self::Tls(_) => ProbeKind::Tls,
+            Self::Smtp(_) => ProbeKind::Smtp,
             Self::Dns { .. } => ProbeKind::Dns,
             Self::Icmp { .. } => ProbeKind::Icmp,
         }
@@ -152,6 +169,7 @@ impl Probe {
             Self::Http(HttpProbe { address, .. })
             | Self::Tcp { address }
             | Self::Tls(TlsProbe { address, .. })
+            | Self::Smtp(SmtpProbe { address, .. })
             | Self::Dns { address, .. } => address.ip(),
             Self::Icmp { address } => *address,
         }
@@ -162,7 +180,8 @@ impl Probe {
         match self {
             Self::Http(HttpProbe { address, .. })
             | Self::Tcp { address }
-            | Self::Tls(TlsProbe { address, .. }) => Some(address.port()),
+            | Self::Tls(TlsProbe { address, .. })
+            | Self::Smtp(SmtpProbe { address, .. }) => Some(address.port()),
             Self::Dns { .. } | Self::Icmp { .. } => None,
         }
     }
@@ -176,6 +195,7 @@ impl Probe {
             }
             Self::Tcp { address } => format!("tcp at {address}"),
             Self::Tls(tls) => format!("tls {} at {}", tls.name, tls.address),
+            Self::Smtp(smtp) => format!("smtp {} at {}", smtp.name, smtp.address),
             Self::Dns { address, zone } => format!("SOA {zone} at {address}"),
             Self::Icmp { address } => format!("echo at {address}"),
         }
@@ -189,6 +209,7 @@ pub enum ProbeKind {
     Http,
     Tcp,
     Tls,
+    Smtp,
     Dns,
     Icmp,
 }

@@ -43,6 +43,7 @@ fn standings(condition: Condition, outage: bool) -> Standings {
         would: Some(Role::Acting),
         effect: None,
         relay: true,
+        handback: false,
         verdict: Some(Arc::new(verdict)),
         outage: outage.then(|| OutageId::of(&service, since)),
         held_by: None,

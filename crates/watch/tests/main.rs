@@ -46,6 +46,7 @@ impl Standby {
             hints: outlet(1).0,
             progress: outlet(1).0,
             observations,
+            handback: outlet(1).0,
         };
         let host = Host {
             place: PlaceId::new("oslo"),

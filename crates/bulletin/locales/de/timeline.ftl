@@ -26,6 +26,7 @@ event-would-acting = { $service }: Der Ersatzserver hätte übernommen, beobacht
 event-would-returning = { $service }: Der Ersatzserver hätte zurückgegeben, beobachtet aber nur.
 event-would-standby = { $service }: Der Ersatzserver wäre zurückgetreten, beobachtet aber nur.
 event-asked-take-over = { $service }: Ein Mensch wird gefragt, ob der Ersatzserver übernehmen soll.
+event-asked-hand-back = { $service }: Ein Mensch wird gefragt, denn die eigenen Server weisen Aufbewahrtes ab. Nichts geht verloren.
 event-asked-return = { $service }: Ein Mensch wird gefragt, ob die eigenen Server wieder übernehmen sollen.
 event-answered-yes = { $service }: Die Antwort lautet ja.
 event-answered-no = { $service }: Die Antwort lautet nein.

@@ -26,6 +26,7 @@ event-would-acting = { $service }: the standby would have taken over, but only o
 event-would-returning = { $service }: the standby would have begun to hand back, but only observes.
 event-would-standby = { $service }: the standby would have stood down, but only observes.
 event-asked-take-over = { $service }: a person is asked whether the standby shall take over.
+event-asked-hand-back = { $service }: a person is asked, since the organisation’s own servers refuse what was kept. Nothing is lost.
 event-asked-return = { $service }: a person is asked whether the organisation’s own servers shall take over again.
 event-answered-yes = { $service }: the answer is yes.
 event-answered-no = { $service }: the answer is no.

@@ -156,6 +156,7 @@ impl Chronicle {
                 let event = match question.topic {
                     Topic::TakeOver(_) => Event::AskedTakeOver,
                     Topic::Return => Event::AskedReturn,
+                    Topic::HandBack => Event::AskedHandBack,
                 };
                 self.happened(question.asked, &question.service, event)
             }

@@ -27,6 +27,8 @@ pub enum Event {
     AskedTakeOver,
     /// A person was asked whether to hand back.
     AskedReturn,
+    /// A person was asked because the primary refuses what is handed back to it.
+    AskedHandBack,
     /// A person answered.
     Answered(bool),
     /// A person gave an order.

@@ -51,6 +51,7 @@ fn standing(service: Service, role: Role, since: i64) -> Fact {
         would: None,
         effect: None,
         relay: false,
+        handback: false,
         verdict: None,
         outage: None,
         held_by: None,

@@ -118,6 +118,7 @@ fn message(event: Event) -> &'static str {
         Event::Would(Role::Standby) => "event-would-standby",
         Event::AskedTakeOver => "event-asked-take-over",
         Event::AskedReturn => "event-asked-return",
+        Event::AskedHandBack => "event-asked-hand-back",
         Event::Answered(true) => "event-answered-yes",
         Event::Answered(false) => "event-answered-no",
         Event::Ordered(OrderKind::Failover) => "event-ordered-failover",

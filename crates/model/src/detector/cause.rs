@@ -45,7 +45,10 @@ pub(super) fn of(observation: &Observation) -> Cause {
         | Failure::Reset {
             phase: Phase::Connect,
         } => Cause::Service,
-        Failure::Silent { phase: Phase::Tls } => Cause::Service,
+        // The kernel took the connection, and the program behind it says nothing.
+        Failure::Silent {
+            phase: Phase::Tls | Phase::Greeting,
+        } => Cause::Service,
         Failure::Reset { phase: Phase::Tls } | Failure::Malformed { phase: Phase::Tls } => {
             Cause::Tls
         }
@@ -54,6 +57,9 @@ pub(super) fn of(observation: &Observation) -> Cause {
         // 429 and 503 mean "later", not "gone".
         Failure::Status(429) => Cause::Overload,
         Failure::Status(_) => Cause::Application,
+        // RFC 5321 §4.2.1: a reply that begins with 4 means "later" too.
+        Failure::Reply(400..=499) => Cause::Overload,
+        Failure::Reply(_) => Cause::Application,
         // An empty page is a broken application; a full one without the mark is somebody else's.
         Failure::MarkMissing { bytes } if *bytes < EMPTY => Cause::Application,
         Failure::MarkMissing { .. } => Cause::HoldingPage,
@@ -69,7 +75,8 @@ pub(super) fn of(observation: &Observation) -> Cause {
 /// seconds) leaves the next phase no time: its silence says nothing.
 fn had_no_time(phase: Phase, observation: &Observation) -> bool {
     let waited = observation.phases.iter().find(|time| time.phase == phase);
-    matches!(phase, Phase::Tls | Phase::Request) && waited.is_some_and(|time| time.micros < BRIEF)
+    let next = matches!(phase, Phase::Tls | Phase::Greeting | Phase::Request);
+    next && waited.is_some_and(|time| time.micros < BRIEF)
 }
 
 /// Microseconds that are too short for an answer from far away.

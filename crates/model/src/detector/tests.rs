@@ -1,5 +1,7 @@
 //! The detector against scripted observations and against random histories.
 
+mod mail;
+
 use super::*;
 use crate::{Companion, CompanionKind, OrganisationId, Phase, Reply, Service, Target};
 

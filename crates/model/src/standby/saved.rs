@@ -24,6 +24,8 @@ pub struct SavedV1 {
     epoch: Epoch,
     role: Role,
     since: Timestamp,
+    #[serde(default)] // what was saved before there was mail does not have it
+    paused: bool,
 }
 
 /// How a machine begins.
@@ -53,6 +55,7 @@ impl Standby {
             epoch: Epoch::default(),
             role: Role::Standby,
             since: now.wall,
+            paused: false,
             handled: now,
         };
         if let Restored::Saved(saved) = restored {
@@ -65,6 +68,7 @@ impl Standby {
             machine.epoch = saved.epoch;
             machine.role = saved.role;
             machine.since = saved.since;
+            machine.paused = saved.paused;
         }
         // The mode may have changed with the configuration.
         machine.number_the_role(now);
@@ -82,6 +86,7 @@ impl Standby {
             epoch: self.epoch,
             role: self.role,
             since: self.since,
+            paused: self.paused,
         })
     }
 }

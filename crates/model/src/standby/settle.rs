@@ -23,6 +23,9 @@ impl Standby {
                 break;
             }
         }
+        if self.state != State::HandingBack {
+            self.resume();
+        }
         self.end_the_outage(now, facts);
         handback
     }

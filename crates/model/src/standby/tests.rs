@@ -1,11 +1,13 @@
 //! The standby machine against scripted days and random histories.
 
+mod handback;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{OrganisationId, Service};
+use crate::{OrderKind, OrganisationId, Service};
 
 fn service() -> ServiceId {
     ServiceId::new(OrganisationId::new("verein.test"), Service::Web)
@@ -200,22 +202,6 @@ fn after_a_restart_the_old_role_stays_until_there_is_a_verdict() {
     assert_eq!(day.step(500, Input::Tick), Role::Acting);
     assert_eq!(day.reachable(501, "known"), Role::Acting);
     assert_eq!(day.step(681, Input::Tick), Role::Returning);
-}
-
-#[test]
-fn mail_hands_back_and_stops_when_the_primary_is_dark_again() {
-    let mut day = Day::new(Policy {
-        hands_back: true,
-        ..policy(Mode::Act)
-    });
-    day.reachable(0, "known");
-    day.dark(20, Cause::Silent);
-    day.reachable(100, "known");
-    day.step(280, Input::Tick);
-    assert_eq!(day.step(310, Input::Tick), Role::Standby);
-    assert_eq!(day.actions.last(), Some(&Action::StartHandback));
-    assert_eq!(day.dark(320, Cause::Silent), Role::Acting);
-    assert!(day.actions.contains(&Action::StopHandback));
 }
 
 #[test]

@@ -185,6 +185,8 @@ pub(crate) fn event(fact: &Fact) -> Option<String> {
         }
         Fact::OutageBegan { .. } => "outage began".to_owned(),
         Fact::OutageEnded { .. } => "outage ended".to_owned(),
+        Fact::HandedBack { .. } => "all that was held is handed back".to_owned(),
+        Fact::HandbackPaused { .. } => "hand-back paused: the primary refuses".to_owned(),
         Fact::Alerted {
             recovered: false, ..
         } => "alert sent".to_owned(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use host::{Drain, Hint, Host, OutletReceiver, RunError};
+use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError};
 use model::{
     Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target,
 };
@@ -39,6 +39,7 @@ pub(crate) struct Inlets {
     pub(crate) observations: OutletReceiver<Observation>,
     pub(crate) hints: OutletReceiver<Hint>,
     pub(crate) records: OutletReceiver<Fact>,
+    pub(crate) handback: OutletReceiver<Handback>,
     pub(crate) instructions: mpsc::Receiver<Instruction>,
 }
 
@@ -123,6 +124,10 @@ impl Task {
                     Told::Observation(Box::new(observation))
                 }
                 Some(hint) = inlets.hints.recv() => Told::Hint(hint.service),
+                Some(Handback { service, outcome }) = inlets.handback.recv() => match outcome {
+                    HandbackOutcome::Done => Told::HandedBack(service),
+                    HandbackOutcome::Paused => Told::HandbackPaused(service),
+                },
                 Some(fact) = inlets.records.recv() => {
                     let facts = drain_facts(fact, &mut inlets.records);
                     self.take_down(facts).await?;
@@ -189,7 +194,7 @@ impl Task {
                             .try_send(::watch::Burst { number, target });
                     }
                 }
-                // No part of this version holds anything to hand back.
+                // Parts read it in the standing, which also survives a restart.
                 Wanted::Handback(..) => {}
             }
         }
@@ -288,6 +293,10 @@ fn say(record: &Record) {
         Fact::OutageEnded { outage, .. } => tracing::info!(%outage, "outage ended"),
         Fact::Would { service, role } => {
             tracing::info!(%service, %role, "observing: would take this role");
+        }
+        Fact::HandedBack { service } => tracing::info!(%service, "all is handed back"),
+        Fact::HandbackPaused { service } => {
+            tracing::warn!(%service, "the hand-back is paused and waits for an answer");
         }
         Fact::Started { version } => tracing::info!(version, "started"),
         Fact::Stopped => tracing::info!("stopped"),

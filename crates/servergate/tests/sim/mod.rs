@@ -2,6 +2,7 @@
 //!
 //! The world says what a probe would find; everything from there on is the product's own code.
 
+mod handback;
 mod whole;
 mod world;
 

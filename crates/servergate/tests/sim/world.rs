@@ -52,7 +52,10 @@ const TIMEOUT: u64 = 3;
 impl World {
     pub(super) fn new(mode: Mode, organisations: &[&str], places: &[&'static str]) -> Self {
         let web = |name: &&str| ServiceId::new(OrganisationId::new(*name), Service::Web);
-        let services: Vec<_> = organisations.iter().map(web).collect();
+        Self::of(mode, organisations.iter().map(web).collect(), places)
+    }
+
+    pub(super) fn of(mode: Mode, services: Vec<ServiceId>, places: &[&'static str]) -> Self {
         let places: Vec<_> = places.iter().map(|name| PlaceId::new(*name)).collect();
         let decided = decided(mode, &services, &places);
         let now = at(0);
@@ -202,7 +205,7 @@ impl World {
             .any(|fault| matches!(fault, Fault::Cable(cut) if *cut == place.as_str()))
     }
 
-    fn tell(&mut self, told: Told) {
+    pub(super) fn tell(&mut self, told: Told) {
         let mut out = Vec::new();
         self.decider.handle(at(self.second), told, &mut out);
         for wanted in out {
@@ -245,6 +248,7 @@ fn decided(mode: Mode, services: &[ServiceId], places: &[PlaceId]) -> Vec<Decide
         detector: Some(DetectorConfig::new(places.to_vec())),
         policy: Policy {
             mode,
+            hands_back: service.service == Service::Mail,
             ..Policy::default()
         },
     };

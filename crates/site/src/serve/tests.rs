@@ -58,6 +58,7 @@ impl Scene {
                 hints: hint,
                 progress: outlet(1).0,
                 observations: outlet(1).0,
+                handback: outlet(1).0,
             },
             routes: Routes::default(),
         };
@@ -97,6 +98,7 @@ impl Scene {
             would: None,
             effect,
             relay,
+            handback: false,
             verdict: None,
             outage: None,
             held_by: None,

@@ -13,6 +13,7 @@ fn outlets() -> (Outlets, OutletReceiver<Fact>) {
         hints: outlet(1).0,
         progress: outlet(1).0,
         observations: outlet(1).0,
+        handback: outlet(1).0,
     };
     (outlets, receiver)
 }

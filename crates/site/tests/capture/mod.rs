@@ -327,6 +327,7 @@ fn standing(role: Role, relay: bool) -> Standing {
         would: None,
         effect: None,
         relay,
+        handback: false,
         verdict: None,
         outage: None,
         held_by: None,

@@ -245,6 +245,7 @@ impl Standby {
             hints: outlet(8).0,
             progress: outlet(8).0,
             observations: outlet(8).0,
+            handback: outlet(8).0,
         };
         let tasks = Tasks::default();
         let host = Host {

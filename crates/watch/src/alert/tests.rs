@@ -1,5 +1,7 @@
 //! Who is told what and when: one message at the beginning, one at the end, never a storm.
 
+mod mail;
+
 use std::sync::Arc;
 
 use model::{
@@ -78,6 +80,7 @@ fn standing(service: &ServiceId, at: u64, condition: Condition, outage: Option<u
         would: None,
         effect: dark.then_some(Effect::TakeOver),
         relay: false,
+        handback: false,
         verdict: Some(Arc::new(verdict)),
         outage: outage.map(|at| OutageId::of(service, now(at).wall)),
         held_by: None,

@@ -3,15 +3,18 @@
 //! Measured sentences only: what was seen, from where, since when, what Servergate does about it
 //! and what a person can do next. "The reason is not known" is one of them.
 
+mod doing;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use model::{
-    Cause, Companion, CompanionKind, Effect, Mode, Observation, OrganisationId, OutageId, PlaceId,
-    Question, Reply, Role, Sees, ServiceId, Standing, Standings, Timestamp,
+    Cause, Companion, CompanionKind, Observation, OrganisationId, OutageId, PlaceId, Question,
+    Reply, Sees, ServiceId, Standing, Standings, Timestamp,
 };
 use serde::Serialize;
 
+use self::doing::{doing, means};
 use super::{About, Blindness, Message, Told};
 use crate::config::Way;
 
@@ -290,56 +293,6 @@ fn beside(text: &mut String, companion: &Companion) {
         CompanionKind::Neighbour(address) => write!(text, "; neighbour {address} {said}"),
         CompanionKind::Router(address) => write!(text, "; router {address} {said}"),
     };
-}
-
-/// What was measured, in words, and never more than that.
-fn means(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Application => "the service answers, and wrongly",
-        Cause::BelowQuorum => "only some places see it failing",
-        Cause::Block => "some places are kept from reaching it",
-        Cause::DnsData => "the authoritative data is wrong",
-        Cause::DnsDelegation => "the delegation at the parent has changed",
-        Cause::DnsServer => "its name servers do not answer as they should",
-        Cause::ForeignCertificate => "another key than the known one answers",
-        Cause::HoldingPage => "another page stands under its name",
-        Cause::Host => "its router reports it unreachable while its neighbours answer",
-        Cause::Network => "the network around it does not answer",
-        Cause::Observer => "we ourselves cannot see",
-        Cause::Overload => "it lives and cannot cope",
-        Cause::Path => "some places reach it, some do not",
-        Cause::Service => "the machine lives, the service does not",
-        Cause::Silent => "the address answers nothing; the reason is not known",
-        Cause::Tls => "its TLS is broken",
-        Cause::Unknown => "the reason is not known",
-    }
-}
-
-fn doing(standing: &Standing) -> String {
-    if let Some((who, since)) = &standing.held_by {
-        let role = standing.role;
-        return format!(
-            "Servergate is {role}, as ordered by {} since {since}.",
-            who.0
-        );
-    }
-    match (standing.mode, standing.would, standing.role) {
-        (Mode::Observe, Some(role), _) => {
-            format!("Servergate only observes: it would be {role} now, and moves nothing.")
-        }
-        (Mode::Observe, None, _) => "Servergate only observes and moves nothing.".to_owned(),
-        (Mode::Act, _, Role::Acting) => {
-            format!("Servergate serves it since {}.", standing.since)
-        }
-        (Mode::Act, _, Role::Returning) => "Servergate hands it back.".to_owned(),
-        (Mode::Act, _, Role::Standby) => match standing.effect {
-            Some(Effect::Ask) => "Servergate waits for a person's answer.".to_owned(),
-            Some(Effect::Say) | None => "Servergate moves nothing for this cause.".to_owned(),
-            Some(Effect::Support) => "Servergate helps in front of it.".to_owned(),
-            Some(Effect::ServeOn) => "Servergate serves its zones on.".to_owned(),
-            Some(Effect::TakeOver) => "Servergate has not taken it over yet.".to_owned(),
-        },
-    }
 }
 
 fn ask(text: &mut String, question: &Question) {

@@ -45,6 +45,15 @@ fn targets_become_probes_and_never_steer() {
         address = "[2001:db8::53]:53"
         zone = "verein.test"
         [[target]]
+        kind = "smtp"
+        address = "198.51.100.25:25"
+        host = "mail.verein.test"
+        [[target]]
+        kind = "smtp"
+        address = "198.51.100.26:25"
+        host = "mx.verein.test"
+        verify = true
+        [[target]]
         kind = "icmp"
         address = "192.0.2.99"
         name = "the authority's gateway"
@@ -63,12 +72,20 @@ fn targets_become_probes_and_never_steer() {
         "verein.test/web https://verein.test/shop at 198.51.100.80:443",
         "verein.test/mail tls mail.verein.test at 198.51.100.80:993",
         "verein.test/names SOA verein.test at [2001:db8::53]:53",
+        "verein.test/mail smtp mail.verein.test at 198.51.100.25:25",
+        "verein.test/mail smtp mx.verein.test at 198.51.100.26:25",
         "verein.test/web the authority's gateway",
     ];
     assert_eq!(names, want);
     assert!(further.iter().all(|config| !config.steering));
     assert_eq!(further[0].interval, Duration::from_secs(20));
-    assert_eq!(further[3].interval, Duration::from_secs(60));
+    assert_eq!(further[5].interval, Duration::from_secs(60));
+    let verify = |config: &TargetConfig| match &config.probe {
+        Probe::Smtp(smtp) => Some(smtp.verify),
+        _ => None,
+    };
+    let verify: Vec<_> = further.iter().filter_map(verify).collect();
+    assert_eq!(verify, [false, true]);
 }
 
 #[test]
@@ -76,8 +93,10 @@ fn all_mistakes_are_found_at_once_with_their_lines() {
     let (_, problems) = read(
         "interval = \"2s\"\ntimeout = \"5s\"\nburst_spacing = \"1s\"\nports = [0, \"ssh\"]\n\
          [[target]]\nkind = \"http\"\naddress = \"https://verein.test\"\nhost = \"verein.test\"\n\
-         [[target]]\nkind = \"smtp\"\naddress = \"x\"\n\
-         [[target]]\nkind = \"dns\"\naddress = \"192.0.2.1:53\"\n",
+         [[target]]\nkind = \"imap\"\naddress = \"x\"\n\
+         [[target]]\nkind = \"dns\"\naddress = \"192.0.2.1:53\"\n\
+         [[target]]\nkind = \"smtp\"\naddress = \"mail.verein.test:25\"\n\
+         host = \"mail.verein.test\"\nverify = \"yes\"\n",
     );
     let lines: Vec<(usize, bool)> = problems
         .iter()
@@ -91,6 +110,8 @@ fn all_mistakes_are_found_at_once_with_their_lines() {
         (7, false),
         (10, false),
         (12, false),
+        (17, false),
+        (19, false),
     ];
     assert_eq!(lines, want, "{problems:#?}");
 }
@@ -111,6 +132,22 @@ fn a_web_primary_is_one_target_asked_under_its_first_host() {
     );
     assert_eq!(config.probe.tcp_port(), Some(443));
     assert!(watch.web(&organisation, primary, &[], None).is_none());
+}
+
+#[test]
+fn a_mail_server_is_one_target_known_by_its_certificates_name() {
+    let (watch, _) = read("");
+    let organisation = OrganisationId::new("verein.test");
+    let address = "198.51.100.25:25".parse().unwrap();
+    let config = watch.mail(&organisation, address, "mail.verein.test", false);
+    assert!(config.steering);
+    assert_eq!(config.target.service.service, Service::Mail);
+    assert_eq!(
+        &*config.target.name,
+        "smtp mail.verein.test at 198.51.100.25:25"
+    );
+    assert_eq!(config.probe.tcp_port(), Some(25));
+    assert_eq!(config.probe.ip(), address.ip());
 }
 
 #[test]

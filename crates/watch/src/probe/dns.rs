@@ -97,7 +97,7 @@ async fn listen(
             .map_err(|error| fault::connecting(&error, to, Phase::Query))?;
         match hear(buffer.get(..length).unwrap_or_default(), question, zone) {
             Some(heard) => return heard,
-            None => watch.heard(Failure::Dns(DnsFault::Malformed)),
+            None => watch.heard(Err(Failure::Dns(DnsFault::Malformed))),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod dns;
 mod http;
+mod smtp;
 mod tls;
 
 use std::future::Future;

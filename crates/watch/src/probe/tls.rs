@@ -2,7 +2,8 @@
 //!
 //! The recorder asks the ordinary verifier first and keeps its word; beside that it notes the
 //! fingerprint of the key that was shown, also where the chain is judged bad. A handshake whose
-//! chain is bad goes no further (RFC 8446 §4.4.2.4). Resumption is off: each probe must see the
+//! chain is bad goes no further (RFC 8446 §4.4.2.4), except between mail servers, where TLS is taken
+//! as it comes. Resumption is off: each probe must see the
 //! certificate itself.
 
 use std::io;
@@ -22,7 +23,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
@@ -79,22 +81,63 @@ impl Trust {
         protocols: &[&[u8]],
         known: Option<&Identity>,
     ) -> Result<(TlsStream<Stream>, Identity), Failure> {
-        let recorder = Arc::new(Recorder {
-            verifier: Arc::clone(&self.verifier),
-            shown: OnceLock::new(),
+        let recorder = self.recorder(Unverified::Refused);
+        match self.shake(stream, name, protocols, &recorder).await? {
+            Ok(shaken) => Ok(shaken),
+            Err(error) => Err(broken(&error, recorder.shown.get(), known)),
+        }
+    }
+
+    /// The same where TLS is better than nothing and nobody asks for more (RFC 7435 §3): a chain
+    /// that cannot be verified is taken, unless another key is `known`. `None` if nobody was ever
+    /// known and no TLS came about that both ends speak; senders then do without.
+    pub(crate) async fn opportunistic(
+        &self,
+        stream: Stream,
+        name: &str,
+        known: Option<&Identity>,
+    ) -> Result<Option<(TlsStream<Stream>, Identity)>, Failure> {
+        let known = known.cloned();
+        let recorder = self.recorder(Unverified::Taken {
+            known: known.clone(),
         });
-        let config = self.client(Arc::clone(&recorder), protocols)?;
+        match self.shake(stream, name, &[], &recorder).await? {
+            Ok(shaken) => Ok(Some(shaken)),
+            Err(error) => match (reason(&error), known) {
+                (Some(Error::InvalidCertificate(_)), Some(_)) => {
+                    Err(Failure::Tls(TlsFault::Foreign))
+                }
+                (Some(Error::InvalidCertificate(_)), None) => Ok(None),
+                (Some(inner), None) if disagrees(inner) => Ok(None),
+                _ => Err(broken(&error, None, None)),
+            },
+        }
+    }
+
+    fn recorder(&self, unverified: Unverified) -> Arc<Recorder> {
+        Arc::new(Recorder {
+            verifier: Arc::clone(&self.verifier),
+            unverified,
+            shown: OnceLock::new(),
+        })
+    }
+
+    async fn shake(
+        &self,
+        stream: Stream,
+        name: &str,
+        protocols: &[&[u8]],
+        recorder: &Arc<Recorder>,
+    ) -> Result<io::Result<(TlsStream<Stream>, Identity)>, Failure> {
+        let config = self.client(Arc::clone(recorder), protocols)?;
         // A name that no certificate can bear was refused with the configuration.
         let name = ServerName::try_from(name.to_owned()).map_err(|_| Failure::Local)?;
-        let result = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await;
-        let shown = recorder.shown.get().cloned();
-        match (result, shown) {
-            (Ok(stream), Some(identity)) => Ok((stream, identity)),
+        let connector = TlsConnector::from(Arc::new(config));
+        match (connector.connect(name, stream).await, recorder.shown.get()) {
+            (Ok(stream), Some(identity)) => Ok(Ok((stream, identity.clone()))),
             // No certificate was shown and the handshake is over: not a server we can prove.
             (Ok(_), None) => Err(Failure::Tls(TlsFault::Handshake)),
-            (Err(error), shown) => Err(broken(&error, shown.as_ref(), known)),
+            (Err(error), _) => Ok(Err(error)),
         }
     }
 
@@ -138,13 +181,28 @@ fn add_file(roots: &mut RootCertStore, file: &Path) -> Result<(), TrustError> {
     }
 }
 
+/// What the handshake itself says, where it was not the connection.
+fn reason(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Both ends speak TLS, and have no version or cipher in common (RFC 8446 §6.2).
+fn disagrees(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PeerIncompatible(_)
+            | Error::AlertReceived(
+                AlertDescription::ProtocolVersion
+                    | AlertDescription::HandshakeFailure
+                    | AlertDescription::InsufficientSecurity
+            )
+    )
+}
+
 /// What a broken handshake shows. Handshake alerts and nonsense are [`TlsFault::Handshake`];
 /// a connection cut during the handshake is a cut, which a censor's reset looks like.
 fn broken(error: &io::Error, shown: Option<&Identity>, known: Option<&Identity>) -> Failure {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
-    let Some(inner) = inner else {
+    let Some(inner) = reason(error) else {
         return fault::talking(error, Phase::Tls);
     };
     let Error::InvalidCertificate(certificate) = inner else {
@@ -183,10 +241,23 @@ impl TimeProvider for HostTime {
     }
 }
 
+/// What becomes of a chain that cannot be verified.
+#[derive(Debug)]
+enum Unverified {
+    /// The handshake goes no further.
+    Refused,
+    /// It goes on; also then the server has to prove that the key is its own.
+    Taken {
+        /// But not with another key than this one.
+        known: Option<Identity>,
+    },
+}
+
 /// Notes which key was shown, then lets the ordinary verifier judge.
 #[derive(Debug)]
 struct Recorder {
     verifier: Arc<WebPkiServerVerifier>,
+    unverified: Unverified,
     shown: OnceLock<Identity>,
 }
 
@@ -199,9 +270,19 @@ impl ServerCertVerifier for Recorder {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let _ = self.shown.set(identity(end_entity)?);
-        self.verifier
-            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+        let identity = identity(end_entity)?;
+        let shown = self.shown.get_or_init(|| identity);
+        let judged = self
+            .verifier
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        match (&judged, &self.unverified) {
+            (Err(Error::InvalidCertificate(_)), Unverified::Taken { known })
+                if known.as_ref().is_none_or(|known| known == shown) =>
+            {
+                Ok(ServerCertVerified::assertion())
+            }
+            _ => judged,
+        }
     }
 
     fn verify_tls12_signature(

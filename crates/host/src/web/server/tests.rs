@@ -93,6 +93,7 @@ impl Scene {
                 hints: outlet(1).0,
                 progress: outlet(1).0,
                 observations: outlet(1).0,
+                handback: outlet(1).0,
             },
             routes: super::super::Routes::default(),
         };

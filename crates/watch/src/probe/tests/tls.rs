@@ -12,16 +12,16 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::target::{HttpProbe, TlsProbe};
 
-const NAME: &str = "verein.test";
+pub(super) const NAME: &str = "verein.test";
 
 /// An authority of the test, trusted through a file as an operator would.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     file: tempfile::NamedTempFile,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -32,27 +32,32 @@ impl Authority {
         Self { issuer, file }
     }
 
-    fn trust(&self) -> Trust {
+    pub(super) fn trust(&self) -> Trust {
         Trust::load(Clock::system(), Some(self.file.path())).unwrap()
     }
 
-    fn sign(&self, name: &str, key: &KeyPair, years: (i32, i32)) -> CertificateDer<'static> {
+    pub(super) fn sign(
+        &self,
+        name: &str,
+        key: &KeyPair,
+        years: (i32, i32),
+    ) -> CertificateDer<'static> {
         let params = params(name, years);
         params.signed_by(key, &self.issuer).unwrap().der().clone()
     }
 }
 
-fn params(name: &str, (from, to): (i32, i32)) -> CertificateParams {
+pub(super) fn params(name: &str, (from, to): (i32, i32)) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(to, 1, 1);
     params
 }
 
-const VALID: (i32, i32) = (2020, 2090);
+pub(super) const VALID: (i32, i32) = (2020, 2090);
 
-/// A TLS server that shows this certificate and answers a request with a page.
-async fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> SocketAddr {
+/// What shakes hands with this certificate.
+pub(super) fn acceptor(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -61,7 +66,12 @@ async fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> SocketAd
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A TLS server that shows this certificate and answers a request with a page.
+async fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> SocketAddr {
+    let acceptor = acceptor(certificate, key);
     serve(move |stream| {
         let acceptor = acceptor.clone();
         async move {
@@ -97,7 +107,7 @@ async fn shake(address: SocketAddr, trust: Trust, known: Option<&Identity>) -> M
     .await
 }
 
-fn identity(measured: &Measured) -> Identity {
+pub(super) fn identity(measured: &Measured) -> Identity {
     match &measured.finding {
         Finding::Good {
             identity: Some(identity),

@@ -1,0 +1,70 @@
+//! What was measured and what is done about it, in a sentence each.
+
+use model::{Cause, Effect, Mode, Role, Service, Standing};
+
+/// What was measured, in words, and never more than that.
+pub(super) fn means(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Application => "the service answers, and wrongly",
+        Cause::BelowQuorum => "only some places see it failing",
+        Cause::Block => "some places are kept from reaching it",
+        Cause::DnsData => "the authoritative data is wrong",
+        Cause::DnsDelegation => "the delegation at the parent has changed",
+        Cause::DnsServer => "its name servers do not answer as they should",
+        Cause::ForeignCertificate => "another key than the known one answers",
+        Cause::HoldingPage => "another page stands under its name",
+        Cause::Host => "its router reports it unreachable while its neighbours answer",
+        Cause::Network => "the network around it does not answer",
+        Cause::Observer => "we ourselves cannot see",
+        Cause::Overload => "it lives and cannot cope",
+        Cause::Path => "some places reach it, some do not",
+        Cause::Service => "the machine lives, the service does not",
+        Cause::Silent => "the address answers nothing; the reason is not known",
+        Cause::Tls => "its TLS is broken",
+        Cause::Unknown => "the reason is not known",
+    }
+}
+
+pub(super) fn doing(standing: &Standing) -> String {
+    if let Some((who, since)) = &standing.held_by {
+        let role = standing.role;
+        return format!(
+            "Servergate is {role}, as ordered by {} since {since}.",
+            who.0
+        );
+    }
+    match (standing.mode, standing.would, standing.role) {
+        (Mode::Observe, Some(role), _) => {
+            format!("Servergate only observes: it would be {role} now, and moves nothing.")
+        }
+        (Mode::Observe, None, _) => "Servergate only observes and moves nothing.".to_owned(),
+        (Mode::Act, _, Role::Acting) => acting(standing),
+        (Mode::Act, _, Role::Returning) => match standing.service.service {
+            Service::Mail => {
+                "Servergate passes new mail on to it; what was kept follows.".to_owned()
+            }
+            _ => "Servergate hands it back.".to_owned(),
+        },
+        (Mode::Act, _, Role::Standby) => match standing.effect {
+            Some(Effect::Ask) => "Servergate waits for a person's answer.".to_owned(),
+            Some(Effect::Say) | None => "Servergate moves nothing for this cause.".to_owned(),
+            Some(Effect::Support) => "Servergate helps in front of it.".to_owned(),
+            Some(Effect::ServeOn) => "Servergate serves its zones on.".to_owned(),
+            Some(Effect::TakeOver) => "Servergate has not taken it over yet.".to_owned(),
+        },
+    }
+}
+
+fn acting(standing: &Standing) -> String {
+    let since = standing.since;
+    match (standing.service.service, standing.effect) {
+        (Service::Mail, Some(Effect::Support)) => format!(
+            "Servergate passes mail on to it since {since}, and keeps what it does not take."
+        ),
+        (Service::Mail, _) => format!(
+            "Servergate takes mail and keeps it since {since}: nothing that was taken is lost, all \
+             of it is delivered later."
+        ),
+        _ => format!("Servergate serves it since {since}."),
+    }
+}
