@@ -82,7 +82,10 @@ mod tests {
     fn it_never_remembers_more_networks_than_it_may() {
         let mut budget = Budget::new(1, Duration::from_secs(60));
         for number in 0..MOST as u32 + 50 {
-            budget.spend(Mono::default(), std::net::Ipv4Addr::from_bits(number << 8).into());
+            budget.spend(
+                Mono::default(),
+                std::net::Ipv4Addr::from_bits(number << 8).into(),
+            );
         }
         assert_eq!(budget.spent.len(), MOST);
     }

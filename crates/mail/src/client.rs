@@ -349,7 +349,8 @@ impl Outbound {
             }
             Command::End { replies } => {
                 std::mem::take(&mut self.encoder).finish(out.bytes());
-                self.expected.extend(std::iter::repeat_n(Verb::End, replies));
+                self.expected
+                    .extend(std::iter::repeat_n(Verb::End, replies));
             }
             Command::Introduce(client) => {
                 self.opening.xclient = Some(*client);

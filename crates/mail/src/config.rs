@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use host::config::Fields;
-use host::tls::HopTrust;
+use host::tls::SpkiHash;
 use model::OrganisationId;
 
 use crate::recipients::DomainRules;
@@ -86,7 +86,7 @@ pub struct NextHop {
     /// What it speaks.
     pub protocol: Protocol,
     /// How its certificate is looked at.
-    pub trust: HopTrust,
+    pub trust: Trust,
     /// One more file of certificate authorities, for the primary alone.
     pub ca: Option<PathBuf>,
     /// Whether it is told the true client where it offers that (XCLIENT).
@@ -100,6 +100,17 @@ pub enum Protocol {
     Smtp,
     /// RFC 2033: one answer a recipient.
     Lmtp,
+}
+
+/// How a next hop's certificate is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Anybody's will do, and clear text where TLS is not offered (RFC 7435).
+    Opportunistic,
+    /// It bears the name and leads to an authority.
+    Verified,
+    /// Its key is one of these.
+    Pinned(Vec<SpkiHash>),
 }
 
 /// What senders hear while the primary lives.
@@ -183,7 +194,11 @@ impl MailConfig {
         let named = fields.each("domains", "a domain like \"verein.test\"", |text| {
             host_name(text).then(|| text.to_ascii_lowercase())
         });
-        let domains = if named.is_empty() { own.to_vec() } else { named };
+        let domains = if named.is_empty() {
+            own.to_vec()
+        } else {
+            named
+        };
         let mx = fields.parse("mx", "a host name like \"mx2.verein.test\"", |text| {
             host_name(text).then(|| text.to_ascii_lowercase())
         });
@@ -225,7 +240,11 @@ impl NextHop {
             fields.missing("primary", "\"198.51.100.25\"");
         }
         let address = fields.parse("primary", want, |text| {
-            let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 25));
+            let alone = || {
+                text.parse::<IpAddr>()
+                    .ok()
+                    .map(|ip| SocketAddr::new(ip, 25))
+            };
             text.parse().ok().or_else(alone)
         });
         let name = fields.parse("name", "a host name like \"mail.verein.test\"", |text| {
@@ -237,15 +256,15 @@ impl NextHop {
         let ca = fields.file("ca");
         let kinds = "\"opportunistic\", \"verify\" or \"pin:SHA256\" (hexadecimal, of the key)";
         let trust = fields.parse("tls", kinds, |text| match text {
-            "opportunistic" => Some(HopTrust::Opportunistic),
-            "verify" => Some(HopTrust::Verified),
-            _ => pins(text.strip_prefix("pin:")?).map(HopTrust::Pinned),
+            "opportunistic" => Some(Trust::Opportunistic),
+            "verify" => Some(Trust::Verified),
+            _ => pins(text.strip_prefix("pin:")?).map(Trust::Pinned),
         });
         Some(Self {
             address: address?,
             name: name.or_else(otherwise).unwrap_or_default(),
             protocol: protocol.unwrap_or(Protocol::Smtp),
-            trust: trust.unwrap_or(HopTrust::Opportunistic),
+            trust: trust.unwrap_or(Trust::Opportunistic),
             ca,
             xclient: fields.boolean("xclient").unwrap_or(true),
         })
@@ -253,10 +272,18 @@ impl NextHop {
 }
 
 /// One or more fingerprints, separated by commas.
-fn pins(text: &str) -> Option<Vec<String>> {
-    let pins: Vec<_> = text.split(',').map(|pin| pin.trim().to_ascii_lowercase()).collect();
-    let right = |pin: &String| pin.len() == 64 && pin.bytes().all(|byte| byte.is_ascii_hexdigit());
-    pins.iter().all(right).then_some(pins)
+fn pins(text: &str) -> Option<Vec<SpkiHash>> {
+    text.split(',').map(|pin| fingerprint(pin.trim())).collect()
+}
+
+/// 64 hexadecimal digits.
+fn fingerprint(text: &str) -> Option<SpkiHash> {
+    let mut hash = [0; 32];
+    let whole = text.len() == 64 && text.is_ascii();
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    whole.then_some(SpkiHash(hash))
 }
 
 impl People {
@@ -265,13 +292,17 @@ impl People {
             let domain = text.to_ascii_lowercase();
             domains.contains(&domain).then_some(domain)
         });
-        let delimiter = fields.parse("delimiter", "one character like \"+\", or \"\" for none", |text| {
-            let mut characters = text.chars();
-            match (characters.next(), characters.next()) {
-                (one, None) => Some(one),
-                _ => None,
-            }
-        });
+        let delimiter = fields.parse(
+            "delimiter",
+            "one character like \"+\", or \"\" for none",
+            |text| {
+                let mut characters = text.chars();
+                match (characters.next(), characters.next()) {
+                    (one, None) => Some(one),
+                    _ => None,
+                }
+            },
+        );
         let delimiter = delimiter.unwrap_or(Some('+'));
         let rules = |domain: &String| {
             let rules = DomainRules {
@@ -293,7 +324,9 @@ fn host_name(text: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };

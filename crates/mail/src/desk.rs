@@ -9,12 +9,13 @@
 mod keep;
 mod through;
 
+pub(crate) use through::{attributes, call};
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use host::Drain;
 use host::limits::Guests;
 use host::session::{Inward, QuestionNumber, Surroundings};
 
@@ -62,17 +63,15 @@ type Later = Pin<Box<dyn Future<Output = (Answer, Option<Box<Transaction>>)> + S
 pub(crate) struct Desk {
     post: Arc<Post>,
     guests: Guests,
-    drain: Drain,
     transaction: Option<Box<Transaction>>,
     pending: Option<(QuestionNumber, Later)>,
 }
 
 impl Desk {
-    pub(crate) fn new(post: Arc<Post>, guests: Guests, drain: Drain) -> Self {
+    pub(crate) fn new(post: Arc<Post>, guests: Guests) -> Self {
         Self {
             post,
             guests,
-            drain,
             transaction: None,
             pending: None,
         }
@@ -124,20 +123,26 @@ impl Desk {
             Course::Through { .. } => {
                 transaction.course = course;
                 let post = Arc::clone(&self.post);
-                return Err(Box::pin(through::recipient(post, transaction, office, recipient)));
+                return Err(Box::pin(through::recipient(
+                    post,
+                    transaction,
+                    office,
+                    recipient,
+                )));
             }
             Course::Undecided => match office.way() {
-                Way::Keep => self.post.begin_keeping(&mut transaction, &office, recipient),
+                Way::Keep => self
+                    .post
+                    .begin_keeping(&mut transaction, &office, recipient),
                 Way::Gate => self.post.gate(&mut transaction, &office, recipient),
                 Way::Through { otherwise } => {
-                    let (post, drain) = (Arc::clone(&self.post), self.drain.clone());
+                    let post = Arc::clone(&self.post);
                     return Err(Box::pin(through::first_recipient(
                         post,
                         transaction,
                         office,
                         recipient,
                         otherwise,
-                        drain,
                     )));
                 }
             },

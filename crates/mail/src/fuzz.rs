@@ -30,7 +30,11 @@ pub fn smtp_data(data: &[u8]) {
         input.extend_from_slice(second);
         progress = decoder.feed(&mut input, &mut out);
     }
-    assert_eq!(progress, slowly(body), "an end that is none, or none that is one");
+    assert_eq!(
+        progress,
+        slowly(body),
+        "an end that is none, or none that is one"
+    );
 }
 
 /// RFC 5321 §4.5.2, line by line.

@@ -60,7 +60,9 @@ struct Memory {
 
 impl Memory {
     fn wait_longer(&mut self, now: Mono) {
-        let next = self.retry.map_or(RETRY, |(_, last)| (last * 2).min(LONGEST_RETRY));
+        let next = self
+            .retry
+            .map_or(RETRY, |(_, last)| (last * 2).min(LONGEST_RETRY));
         self.retry = Some((now.after(next), next));
     }
 }
@@ -68,6 +70,7 @@ impl Memory {
 /// Hands back for one organisation until the drain begins.
 pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
     let mut follow = office.follow();
+    let seal = post.host.store.seal();
     let mut memory = Memory::default();
     loop {
         follow.borrow_and_update();
@@ -91,7 +94,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
                 }
             }
             () = office.spool.news() => memory.told = false,
-            () = post.host.store.seal().unlocked(), if post.host.store.seal().state() == store::SealState::Locked => {}
+            () = seal.unlocked(), if seal.state() != store::SealState::Unlocked => {}
             () = sleep(&post, retry) => {}
         }
     }
@@ -112,14 +115,20 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
             memory.retry = None;
             memory.released = false;
             if !std::mem::replace(&mut memory.told, true) {
-                post.host.outlets.handback.offer(outcome(HandbackOutcome::Done));
+                post.host
+                    .outlets
+                    .handback
+                    .offer(outcome(HandbackOutcome::Done));
             }
         }
         Ended::Paused => {
             memory.asked = true;
             memory.proved = false;
             memory.wait_longer(now.mono);
-            post.host.outlets.handback.offer(outcome(HandbackOutcome::Paused));
+            post.host
+                .outlets
+                .handback
+                .offer(outcome(HandbackOutcome::Paused));
         }
         Ended::Deferred => memory.wait_longer(now.mono),
         Ended::Broken => {

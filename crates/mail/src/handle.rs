@@ -7,9 +7,9 @@ use std::sync::Arc;
 use model::{OrganisationId, Timestamp};
 use serde::Serialize;
 
-use crate::office::Office;
+use crate::office::{ImportError, Office};
 use crate::post::Post;
-use crate::recipients::{ImportError, Imported};
+use crate::recipients::import::{Imported, Scope};
 use crate::spool::{Account, Fate, Message, MessageBody, SpoolError, Tally};
 
 /// Why a command was not done.
@@ -84,13 +84,17 @@ impl MailHandle {
     pub fn people(&self) -> Option<People> {
         let now = self.post.host.clock.now().wall;
         let fresh = |book: &crate::recipients::Book| {
-            self.office.config.domains.iter().all(|domain| book.is_fresh(domain, now))
+            self.office
+                .config
+                .domains
+                .iter()
+                .all(|domain| book.is_fresh(domain, now))
         };
         self.office.with_book(|book| {
             let counts = book.counts();
             People {
-                imported: counts.imported,
-                learned: counts.learned,
+                imported: counts.listed,
+                learned: counts.valid,
                 at: book.list().map(crate::recipients::List::imported_at),
                 fresh: fresh(book),
             }
@@ -103,7 +107,10 @@ impl MailHandle {
     /// The store could not be read.
     pub fn waiting(&self, after: u64, limit: usize) -> Result<Vec<Summary>, HandleError> {
         let numbers = self.office.spool.waiting(after, limit);
-        numbers.into_iter().map(|number| self.summary(number)).collect()
+        numbers
+            .into_iter()
+            .map(|number| self.summary(number))
+            .collect()
     }
 
     /// What the primary refused.
@@ -112,7 +119,10 @@ impl MailHandle {
     /// The store could not be read.
     pub fn quarantine(&self) -> Result<Vec<Summary>, HandleError> {
         let numbers = self.office.spool.quarantined();
-        numbers.into_iter().map(|number| self.summary(number)).collect()
+        numbers
+            .into_iter()
+            .map(|number| self.summary(number))
+            .collect()
     }
 
     /// Accounts of messages that were handed back, wholly or in part, after number `after`.
@@ -150,12 +160,14 @@ impl MailHandle {
             false => None,
         };
         let said = |index: usize| {
-            let line = account.as_ref().and_then(|account| account.lines.get(index));
+            let line = account
+                .as_ref()
+                .and_then(|account| account.lines.get(index));
             line.map(|line| line.reply.clone()).unwrap_or_default()
         };
+        let envelope = message.as_ref().map(|message| &message.meta.envelope);
         let name = |index: usize| {
-            let recipients = message.as_ref().map(|message| &message.meta.envelope.recipients);
-            let recipient = recipients.and_then(|all| all.get(index));
+            let recipient = envelope.and_then(|envelope| envelope.recipients.get(index));
             recipient.map_or("(locked)".to_owned(), |one| one.mailbox.to_string())
         };
         let fates = row.fates.iter().enumerate();
@@ -164,8 +176,10 @@ impl MailHandle {
             id: row.id.clone(),
             at: row.at,
             size: row.size,
-            sender: message.map(|message| message.meta.envelope.sender.path.to_string()),
-            recipients: fates.map(|(index, fate)| (name(index), *fate, said(index))).collect(),
+            sender: envelope.map(|envelope| envelope.sender.path.to_string()),
+            recipients: fates
+                .map(|(index, fate)| (name(index), *fate, said(index)))
+                .collect(),
         })
     }
 
@@ -213,11 +227,14 @@ impl MailHandle {
     /// # Errors
     /// The store does not take it, or it is locked.
     pub async fn import(&self, imported: &Imported) -> Result<usize, HandleError> {
-        Ok(self.office.import(imported, self.post.host.clock.now().wall).await?)
+        Ok(self
+            .office
+            .import(imported, self.post.host.clock.now().wall)
+            .await?)
     }
 
     /// What an import may hold.
-    pub fn scope(&self) -> crate::recipients::Scope {
+    pub fn scope(&self) -> Scope {
         self.office.scope()
     }
 
@@ -233,12 +250,18 @@ impl MailHandle {
             let Some(last) = numbers.last() else { break };
             after = *last;
             for number in numbers {
-                write_out(&self.office.spool.read(number)?, &to.join(format!("{number}.eml")))?;
+                write_out(
+                    &self.office.spool.read(number)?,
+                    &to.join(format!("{number}.eml")),
+                )?;
                 written += 1;
             }
         }
         for number in self.office.spool.quarantined() {
-            write_out(&self.office.spool.read(number)?, &to.join(format!("{number}.eml")))?;
+            write_out(
+                &self.office.spool.read(number)?,
+                &to.join(format!("{number}.eml")),
+            )?;
             written += 1;
         }
         Ok(written)

@@ -31,13 +31,14 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use host::tls::HopTls;
-use host::{Drain, Host, OpenError, Part, RunError};
+use host::session::{Counters, Driver, Limits};
+use host::tls::{ClientTls, HopTls};
+use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError};
 use model::{OrganisationId, Standings};
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
-use config::{Config, MailConfig};
+use config::{Config, MailConfig, Trust};
 use metrics::MailMetrics;
 use office::Office;
 use post::{Post, ToCheck};
@@ -46,7 +47,8 @@ use serve::Door;
 use session::Terms;
 use spool::Spool;
 
-pub use handle::{HandleError, MailHandle, Summary};
+pub use handle::{HandleError, MailHandle, People, Summary};
+pub use office::ImportError;
 
 /// Messages that wait for their checks.
 const CHECKS: usize = 1024;
@@ -60,6 +62,7 @@ pub struct Mail {
     standings: watch::Sender<Standings>,
     learned: Vec<(Arc<Office>, mpsc::Receiver<Change>)>,
     checks: mpsc::Receiver<ToCheck>,
+    _calls_end: DrainTrigger,
 }
 
 /// What the part is told: its configuration, and the certificates that guests are shown.
@@ -97,10 +100,19 @@ impl Part for Mail {
             learned.push((office, changes));
         }
         let (to_check, checks) = mpsc::channel(CHECKS);
+        // Calls end with the conversation they serve; nobody tells them of the end before.
+        let (end, drain) = Drain::new();
+        let calls = Driver {
+            clock: host.clock.clone(),
+            limits: Limits::default(),
+            drain,
+            counters: Counters::register(&host.metrics, "smtp_client"),
+        };
         let post = Arc::new(Post::new(
             host,
             config.name.clone(),
             metrics,
+            calls,
             config.limits.messages_per_network,
             offices,
             to_check,
@@ -114,6 +126,7 @@ impl Part for Mail {
             standings,
             learned,
             checks,
+            _calls_end: end,
         })
     }
 
@@ -130,13 +143,19 @@ impl Part for Mail {
             standings: told,
             learned,
             checks,
+            _calls_end,
         } = self;
         let tasks = post.host.tasks.clone();
         let mut running = Vec::new();
         told.send_replace(standings.borrow().clone());
         running.push(tasks.spawn("mail standings", follow(standings, told, drain.clone())));
         for (office, changes) in learned {
-            let keeping = office::keep_learned(post.host.clone(), Arc::clone(&office), changes, drain.clone());
+            let keeping = office::keep_learned(
+                post.host.clone(),
+                Arc::clone(&office),
+                changes,
+                drain.clone(),
+            );
             running.push(tasks.spawn("mail people", keeping));
             let handing = handback::run(Arc::clone(&post), office, drain.clone());
             running.push(tasks.spawn("mail hand back", handing));
@@ -146,7 +165,12 @@ impl Part for Mail {
         let terms = Terms::new(config.name, tls.is_some(), config.limits.message);
         let door = Door {
             guests: serve::guests(&config.limits),
-            driver: post.driver(drain.clone()),
+            driver: Driver {
+                clock: post.host.clock.clone(),
+                limits: Limits::default(),
+                drain: drain.clone(),
+                counters: Counters::register(&post.host.metrics, "smtp"),
+            },
             terms: Arc::new(terms),
             tls,
             drain: drain.clone(),
@@ -187,10 +211,18 @@ async fn open_office(
     standings: watch::Receiver<Standings>,
 ) -> Result<(Arc<Office>, mpsc::Receiver<Change>), OpenError> {
     let hop = &config.primary;
-    let tls = HopTls::new(hop.trust.clone(), hop.ca.as_deref())
-        .map_err(|error| OpenError::Config(chain(&error)))?;
-    let spool = Spool::open(host.store.clone(), config.organisation.clone(), config.quota)
-        .map_err(|error| OpenError::Store(chain(&error).into()))?;
+    let tls = match &hop.trust {
+        Trust::Opportunistic => HopTls::opportunistic(),
+        Trust::Pinned(keys) => HopTls::pinned(keys.clone()),
+        Trust::Verified => ClientTls::new(hop.ca.as_deref()).map(|tls| HopTls::verified(&tls)),
+    };
+    let tls = tls.map_err(|error| OpenError::Config(chain(&error)))?;
+    let spool = Spool::open(
+        host.store.clone(),
+        config.organisation.clone(),
+        config.quota,
+    )
+    .map_err(|error| OpenError::Store(chain(&error).into()))?;
     Ok(Office::new(config.clone(), host, spool, tls, standings))
 }
 

@@ -109,9 +109,12 @@ impl MailMetrics {
             let organisation = office.config.organisation.to_string();
             let tally = office.spool.tally();
             let label = OrganisationLabel { organisation };
-            self.held.get_or_create(&label).set(whole(tally.waiting + tally.quarantined));
+            self.held
+                .get_or_create(&label)
+                .set(whole(tally.waiting + tally.quarantined));
         }
         self.guests.set(whole(guests.present()));
-        self.guests_refused.set(i64::try_from(guests.refused()).unwrap_or(i64::MAX));
+        self.guests_refused
+            .set(i64::try_from(guests.refused()).unwrap_or(i64::MAX));
     }
 }

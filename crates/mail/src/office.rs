@@ -3,19 +3,40 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use host::Host;
 use host::tls::HopTls;
+use host::{Drain, Host, Tasks};
 use model::{Service, ServiceId, Standing, Standings, Timestamp};
+use store::Store;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::MailConfig;
-use crate::recipients::{Book, Change, Kept as KeptPeople, Known};
+use crate::recipients::import::{Imported, Scope};
+use crate::recipients::{Book, Case, Change, Kept, KeptError, Known, Settings};
 use crate::spool::Spool;
 use crate::way::{self, Way};
 use crate::wire::path::Mailbox;
 
 /// Learned recipients that wait to be written down.
 const LEARNED: usize = 1024;
+
+/// Who exists, as far as it is known and unlocked.
+#[derive(Debug)]
+struct People {
+    book: Book,
+    kept: Kept,
+}
+
+/// Why a list of people was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// Nobody unlocked the standby.
+    #[error("what is about people is locked; `servergate unlock` opens it")]
+    Locked,
+    /// It could not be kept.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+}
 
 /// One organisation's mail.
 #[derive(Debug)]
@@ -24,8 +45,8 @@ pub struct Office {
     pub(crate) service: ServiceId,
     pub(crate) spool: Spool,
     pub(crate) tls: HopTls,
-    book: Mutex<Option<Book>>,
-    pub(crate) people: KeptPeople,
+    people: Mutex<Option<People>>,
+    store: Store,
     learned: mpsc::Sender<Change>,
     /// The primary was found unable to shake hands for TLS: it is asked without for a while.
     pub(crate) no_tls: AtomicBool,
@@ -43,14 +64,13 @@ impl Office {
     ) -> (Arc<Self>, mpsc::Receiver<Change>) {
         let (learned, changes) = mpsc::channel(LEARNED);
         let service = ServiceId::new(config.organisation.clone(), Service::Mail);
-        let people = KeptPeople::new(host.store.clone(), config.organisation.clone());
         let office = Self {
             config,
             service,
             spool,
             tls,
-            book: Mutex::default(),
-            people,
+            people: Mutex::default(),
+            store: host.store.clone(),
             learned,
             no_tls: AtomicBool::new(false),
             standings,
@@ -80,34 +100,127 @@ impl Office {
 
     /// Whether somebody exists. `None` while nobody unlocked the list of people.
     pub(crate) fn known(&self, mailbox: &Mailbox, now: Timestamp) -> Option<Known> {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let book = book.as_ref()?;
-        Some(book.look(mailbox.local(), mailbox.domain(), now))
-    }
-
-    /// Puts the list of people in place.
-    pub(crate) fn set_book(&self, book: Book) {
-        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = Some(book);
+        self.with_book(|book| book.look(mailbox.local(), mailbox.domain(), now))
     }
 
     /// Looks into the list of people.
     pub(crate) fn with_book<T>(&self, look: impl FnOnce(&Book) -> T) -> Option<T> {
-        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.as_ref().map(look)
+        self.people().as_ref().map(|people| look(&people.book))
     }
 
     /// The primary said whether somebody exists.
     pub(crate) fn learn(&self, mailbox: &Mailbox, valid: bool, now: Timestamp) {
-        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(book) = book.as_mut() else { return };
-        if let Some(change) = book.learn(mailbox.local(), mailbox.domain(), valid, now) {
+        let mut people = self.people();
+        let Some(people) = people.as_mut() else {
+            return;
+        };
+        if let Some(change) = people
+            .book
+            .learn(mailbox.local(), mailbox.domain(), valid, now)
+        {
             // What does not fit is learned again the next time.
             let _ = self.learned.try_send(change);
         }
+    }
+
+    fn people(&self) -> std::sync::MutexGuard<'_, Option<People>> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.people().as_ref().map(|people| people.kept.clone())
+    }
+
+    /// What an import may hold.
+    pub(crate) fn scope(&self) -> Scope {
+        let domains = self.config.domains.iter().map(String::as_str);
+        let scope = Scope::new(domains, Case::default());
+        match self.config.domains.first() {
+            Some(first) => scope.with_default(first),
+            None => scope,
+        }
+    }
+
+    /// Puts an imported list in the place of the former one; says how many it has.
+    pub(crate) async fn import(
+        &self,
+        imported: &Imported,
+        now: Timestamp,
+    ) -> Result<usize, ImportError> {
+        let kept = self.kept().ok_or(ImportError::Locked)?;
+        let list = kept.import(imported, now).await?;
+        let count = list.len();
+        if let Some(people) = self.people().as_mut() {
+            people.book.replace_list(list);
+        }
+        Ok(count)
+    }
+
+    /// Reads the list of people, which must be unlocked.
+    async fn read_people(self: &Arc<Self>, tasks: &Tasks, now: Timestamp) -> Result<(), KeptError> {
+        let key = Kept::book_key(&self.store, random()).await?;
+        let kept = Kept::new(self.store.clone(), self.config.organisation.clone(), key);
+        let rules = &self.config.people;
+        let domains = rules
+            .domains
+            .iter()
+            .map(|(name, rules)| (name.as_str(), *rules));
+        let settings = Settings::new(domains).with_fresh(rules.fresh);
+        let reading = kept.clone();
+        let reading = tasks.blocking("mail people reading", move || reading.load(settings, now));
+        // A panic was counted; the list stays unread.
+        let book = reading.await.map_err(|_| KeptError::Damaged)??;
+        *self.people() = Some(People { book, kept });
+        Ok(())
     }
 
     /// The name under which the next hop was last found unable to shake hands.
     pub(crate) fn without_tls(&self) -> bool {
         self.no_tls.load(Ordering::Relaxed)
     }
+}
+
+/// Reads the list of people once it is unlocked, then writes down what is learned, until the drain
+/// begins.
+pub(crate) async fn keep_learned(
+    host: Host,
+    office: Arc<Office>,
+    mut changes: mpsc::Receiver<Change>,
+    drain: Drain,
+) {
+    let seal = host.store.seal();
+    // Both arms are cancel-safe.
+    tokio::select! {
+        () = drain.begun() => return,
+        () = seal.unlocked() => {}
+    }
+    if let Err(error) = office.read_people(&host.tasks, host.clock.now().wall).await {
+        tracing::error!(error = %crate::chain(&error), "the list of people cannot be read");
+    }
+    let mut learned = Vec::new();
+    loop {
+        // Both arms are cancel-safe.
+        tokio::select! {
+            () = drain.begun() => return,
+            count = changes.recv_many(&mut learned, LEARNED) => if count == 0 { return },
+        }
+        if let Some(kept) = office.kept()
+            && let Err(error) = kept.note(&learned).await
+        {
+            tracing::debug!(%error, "what was learned of recipients was not written down");
+        }
+        learned.clear();
+    }
+}
+
+/// 32 bytes that nobody can guess, from the operating system's randomness by way of the standard
+/// library's hash keys.
+fn random() -> [u8; 32] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut bytes = [0; 32];
+    for (number, chunk) in bytes.chunks_mut(8).enumerate() {
+        let word = RandomState::new().hash_one(number).to_le_bytes();
+        chunk.copy_from_slice(word.get(..chunk.len()).unwrap_or_default());
+    }
+    bytes
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::Host;
+use host::session::Driver;
 use model::Mono;
 use tokio::sync::mpsc;
 
@@ -26,11 +27,12 @@ pub(crate) struct ToCheck {
 }
 
 /// What all conversations share.
-#[derive(Debug)]
 pub(crate) struct Post {
     pub(crate) host: Host,
     pub(crate) name: String,
     pub(crate) metrics: MailMetrics,
+    /// Drives conversations with next hops.
+    pub(crate) calls: Driver,
     pub(crate) escape: Mutex<Escape>,
     budget: Mutex<Budget>,
     offices: Vec<Arc<Office>>,
@@ -48,6 +50,7 @@ impl Post {
         host: Host,
         name: String,
         metrics: MailMetrics,
+        calls: Driver,
         messages_per_network: u64,
         offices: Vec<Arc<Office>>,
         checks: mpsc::Sender<ToCheck>,
@@ -62,6 +65,7 @@ impl Post {
             host,
             name,
             metrics,
+            calls,
             escape: Mutex::default(),
             budget: Mutex::new(Budget::new(messages_per_network, HOUR)),
             offices,
@@ -96,7 +100,10 @@ impl Post {
     pub(crate) fn new_id(&self) -> String {
         let number = self.ids.fetch_add(1, Ordering::Relaxed);
         let now = self.host.clock.now().wall.millis();
-        let (high, low) = (self.random.hash_one((number, now, 'h')), self.random.hash_one((number, now, 'l')));
+        let (high, low) = (
+            self.random.hash_one((number, now, 'h')),
+            self.random.hash_one((number, now, 'l')),
+        );
         let place = &self.host.place;
         format!("{place}-{high:016x}{:04x}", low & 0xFFFF)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::limits::{Guests, Seat};
-use host::net::Stream;
-use host::session::{Connection, Driver, Listening, Side, serve};
+use host::session::listener::{self, Opened};
+use host::session::{Connection, Driver, Side};
 use host::{Drain, OpenError};
 use rustls::ServerConfig;
 
@@ -15,6 +15,8 @@ use crate::desk::Desk;
 use crate::post::Post;
 use crate::session::{Inbound, Terms, TooMany};
 
+/// Whoever is still in the middle of a message so long after the drain began is cut off.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the gauges are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -30,14 +32,10 @@ pub(crate) struct Door {
 
 impl Door {
     /// One conversation.
-    async fn converse(&self, stream: Stream, from: SocketAddr, seat: Seat) {
+    async fn converse(&self, stream: Opened, from: SocketAddr, seat: Seat) {
         let _seat = seat;
         let mut session = Inbound::new(Arc::clone(&self.terms), from);
-        let mut desk = Desk::new(
-            Arc::clone(&self.post),
-            self.guests.clone(),
-            self.drain.clone(),
-        );
+        let mut desk = Desk::new(Arc::clone(&self.post), self.guests.clone());
         let connection = Connection {
             stream,
             side: Side::Server(self.tls.clone()),
@@ -72,24 +70,23 @@ pub(crate) async fn run(door: Arc<Door>, listeners: Vec<host::net::Listener>) {
     let tasks = door.post.host.tasks.clone();
     let mut serving = Vec::new();
     for listener in listeners {
-        let (inner, tasks) = (Arc::clone(&door), tasks.clone());
-        let listening = Listening {
+        let outer = listener::Door {
             name: "smtp guest",
             guests: door.guests.clone(),
+            tasks: tasks.clone(),
+            clock: door.post.host.clock.clone(),
+            drain: door.drain.clone(),
+            patience: PATIENCE,
             refusal: TooMany::Guests.bytes(),
-            proxied: None,
+            proxies: Vec::new(),
+            header: PATIENCE,
+            counters: door.driver.counters.clone(),
         };
-        let accepting = serve(
-            listener,
-            listening,
-            door.post.host.clock.clone(),
-            tasks.clone(),
-            door.drain.clone(),
-            move |stream, from, seat| {
-                let door = Arc::clone(&inner);
-                async move { door.converse(stream, from, seat).await }
-            },
-        );
+        let inner = Arc::clone(&door);
+        let accepting = listener::serve(listener, outer, move |stream, from, seat| {
+            let door = Arc::clone(&inner);
+            async move { door.converse(stream, from, seat).await }
+        });
         serving.push(tasks.spawn("smtp listener", accepting));
     }
     look(&door).await;

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use model::{OrganisationId, Timestamp};
 use store::{
     Batch, BlobError, BlobId, CommitError, Expect, Key, LogName, Position, ReadError, Receipt,
-    SealedBlob, SealedBlobWriter, Store, Table,
+    SealedBlob, SealedWriter, Store, Table,
 };
 use tokio::sync::Notify;
 
@@ -30,8 +30,8 @@ use crate::auth::Verdicts;
 use crate::envelope::Envelope;
 
 pub use ledger::{Account, Line};
-pub(crate) use record::decode_any;
 pub use record::Meta;
+pub(crate) use record::decode_any;
 pub use row::{Fate, Row};
 
 const HELD: Table = Table::new("mail-held");
@@ -118,7 +118,7 @@ pub enum Draft {
     /// Small so far.
     Inline(Vec<u8>),
     /// Large: on its way to the disk.
-    Blob(Box<SealedBlobWriter>),
+    Blob(Box<SealedWriter>),
 }
 
 /// The spool of one organisation. A cheap handle.
@@ -221,7 +221,7 @@ impl Spool {
     /// gives receipts, the quota is not reached.
     pub fn has_room(&self, size: u64) -> bool {
         let within = |quota: u64| self.held().bytes.saturating_add(size) <= quota;
-        self.0.store.has_room() && self.0.quota.is_none_or(within)
+        self.0.store.has_room().is_ok() && self.0.quota.is_none_or(within)
     }
 
     /// Adds bytes to a draft; what grows large goes to the disk on the way.
@@ -297,7 +297,11 @@ impl Spool {
     pub fn waiting(&self, after: u64, limit: usize) -> Vec<u64> {
         let held = self.held();
         let from = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        held.messages.range(from).take(limit).map(|(n, _)| *n).collect()
+        held.messages
+            .range(from)
+            .take(limit)
+            .map(|(n, _)| *n)
+            .collect()
     }
 
     /// The numbers of the messages that the primary refused.
@@ -377,21 +381,29 @@ impl Spool {
     ) -> Result<(), SpoolError> {
         let damaged = |_| SpoolError::Damaged(position);
         let value = serde_json::to_vec(account).map_err(damaged)?;
-        let mut batch = Batch::new().put(self.at(LEDGER, position), value);
+        let mut batch = Batch::new();
         let done = row.is_done();
         if done {
-            batch = batch
-                .erase(&self.0.log, Position::from_number(position))
-                .delete(self.at(HELD, position))
-                .delete(self.at(CHECKS, position))
-                .delete(self.key(BODIES).with(&row.id));
+            batch = self
+                .removal(position, &row.id)
+                .put(self.at(LEDGER, position), value);
         } else {
-            batch = batch.put(self.at(HELD, position), row.encode().map_err(damaged)?);
+            batch = batch
+                .put(self.at(LEDGER, position), value)
+                .put(self.at(HELD, position), row.encode().map_err(damaged)?);
         }
         if let Some(old) = position.checked_sub(ACCOUNTS) {
             batch = batch.delete(self.at(LEDGER, old));
         }
-        self.0.store.commit(batch).await?;
+        match self.0.store.commit(batch).await {
+            // On a full disk only what removes is taken: making room matters more than the account.
+            Err(CommitError::NoSpace { .. }) if done => {
+                self.0.store.commit(self.removal(position, &row.id)).await?;
+            }
+            committed => {
+                committed?;
+            }
+        }
         let mut held = self.held();
         held.remove(position);
         if !done {
@@ -400,7 +412,21 @@ impl Spool {
         Ok(())
     }
 
-    /// The last `limit` accounts before `before`, newest first. Blocks on the disk.
+    /// What takes a message away.
+    fn removal(&self, position: u64, id: &str) -> Batch {
+        Batch::new()
+            .erase(&self.0.log, Position::from_number(position))
+            .delete(self.at(HELD, position))
+            .delete(self.at(CHECKS, position))
+            .delete(self.key(BODIES).with(id))
+    }
+
+    /// Wakes whoever hands back, as if something had been kept.
+    pub fn retry(&self) {
+        self.0.news.notify_one();
+    }
+
+    /// The accounts of up to `limit` messages after number `after`, oldest first. Blocks on the disk.
     ///
     /// # Errors
     /// The store could not be read.
@@ -444,7 +470,7 @@ impl Held {
 }
 
 /// The sync of a large body blocks for as long as the disk takes.
-async fn finish(writer: SealedBlobWriter) -> Result<BlobId, KeepError> {
+async fn finish(writer: SealedWriter) -> Result<BlobId, KeepError> {
     #[allow(clippy::disallowed_methods)] // a sync that no task list needs to know
     let finishing = tokio::task::spawn_blocking(move || writer.finish());
     match finishing.await {

@@ -32,7 +32,10 @@ pub fn passed(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u
         by: name,
         with: client.protocol(envelope.sender.utf8),
         id,
-        tls: client.tls.as_ref().map(|(version, cipher)| (version.as_str(), cipher.as_str())),
+        tls: client
+            .tls
+            .as_ref()
+            .map(|(version, cipher)| (version.as_str(), cipher.as_str())),
         only,
         at,
     };

@@ -69,6 +69,32 @@ pub(crate) struct KeyChange {
     pub(crate) expect: Option<Expect>,
 }
 
+/// A record to be appended, and the value to be set at its position.
+#[derive(Clone, Debug)]
+pub(crate) struct Append {
+    pub(crate) log: LogName,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) beside: Option<(Key, Vec<u8>)>,
+}
+
+impl Append {
+    fn seals(&self) -> bool {
+        let beside = self.beside.as_ref().is_some_and(|(key, _)| key.is_sealed());
+        self.log.is_sealed() || beside
+    }
+
+    fn beside_size(&self) -> usize {
+        let size = |(key, value): &(Key, Vec<u8>)| key.bytes().len() + value.len() + 64;
+        self.beside.as_ref().map_or(0, size)
+    }
+
+    /// The length of the key beside it, once it has its number.
+    fn beside_key(&self) -> usize {
+        let length = |(key, _): &(Key, Vec<u8>)| key.bytes().len() + 2 * size_of::<u64>() + 2;
+        self.beside.as_ref().map_or(0, length)
+    }
+}
+
 /// Ties a blob to a key, or unties it.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkChange {
@@ -83,7 +109,7 @@ pub(crate) struct LinkChange {
 /// batch apply in order, the last one stays. Links apply after the changes of keys.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    pub(crate) appends: Vec<(LogName, Vec<u8>)>,
+    pub(crate) appends: Vec<Append>,
     pub(crate) erases: Vec<(LogName, Position)>,
     pub(crate) keys: Vec<KeyChange>,
     pub(crate) links: Vec<LinkChange>,
@@ -98,7 +124,29 @@ impl Batch {
     /// Appends a record to `log`. [`Receipt::positions`] has its position, in order of the appends.
     #[must_use]
     pub fn append(mut self, log: &LogName, bytes: impl Into<Vec<u8>>) -> Self {
-        self.appends.push((log.clone(), bytes.into()));
+        self.appends.push(Append {
+            log: log.clone(),
+            bytes: bytes.into(),
+            beside: None,
+        });
+        self
+    }
+
+    /// Appends a record to `log`, and sets the value at `below` with the record's position as
+    /// one more part ([`Key::with_number`]): what is known of a record beside it, in one step.
+    #[must_use]
+    pub fn append_with(
+        mut self,
+        log: &LogName,
+        bytes: impl Into<Vec<u8>>,
+        below: Key,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.appends.push(Append {
+            log: log.clone(),
+            bytes: bytes.into(),
+            beside: Some((below, value.into())),
+        });
         self
     }
 
@@ -174,7 +222,7 @@ impl Batch {
         let appends = self
             .appends
             .iter()
-            .map(|(log, bytes)| log.as_str().len() + bytes.len());
+            .map(|append| append.log.as_str().len() + append.bytes.len() + append.beside_size());
         let erases = self.erases.iter().map(|(log, _)| log.as_str().len());
         let keys = self
             .keys
@@ -201,7 +249,7 @@ impl Batch {
 
     /// Whether anything in it is to be sealed.
     pub(crate) fn seals(&self) -> bool {
-        let appends = self.appends.iter().any(|(log, _)| log.is_sealed());
+        let appends = self.appends.iter().any(Append::seals);
         let values = |change: &KeyChange| change.value.is_some() && change.key.is_sealed();
         appends || self.keys.iter().any(values)
     }
@@ -209,11 +257,16 @@ impl Batch {
     /// The length in bytes of the longest key or log name.
     pub(crate) fn longest_key(&self) -> usize {
         let erased = self.erases.iter().map(|(log, _)| log);
-        let logs = self.appends.iter().map(|(log, _)| log).chain(erased);
+        let logs = self.appends.iter().map(|append| &append.log).chain(erased);
         let logs = logs.map(|log| log.prefix().len());
         let keys = self.keys.iter().map(|change| change.key.bytes().len());
         let links = self.links.iter().map(|link| link.key.bytes().len());
-        logs.chain(keys).chain(links).max().unwrap_or(0)
+        let beside = self.appends.iter().map(Append::beside_key);
+        logs.chain(keys)
+            .chain(links)
+            .chain(beside)
+            .max()
+            .unwrap_or(0)
     }
 }
 

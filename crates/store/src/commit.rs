@@ -197,7 +197,7 @@ impl Core {
             return Err(CommitError::NoSpace { available });
         }
         let erased = batch.erases.iter().map(|(log, _)| log);
-        for log in batch.appends.iter().map(|(log, _)| log).chain(erased) {
+        for log in batch.appends.iter().map(|append| &append.log).chain(erased) {
             self.learn_next(log).map_err(read_failed)?;
         }
         let seals = batch.seals();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::batch::{KeyChange, LinkChange};
+use crate::batch::{Append, KeyChange, LinkChange};
 use crate::engine::{self, Engine};
 use crate::envelope::{self, Head, Kind};
 use crate::log::Firsts;
@@ -134,13 +134,25 @@ impl Staged {
         let erases: Vec<_> = erases.collect();
         let mut positions = Vec::with_capacity(batch.appends.len());
         let mut records = Vec::with_capacity(batch.appends.len());
-        for (log, bytes) in batch.appends {
+        let mut beside = Vec::new();
+        for Append {
+            log,
+            bytes,
+            beside: wanted,
+        } in batch.appends
+        {
             let next = next.entry(log.clone()).or_insert(1);
             let key = log.at(*next);
-            positions.push(Position(*next));
+            let position = *next;
+            positions.push(Position(position));
             *next += 1;
             let record = writer.wrap(Kind::Record, log.is_sealed(), &key, &bytes)?;
             records.push((key, Some(record)));
+            if let Some((below, value)) = wanted {
+                let key = below.with_number(position);
+                let wrapped = writer.wrap(Kind::Value, key.is_sealed(), key.bytes(), &value)?;
+                beside.push((key, value, wrapped));
+            }
         }
         let mut values = Vec::with_capacity(batch.keys.len());
         for KeyChange { key, value, .. } in &batch.keys {
@@ -154,6 +166,10 @@ impl Staged {
         self.appended += records.len() as u64;
         self.log.extend(records);
         let revision = Revision(writer.revision);
+        for (key, value, wrapped) in beside {
+            self.kv.insert(key.bytes().to_vec(), Some(wrapped));
+            self.changes.push((key, Some(value), revision));
+        }
         for (key, blobs) in undone {
             for blob in blobs {
                 self.set_link(&blob, &key, false);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use host::session::{Connection, Ended, Inward, QuestionNumber, SessionLimits, Side, Surroundings, drive};
+use host::session::{Connection, Driver, Ended, Inward, QuestionNumber, Side, Surroundings};
 use host::tls::HopTls;
-use host::{Drain, Host, net};
+use host::{Host, net};
 use tokio::sync::mpsc;
 
 use super::{Command, Lost, Opening, Outbound, Report, TlsWish, Verb};
@@ -95,7 +95,7 @@ impl Caller {
         hop: &NextHop,
         tls: &HopTls,
         opening: Opening,
-        drain: &Drain,
+        driver: &Driver,
     ) -> Result<Self, CallError> {
         let connecting = net::within(CONNECT, host.net.connect(hop.address));
         let stream = connecting.await.map_err(|error| unreachable(&error))?;
@@ -107,11 +107,11 @@ impl Caller {
                 name: hop.name.clone(),
             },
             _ => Side::Client {
-                tls: Some(tls.config()),
+                tls: Some(tls.clone()),
                 name: hop.name.clone(),
             },
         };
-        let (clock, drain, protocol) = (host.clock.clone(), drain.clone(), opening.protocol);
+        let (driver, protocol) = (driver.clone(), opening.protocol);
         host.tasks.spawn("smtp client", async move {
             let mut session = Outbound::new(opening);
             let mut line = Line {
@@ -119,9 +119,12 @@ impl Caller {
                 reports: told,
                 hung_up: false,
             };
-            let connection = Connection::new(stream, side);
-            let limits = SessionLimits::default();
-            let ended = drive(&mut session, &mut line, connection, false, &clock, &limits, &drain).await;
+            let connection = Connection {
+                stream,
+                side,
+                implicit_tls: false,
+            };
+            let ended = driver.drive(&mut session, &mut line, connection).await;
             let why = match ended {
                 Ended::BySession => return,
                 Ended::Handshake(_) => Lost::Handshake,
@@ -169,7 +172,8 @@ impl Caller {
             Verb::Reset => b"RSET\r\n",
             _ => b"NOOP\r\n",
         };
-        self.send(Command::Line(verb, Bytes::from_static(line))).await
+        self.send(Command::Line(verb, Bytes::from_static(line)))
+            .await
     }
 
     /// Sends a piece of the body. Waits while the other end is slow.
@@ -189,7 +193,10 @@ impl Caller {
     }
 
     /// Says who the next message is from and waits.
-    pub async fn introduce(&mut self, client: crate::wire::xclient::Attributes) -> Result<(), CallError> {
+    pub async fn introduce(
+        &mut self,
+        client: crate::wire::xclient::Attributes,
+    ) -> Result<(), CallError> {
         self.send(Command::Introduce(Box::new(client))).await?;
         self.reply(Verb::Introduce).await.map(|_| ())
     }

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use host::{Drain, Hint};
+use host::Hint;
 
 use super::{Course, Transaction, out_of_order};
 use crate::client::caller::{CallError, Caller};
 use crate::client::{Lost, Opening, TlsWish, Verb};
-use crate::config::Protocol;
+use crate::config::{Protocol, Trust};
 use crate::envelope::{Client, Recipient};
 use crate::metrics::{Refusal, Taken};
 use crate::office::Office;
@@ -34,10 +34,9 @@ pub(crate) async fn call(
     post: &Post,
     office: &Office,
     client: Option<&Client>,
-    drain: &Drain,
 ) -> Result<Caller, CallError> {
     let hop = &office.config.primary;
-    let required = !matches!(hop.trust, host::tls::HopTrust::Opportunistic);
+    let required = !matches!(hop.trust, Trust::Opportunistic);
     let tls = match (required, office.without_tls()) {
         (true, _) => TlsWish::Required,
         (false, true) => TlsWish::Never,
@@ -50,7 +49,7 @@ pub(crate) async fn call(
         xclient: client.filter(|_| hop.xclient).map(attributes),
         patience: GREETING,
     };
-    let called = Caller::open(&post.host, hop, &office.tls, opening, drain).await;
+    let called = Caller::open(&post.host, hop, &office.tls, opening, &post.calls).await;
     match called {
         // RFC 7435: better in clear than not at all, where nobody asked for more.
         Err(CallError::Lost(Lost::Handshake)) if tls == TlsWish::Offered => {
@@ -77,9 +76,8 @@ pub(super) async fn first_recipient(
     office: Arc<Office>,
     recipient: Recipient,
     otherwise: Otherwise,
-    drain: Drain,
 ) -> Answered {
-    let called = call(&post, &office, Some(&transaction.client), &drain).await;
+    let called = call(&post, &office, Some(&transaction.client)).await;
     let begun = match called {
         Ok(caller) => begin(caller, &transaction).await,
         Err(error) => Err(error),
@@ -113,7 +111,9 @@ async fn begin(
         let words = "The primary mail server does not take SMTPUTF8";
         return Ok((caller, Some(Reply::fixed(553, (5, 6, 7), words))));
     }
-    caller.send_mail(&transaction.sender, transaction.size).await?;
+    caller
+        .send_mail(&transaction.sender, transaction.size)
+        .await?;
     let reply = caller.reply(Verb::Mail).await?;
     let refused = (reply.code() / 100 != 2).then_some(reply);
     Ok((caller, refused))

@@ -13,20 +13,20 @@ const PIECE: usize = 64 << 10;
 const HEAD: usize = 256 << 10;
 
 /// A message being read out, piece by piece.
-pub(super) struct Reading {
+pub(super) struct Reading<'m> {
     first: Option<Bytes>,
-    rest: Option<(store::SealedBlob, u64)>,
+    rest: Option<(&'m store::SealedBlob, u64)>,
 }
 
-impl Reading {
+impl<'m> Reading<'m> {
     /// Begins; `name` is ours. Blocks on the disk for large messages.
     pub(super) fn begin(
-        message: Message,
+        message: &'m Message,
         verdicts: Option<&Verdicts>,
         name: &str,
     ) -> Result<Self, SpoolError> {
-        let (head, rest) = match message.body {
-            MessageBody::Inline(bytes) => (bytes, None),
+        let (head, rest) = match &message.body {
+            MessageBody::Inline(bytes) => (bytes.clone(), None),
             MessageBody::Blob(blob) => {
                 let mut head = BytesMut::zeroed(HEAD);
                 let read = blob.read_at(0, &mut head)?;
@@ -34,7 +34,9 @@ impl Reading {
                 (head.freeze(), Some((blob, read as u64)))
             }
         };
-        let on_top = verdicts.map(|verdicts| header_field(name, verdicts)).unwrap_or_default();
+        let on_top = verdicts
+            .map(|verdicts| header_field(name, verdicts))
+            .unwrap_or_default();
         Ok(Self {
             first: Some(put_together(&head, on_top.as_bytes(), name)),
             rest,

@@ -41,7 +41,8 @@ impl Judgement {
 
     fn quarantine(&mut self, index: usize, reply: &Reply) {
         self.refused = true;
-        self.fates.push((index, Fate::Quarantined, reply.to_string()));
+        self.fates
+            .push((index, Fate::Quarantined, reply.to_string()));
     }
 }
 
@@ -107,7 +108,9 @@ fn judge_end(
     match last.code() / 100 {
         2 => {
             judged.taken = true;
-            judged.fates.push((index, Fate::HandedBack, last.to_string()));
+            judged
+                .fates
+                .push((index, Fate::HandedBack, last.to_string()));
         }
         5 if careful => {
             judged.pause = true;
@@ -151,7 +154,11 @@ mod tests {
     }
 
     fn fates(judgement: &Judgement) -> Vec<(usize, Fate)> {
-        judgement.fates.iter().map(|(index, fate, _)| (*index, *fate)).collect()
+        judgement
+            .fates
+            .iter()
+            .map(|(index, fate, _)| (*index, *fate))
+            .collect()
     }
 
     #[test]

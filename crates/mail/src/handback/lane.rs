@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use host::session::SessionLimits;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
@@ -70,7 +69,6 @@ enum Broken {
 
 impl Lane {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let _ = SessionLimits::default();
         Self {
             shared,
             caller: None,
@@ -143,7 +141,10 @@ impl Lane {
             if let Some((job, permit)) = next {
                 todo.push_back((Box::new(job), Some(permit)));
             }
-            match self.deliver(&job, todo.front().map(|(job, _)| job.as_ref())).await {
+            match self
+                .deliver(&job, todo.front().map(|(job, _)| job.as_ref()))
+                .await
+            {
                 Ok((judgement, next_announced)) => {
                     announced = next_announced;
                     if judgement.taken {
@@ -188,7 +189,9 @@ impl Lane {
     /// The primary may have a copy that it did not acknowledge: that is said in the account.
     fn cut(&self, job: &mut Job) {
         self.shared.post.metrics.taken(Taken::Cut);
-        let account = job.account.get_or_insert_with(|| Account::begin(&job.message.meta));
+        let account = job
+            .account
+            .get_or_insert_with(|| Account::begin(&job.message.meta));
         for line in &mut account.lines {
             if line.fate == Fate::Waiting {
                 line.cut += 1;
@@ -200,24 +203,24 @@ impl Lane {
     async fn announce(&mut self, job: &Job) -> Result<(), CallError> {
         let envelope = &job.message.meta.envelope;
         if self.caller.is_none() {
-            let Shared {
-                post,
-                office,
-                drain,
-                ..
-            } = &*self.shared;
-            self.caller = Some(call(post, office, Some(&envelope.client), drain).await?);
+            let Shared { post, office, .. } = &*self.shared;
+            self.caller = Some(call(post, office, Some(&envelope.client)).await?);
             self.introduced = Some(envelope.client.clone());
         }
         let differs = self.introduced.as_ref() != Some(&envelope.client);
         let Some(caller) = &mut self.caller else {
             return Ok(());
         };
-        if differs && !caller.capabilities().xclient.is_empty() && self.shared.office.config.primary.xclient {
+        if differs
+            && !caller.capabilities().xclient.is_empty()
+            && self.shared.office.config.primary.xclient
+        {
             caller.introduce(attributes(&envelope.client)).await?;
             self.introduced = Some(envelope.client.clone());
         }
-        caller.send_mail(&envelope.sender, Some(job.message.meta.size)).await?;
+        caller
+            .send_mail(&envelope.sender, Some(job.message.meta.size))
+            .await?;
         for (recipient, fate) in envelope.recipients.iter().zip(&job.row.fates) {
             if *fate == Fate::Waiting {
                 caller.send_rcpt(recipient).await?;
@@ -232,8 +235,8 @@ impl Lane {
             return false;
         };
         let same = self.introduced.as_ref() == Some(&next.message.meta.envelope.client);
-        let anonymous = caller.capabilities().xclient.is_empty()
-            || !self.shared.office.config.primary.xclient;
+        let anonymous =
+            caller.capabilities().xclient.is_empty() || !self.shared.office.config.primary.xclient;
         caller.capabilities().pipelining && (same || anonymous) && self.shared.goes_on()
     }
 
@@ -248,7 +251,10 @@ impl Lane {
             let caller = self.caller.as_mut().ok_or_else(lost)?;
             answers(caller, job).await.map_err(Broken::Before)?
         };
-        let accepted = recipients.iter().filter(|(_, _, reply)| reply.code() / 100 == 2).count();
+        let accepted = recipients
+            .iter()
+            .filter(|(_, _, reply)| reply.code() / 100 == 2)
+            .count();
         let mut replies = 0;
         if data.code() == 354 {
             let caller = self.caller.as_mut().ok_or_else(lost)?;
@@ -301,7 +307,9 @@ impl Lane {
             shared.post.metrics.taken(Taken::Deferred);
             job.row.tries += 1;
         }
-        let account = job.account.get_or_insert_with(|| Account::begin(&job.message.meta));
+        let account = job
+            .account
+            .get_or_insert_with(|| Account::begin(&job.message.meta));
         let now = shared.post.host.clock.now().wall;
         for (index, fate, reply) in judgement.fates {
             if let Some(place) = job.row.fates.get_mut(index) {
@@ -374,11 +382,7 @@ impl Shared {
             tracing::error!(%error, "a kept message cannot be read");
             Broken::Before(CallError::Lost(crate::client::Lost::Closed))
         };
-        let message = match job.message.meta.blob {
-            None => job.message.inline(),
-            Some(_) => self.office.spool.read(job.position).map_err(unreadable)?,
-        };
-        let mut reading = Reading::begin(message, job.verdicts.as_ref(), &self.post.name)
+        let mut reading = Reading::begin(&job.message, job.verdicts.as_ref(), &self.post.name)
             .map_err(unreadable)?;
         while let Some(piece) = reading.next().map_err(unreadable)? {
             caller.send_piece(piece).await.map_err(Broken::Before)?;

@@ -103,7 +103,10 @@ fn unreadable(shared: &Shared, error: &SpoolError) -> Ended {
 /// One message, alone. Somebody known is chosen as recipient, if anybody is.
 async fn canary(shared: &Arc<Shared>, after: &mut u64) -> Result<bool, SpoolError> {
     let jobs = jobs(shared, 0).await?;
-    let chosen = jobs.iter().position(|job| job.known.contains(&true)).unwrap_or(0);
+    let chosen = jobs
+        .iter()
+        .position(|job| job.known.contains(&true))
+        .unwrap_or(0);
     let Some(job) = jobs.into_iter().nth(chosen) else {
         return Ok(true);
     };
@@ -218,7 +221,8 @@ impl Lanes {
         while self.senders.len() < wanted {
             let (sender, jobs) = mpsc::channel(BATCH);
             let lane = Lane::new(Arc::clone(shared));
-            self.tasks.push(shared.post.host.tasks.spawn("mail lane", lane.run(jobs)));
+            self.tasks
+                .push(shared.post.host.tasks.spawn("mail lane", lane.run(jobs)));
             self.senders.push(sender);
         }
     }

@@ -192,5 +192,4 @@ impl Inbound {
             Answer::Go | Answer::Stay(_) => self.say(&reply::NOT_KEPT, out),
         }
     }
-
 }

@@ -40,7 +40,11 @@ impl Inbound {
             Command::Vrfy => self.say(&reply::CANNOT_VERIFY, out),
             Command::Help => self.say(&reply::HELP, out),
             Command::StartTls => self.starttls(out),
-            Command::Expn | Command::Lhlo(_) | Command::Auth | Command::Xclient(_) | Command::Unknown => {
+            Command::Expn
+            | Command::Lhlo(_)
+            | Command::Auth
+            | Command::Xclient(_)
+            | Command::Unknown => {
                 self.mistake(&reply::NOT_IMPLEMENTED, out);
             }
         }

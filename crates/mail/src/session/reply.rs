@@ -23,41 +23,65 @@ pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Ok");
 pub(super) const RECIPIENT_OK: Reply = Reply::fixed(250, (2, 1, 5), "Ok");
 pub(super) const CHUNK_OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok, go on");
 pub(super) const SEND_IT: Reply = Reply::plain(354, "End data with <CR><LF>.<CR><LF>");
-pub(super) const CANNOT_VERIFY: Reply =
-    Reply::fixed(252, (2, 0, 0), "Not told here; send a message and it is tried");
+pub(super) const CANNOT_VERIFY: Reply = Reply::fixed(
+    252,
+    (2, 0, 0),
+    "Not told here; send a message and it is tried",
+);
 pub(super) const HELP: Reply = Reply::fixed(214, (2, 0, 0), "RFC 5321");
 pub(super) const READY_FOR_TLS: Reply = Reply::fixed(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const LINE_TOO_LONG: Reply = Reply::fixed(500, (5, 5, 2), "Line too long");
-pub(super) const BARE_LINE_END: Reply =
-    Reply::fixed(550, (5, 5, 2), "Lines end with CR and LF, never with one alone");
+pub(super) const BARE_LINE_END: Reply = Reply::fixed(
+    550,
+    (5, 5, 2),
+    "Lines end with CR and LF, never with one alone",
+);
 pub(super) const BARE_IN_BODY: Reply = Reply::fixed(
     550,
     (5, 5, 2),
     "The message holds a CR or LF alone, which is not accepted",
 );
-pub(super) const TOO_EARLY: Reply =
-    Reply::fixed(503, (5, 5, 0), "Sent before the answer that had to be waited for");
+pub(super) const TOO_EARLY: Reply = Reply::fixed(
+    503,
+    (5, 5, 0),
+    "Sent before the answer that had to be waited for",
+);
 pub(super) const NOT_IMPLEMENTED: Reply = Reply::fixed(502, (5, 5, 1), "Command not implemented");
 pub(super) const HELLO_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Say EHLO first");
 pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Say MAIL first");
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A message is already begun");
 pub(super) const NO_RECIPIENTS: Reply = Reply::fixed(554, (5, 5, 1), "No valid recipients");
 pub(super) const NO_TLS: Reply = Reply::fixed(502, (5, 5, 1), "TLS is not to be had now");
-pub(super) const NEEDS_UTF8: Reply =
-    Reply::fixed(553, (5, 6, 7), "This address needs SMTPUTF8, which was not asked for");
-pub(super) const TOO_LARGE: Reply =
-    Reply::fixed(552, (5, 3, 4), "The message is larger than is accepted here");
-pub(super) const NO_RELAY: Reply =
-    Reply::fixed(550, (5, 7, 1), "Mail is not passed on from here to elsewhere");
-pub(super) const TOO_MANY_RECIPIENTS: Reply =
-    Reply::fixed(452, (4, 5, 3), "Too many recipients; send the rest in another message");
+pub(super) const NEEDS_UTF8: Reply = Reply::fixed(
+    553,
+    (5, 6, 7),
+    "This address needs SMTPUTF8, which was not asked for",
+);
+pub(super) const TOO_LARGE: Reply = Reply::fixed(
+    552,
+    (5, 3, 4),
+    "The message is larger than is accepted here",
+);
+pub(super) const NO_RELAY: Reply = Reply::fixed(
+    550,
+    (5, 7, 1),
+    "Mail is not passed on from here to elsewhere",
+);
+pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::fixed(
+    452,
+    (4, 5, 3),
+    "Too many recipients; send the rest in another message",
+);
 pub(super) const TOO_MANY_MESSAGES: Reply =
     Reply::fixed(421, (4, 7, 0), "Enough for one connection, come again");
 pub(super) const TOO_MANY_MISTAKES: Reply = Reply::fixed(421, (4, 7, 0), "Too many mistakes");
 pub(super) const TOO_MANY_STRANGERS: Reply =
     Reply::fixed(421, (4, 7, 0), "Too many unknown recipients");
-pub(super) const NOT_KEPT: Reply =
-    Reply::fixed(451, (4, 3, 0), "The message could not be made durable, send it again later");
+pub(super) const NOT_KEPT: Reply = Reply::fixed(
+    451,
+    (4, 3, 0),
+    "The message could not be made durable, send it again later",
+);
 
 /// The first line (RFC 5321 §4.2: the name first).
 pub(super) fn greeting(name: &str) -> Reply {
@@ -92,7 +116,10 @@ pub(super) fn extensions(terms: &Terms, starttls: bool) -> Reply {
         "SMTPUTF8".to_owned(),
         "CHUNKING".to_owned(),
         // RFC 9422 §4.
-        format!("LIMITS RCPTMAX={} MAILMAX={}", terms.recipients, terms.messages),
+        format!(
+            "LIMITS RCPTMAX={} MAILMAX={}",
+            terms.recipients, terms.messages
+        ),
     ];
     if starttls {
         lines.insert(1, "STARTTLS".to_owned());

@@ -156,7 +156,9 @@ impl Command {
 /// RFC 5321 §4.1.1.1. What a client calls itself is kept for the record and proves nothing, so
 /// anything that cannot break a trace field is let through.
 fn name(text: &str) -> Result<String, Fault> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c) || (!c.is_ascii() && c.is_alphanumeric());
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || "-._:[]".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
+    };
     let right = !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(plain);
     right.then(|| text.to_owned()).ok_or(Fault::Name)
 }
@@ -165,7 +167,8 @@ fn name(text: &str) -> Result<String, Fault> {
 fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let (head, rest) = text.split_at_checked(word.len())?;
     // COMPAT: many senders put a space behind the colon.
-    head.eq_ignore_ascii_case(word).then(|| rest.trim_start_matches(' '))
+    head.eq_ignore_ascii_case(word)
+        .then(|| rest.trim_start_matches(' '))
 }
 
 fn mail(text: &str) -> Result<MailCommand, Fault> {
@@ -186,7 +189,9 @@ fn mail(text: &str) -> Result<MailCommand, Fault> {
         let (keyword, value) = parameter?;
         match (keyword.as_str(), value) {
             // RFC 1870 §3: up to 20 digits; what does not fit is too large in any case.
-            ("SIZE", Some(value)) if value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit()) => {
+            ("SIZE", Some(value))
+                if value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 mail.size = Some(value.parse().unwrap_or(u64::MAX));
             }
             ("BODY", Some(value)) => match value.to_ascii_uppercase().as_str() {
@@ -233,7 +238,9 @@ fn rcpt(text: &str) -> Result<RcptCommand, Fault> {
                 let value = value.to_ascii_uppercase();
                 let words = value.split(',');
                 let right = value == "NEVER"
-                    || words.into_iter().all(|word| matches!(word, "SUCCESS" | "FAILURE" | "DELAY"));
+                    || words
+                        .into_iter()
+                        .all(|word| matches!(word, "SUCCESS" | "FAILURE" | "DELAY"));
                 rcpt.notify = Some(right.then_some(value).ok_or(Fault::Parameters)?);
             }
             ("ORCPT", Some(value)) if value.len() <= 500 && value.contains(';') => {
@@ -249,8 +256,12 @@ fn rcpt(text: &str) -> Result<RcptCommand, Fault> {
 /// RFC 3030 §2: `BDAT size [LAST]`.
 fn bdat(text: &str) -> Result<Command, Fault> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
-    let size = words.next().filter(|size| size.bytes().all(|b| b.is_ascii_digit()));
-    let size = size.and_then(|size| size.parse().ok()).ok_or(Fault::Parameters)?;
+    let size = words
+        .next()
+        .filter(|size| size.bytes().all(|b| b.is_ascii_digit()));
+    let size = size
+        .and_then(|size| size.parse().ok())
+        .ok_or(Fault::Parameters)?;
     let last = match words.next() {
         None => false,
         Some(word) if word.eq_ignore_ascii_case("LAST") => true,
@@ -274,24 +285,54 @@ mod tests {
 
     #[test]
     fn good_lines_are_understood() {
-        assert_eq!(parse("ehlo mx.example "), Ok(Command::Ehlo("mx.example".into())));
-        assert_eq!(parse("EHLO [IPv6:2001:db8::1]"), Ok(Command::Ehlo("[IPv6:2001:db8::1]".into())));
-        let Ok(Command::Mail(mail)) =
-            parse("MAIL FROM:<a@b.test> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=hdrs ENVID=x+2By AUTH=<>")
-        else {
+        assert_eq!(
+            parse("ehlo mx.example "),
+            Ok(Command::Ehlo("mx.example".into()))
+        );
+        assert_eq!(
+            parse("EHLO [IPv6:2001:db8::1]"),
+            Ok(Command::Ehlo("[IPv6:2001:db8::1]".into()))
+        );
+        let Ok(Command::Mail(mail)) = parse(
+            "MAIL FROM:<a@b.test> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=hdrs ENVID=x+2By AUTH=<>",
+        ) else {
             panic!()
         };
-        assert_eq!((mail.size, mail.eight_bit, mail.utf8), (Some(1000), true, true));
-        assert_eq!((mail.ret.as_deref(), mail.envid.as_deref()), (Some("HDRS"), Some("x+2By")));
-        assert!(matches!(parse("mail from: <>"), Ok(Command::Mail(MailCommand { from: ReversePath::Null, .. }))));
+        assert_eq!(
+            (mail.size, mail.eight_bit, mail.utf8),
+            (Some(1000), true, true)
+        );
+        assert_eq!(
+            (mail.ret.as_deref(), mail.envid.as_deref()),
+            (Some("HDRS"), Some("x+2By"))
+        );
+        assert!(matches!(
+            parse("mail from: <>"),
+            Ok(Command::Mail(MailCommand {
+                from: ReversePath::Null,
+                ..
+            }))
+        ));
         let Ok(Command::Rcpt(rcpt)) =
             parse("RCPT TO:<c@verein.test> NOTIFY=success,delay ORCPT=rfc822;c@verein.test")
         else {
             panic!()
         };
         assert_eq!(rcpt.notify.as_deref(), Some("SUCCESS,DELAY"));
-        assert_eq!(parse("BDAT 86 LAST"), Ok(Command::Bdat { size: 86, last: true }));
-        assert_eq!(parse("BDAT 0"), Ok(Command::Bdat { size: 0, last: false }));
+        assert_eq!(
+            parse("BDAT 86 LAST"),
+            Ok(Command::Bdat {
+                size: 86,
+                last: true
+            })
+        );
+        assert_eq!(
+            parse("BDAT 0"),
+            Ok(Command::Bdat {
+                size: 0,
+                last: false
+            })
+        );
         assert_eq!(parse("FROBNICATE"), Ok(Command::Unknown));
     }
 

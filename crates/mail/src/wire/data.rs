@@ -132,7 +132,8 @@ mod tests {
     use super::*;
 
     fn decode(pieces: &[&[u8]]) -> (DataProgress, Vec<u8>, Vec<u8>) {
-        let (mut decoder, mut out, mut left) = (DataDecoder::default(), BytesMut::new(), BytesMut::new());
+        let (mut decoder, mut out, mut left) =
+            (DataDecoder::default(), BytesMut::new(), BytesMut::new());
         let mut progress = DataProgress::More;
         for piece in pieces {
             left.extend_from_slice(piece);
@@ -155,17 +156,31 @@ mod tests {
     #[test]
     fn no_other_end_is_an_end() {
         for ending in [
-            &b"a\n.\n"[..], b"a\n.\r\n", b"a\r\n.\n", b"a\r.\r", b"a\r.\r\n", b"a\r\n.\r\r\n",
-            b"a\r\n.\rb", b"a\r\r\n", b"\n", b".\n",
+            &b"a\n.\n"[..],
+            b"a\n.\r\n",
+            b"a\r\n.\n",
+            b"a\r.\r",
+            b"a\r.\r\n",
+            b"a\r\n.\r\r\n",
+            b"a\r\n.\rb",
+            b"a\r\r\n",
+            b"\n",
+            b".\n",
         ] {
             assert_eq!(decode(&[ending]).0, DataProgress::Bare, "{ending:?}");
         }
         let (progress, body, _) = decode(&[b"a\r\n\0.\r\nb\r\n.\0\r\n"]);
-        assert_eq!((progress, body), (DataProgress::More, b"a\r\n\0.\r\nb\r\n\0\r\n".to_vec()));
+        assert_eq!(
+            (progress, body),
+            (DataProgress::More, b"a\r\n\0.\r\nb\r\n\0\r\n".to_vec())
+        );
     }
 
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
-        vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a')], 0..40)
+        vec(
+            prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'a')],
+            0..40,
+        )
     }
 
     proptest! {

@@ -35,7 +35,9 @@ fn next_line(message: &[u8], from: usize) -> Option<Range<usize>> {
 
 /// How many hops a message has made (RFC 5321 §6.3).
 pub fn count_received(message: &[u8]) -> usize {
-    fields(message).filter(|(name, _)| name.eq_ignore_ascii_case(b"Received")).count()
+    fields(message)
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"Received"))
+        .count()
 }
 
 /// Whether a field of this name is there.
@@ -54,7 +56,9 @@ pub fn results_of(message: &[u8], name: &str) -> Vec<Range<usize>> {
         let value = memchr::memchr(b':', value).and_then(|colon| value.get(colon + 1..));
         let value = String::from_utf8_lossy(value.unwrap_or_default());
         let id = without_comments(&value);
-        let id = id.split([';', ' ', '\t', '\r', '\n']).find(|word| !word.is_empty());
+        let id = id
+            .split([';', ' ', '\t', '\r', '\n'])
+            .find(|word| !word.is_empty());
         if id.is_some_and(|id| id.trim_matches('"').eq_ignore_ascii_case(name)) {
             found.push(range);
         }
@@ -109,8 +113,14 @@ pub fn write_received(received: &Received<'_>, out: &mut Vec<u8>) {
         "" => "unknown",
         helo => helo,
     };
-    let helo: String = helo.chars().filter(|c| !c.is_control() && !"()<>".contains(*c)).collect();
-    let mut text = format!("Received: from {helo} ({literal})\r\n\tby {} with {}", received.by, received.with);
+    let helo: String = helo
+        .chars()
+        .filter(|c| !c.is_control() && !"()<>".contains(*c))
+        .collect();
+    let mut text = format!(
+        "Received: from {helo} ({literal})\r\n\tby {} with {}",
+        received.by, received.with
+    );
     if let Some((version, cipher)) = received.tls {
         text.push_str(&format!(" ({version} {cipher})"));
     }
@@ -139,10 +149,18 @@ mod tests {
 
     #[test]
     fn fields_are_found_with_their_folds() {
-        let names: Vec<_> = fields(MESSAGE).map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        let names: Vec<_> = fields(MESSAGE)
+            .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+            .collect();
         assert_eq!(
             names,
-            ["Received", "Authentication-Results", "received", "Authentication-Results", "Subject"]
+            [
+                "Received",
+                "Authentication-Results",
+                "received",
+                "Authentication-Results",
+                "Subject"
+            ]
         );
         assert_eq!(count_received(MESSAGE), 2);
         assert!(has(MESSAGE, "subject") && !has(MESSAGE, "x"));

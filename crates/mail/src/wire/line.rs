@@ -48,12 +48,22 @@ mod tests {
     #[test]
     fn only_cr_and_lf_together_end_a_line() {
         let take = |bytes: &[u8]| take_line(&mut BytesMut::from(bytes), 10);
-        assert_eq!(take(b"NOOP\r\nRSET\r\n"), Line::Whole(Bytes::from_static(b"NOOP")));
+        assert_eq!(
+            take(b"NOOP\r\nRSET\r\n"),
+            Line::Whole(Bytes::from_static(b"NOOP"))
+        );
         assert_eq!(take(b"\r\n"), Line::Whole(Bytes::new()));
         for partial in [&b""[..], b"NOOP", b"NOOP\r"] {
             assert_eq!(take(partial), Line::Partial);
         }
-        for bare in [&b"NOOP\n"[..], b"\n", b"NO\rOP\r\n", b"NO\rOP", b"NOOP\r\r\n", b"\r\r"] {
+        for bare in [
+            &b"NOOP\n"[..],
+            b"\n",
+            b"NO\rOP\r\n",
+            b"NO\rOP",
+            b"NOOP\r\r\n",
+            b"\r\r",
+        ] {
             assert_eq!(take(bare), Line::Bare, "{bare:?}");
         }
         assert_eq!(take(b"0123456789a\r\n"), Line::TooLong);

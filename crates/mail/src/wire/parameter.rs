@@ -12,9 +12,14 @@ pub(super) fn each<'a>(
             None => (word, None),
         };
         let named = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && keyword.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+            && keyword
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-');
         let valued = value.is_none_or(|value| {
-            !value.is_empty() && value.chars().all(|c| c != '=' && !c.is_control() && c != ' ')
+            !value.is_empty()
+                && value
+                    .chars()
+                    .all(|c| c != '=' && !c.is_control() && c != ' ')
         });
         match named && valued {
             true => Ok((keyword.to_ascii_uppercase(), value)),
@@ -27,7 +32,9 @@ pub(super) fn each<'a>(
 pub(super) fn is_xtext(text: &str) -> bool {
     let bytes = text.as_bytes();
     let hex = |at: usize| {
-        bytes.get(at).is_some_and(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b))
+        bytes
+            .get(at)
+            .is_some_and(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b))
     };
     bytes.iter().enumerate().all(|(at, byte)| match byte {
         b'+' => hex(at + 1) && hex(at + 2),

@@ -89,7 +89,9 @@ impl ForwardPath {
             // RFC 5321 §4.1.1.3: a source route is understood and not followed.
             Some(route) => {
                 let (route, rest) = route.split_once(':')?;
-                let hosts = route.split(',').all(|host| is_domain(host.trim_start_matches('@')));
+                let hosts = route
+                    .split(',')
+                    .all(|host| is_domain(host.trim_start_matches('@')));
                 (true, hosts.then_some(rest)?)
             }
             None => (false, inner),
@@ -106,7 +108,9 @@ fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
     let (local, rest) = match text.strip_prefix('"') {
         Some(quoted) => quoted_local(quoted)?,
         None => {
-            let end = text.find(|c: char| !is_atext(c) && c != '.').unwrap_or(text.len());
+            let end = text
+                .find(|c: char| !is_atext(c) && c != '.')
+                .unwrap_or(text.len());
             let (local, rest) = text.split_at(end);
             let dots = !local.starts_with('.') && !local.ends_with('.') && !local.contains("..");
             (dots.then(|| local.to_owned())?, rest)
@@ -124,7 +128,9 @@ fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
     let end = match rest.strip_prefix('[') {
         Some(literal) => literal.find(']')? + 2,
         None => rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_' || !c.is_ascii()))
+            .find(|c: char| {
+                !(c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_' || !c.is_ascii())
+            })
             .unwrap_or(rest.len()),
     };
     let (domain, rest) = rest.split_at(end);
@@ -158,7 +164,9 @@ fn quoted_local(text: &str) -> Option<(String, &str)> {
 }
 
 fn is_atext(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control())
+    c.is_ascii_alphanumeric()
+        || "!#$%&'*+-/=?^_`{|}~".contains(c)
+        || (!c.is_ascii() && !c.is_control())
 }
 
 fn is_domain(text: &str) -> bool {
@@ -167,9 +175,9 @@ fn is_domain(text: &str) -> bool {
     };
     !text.is_empty()
         && text.len() <= DOMAIN
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c) || (!c.is_ascii() && c.is_alphanumeric()))
+        && text.chars().all(|c| {
+            c.is_ascii_alphanumeric() || "-._".contains(c) || (!c.is_ascii() && c.is_alphanumeric())
+        })
         && text.split('.').all(label)
 }
 
@@ -183,7 +191,10 @@ pub(super) fn is_literal(text: &str) -> bool {
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = self.local.split('.').all(|part| !part.is_empty() && part.chars().all(is_atext));
+        let plain = self
+            .local
+            .split('.')
+            .all(|part| !part.is_empty() && part.chars().all(is_atext));
         if plain {
             f.write_str(&self.local)?;
         } else {
@@ -250,7 +261,8 @@ mod tests {
 
     fn read(text: &str) -> Option<(String, bool)> {
         let (path, rest) = ForwardPath::read(text)?;
-        rest.is_empty().then(|| (path.mailbox.to_string(), path.routed))
+        rest.is_empty()
+            .then(|| (path.mailbox.to_string(), path.routed))
     }
 
     #[test]
@@ -258,7 +270,10 @@ mod tests {
         let plain = |text: &str| Some((text.to_owned(), false));
         assert_eq!(read("<a.b+c@Verein.TEST>"), plain("a.b+c@verein.test"));
         assert_eq!(read("<\"a b\"@verein.test>"), plain("\"a b\"@verein.test"));
-        assert_eq!(read("<\"a\\\"b\"@verein.test>"), plain("\"a\\\"b\"@verein.test"));
+        assert_eq!(
+            read("<\"a\\\"b\"@verein.test>"),
+            plain("\"a\\\"b\"@verein.test")
+        );
         assert_eq!(read("<\"ab\"@verein.test>"), plain("ab@verein.test"));
         assert_eq!(read("<Postmaster>"), plain("Postmaster"));
         assert_eq!(read("<a@[192.0.2.1]>"), plain("a@[192.0.2.1]"));
@@ -266,9 +281,22 @@ mod tests {
         let routed = Some(("c@d.test".to_owned(), true));
         assert_eq!(read("<@a.test,@b.test:c@d.test>"), routed);
         for wrong in [
-            "a@b.test", "<a@b.test", "<a>", "<a@>", "<@b.test>", "<a@b..test>", "<a..b@c.test>",
-            "<.a@c.test>", "<a b@c.test>", "<a@b@c.test>", "<a@[192.0.2]>", "<a@-b.test>",
-            "<a\r\n@b.test>", "<\"a@b.test>", "<a@b.test>x", "<a\0@b.test>",
+            "a@b.test",
+            "<a@b.test",
+            "<a>",
+            "<a@>",
+            "<@b.test>",
+            "<a@b..test>",
+            "<a..b@c.test>",
+            "<.a@c.test>",
+            "<a b@c.test>",
+            "<a@b@c.test>",
+            "<a@[192.0.2]>",
+            "<a@-b.test>",
+            "<a\r\n@b.test>",
+            "<\"a@b.test>",
+            "<a@b.test>x",
+            "<a\0@b.test>",
         ] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }
@@ -278,7 +306,11 @@ mod tests {
 
     #[test]
     fn ways_to_be_relayed_are_seen() {
-        for text in ["a%b.test@verein.test", "b.test!a@verein.test", "\"a@b.test\"@verein.test"] {
+        for text in [
+            "a%b.test@verein.test",
+            "b.test!a@verein.test",
+            "\"a@b.test\"@verein.test",
+        ] {
             assert!(Mailbox::parse(text).unwrap().looks_routed(), "{text}");
         }
         assert!(!Mailbox::parse("a+b@verein.test").unwrap().looks_routed());

@@ -239,10 +239,18 @@ impl Capabilities {
         let mut can = Self::default();
         for line in reply.lines().skip(1) {
             let mut words = line.split(' ').filter(|word| !word.is_empty());
-            match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+            match words
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase()
+                .as_str()
+            {
                 "SIZE" => {
                     can.has_size = true;
-                    can.size = words.next().and_then(|size| size.parse().ok()).filter(|size| *size > 0);
+                    can.size = words
+                        .next()
+                        .and_then(|size| size.parse().ok())
+                        .filter(|size| *size > 0);
                 }
                 "8BITMIME" => can.eightbitmime = true,
                 "SMTPUTF8" => can.smtputf8 = true,
@@ -275,7 +283,9 @@ mod tests {
         let can = Capabilities::of(&reply);
         assert!(can.pipelining && can.has_size && !can.starttls);
         assert_eq!((can.size, can.xclient.len()), (Some(1000), 2));
-        let refused = read(b"550 5.1.1 <a@b.test> No such user\r\n").unwrap().unwrap();
+        let refused = read(b"550 5.1.1 <a@b.test> No such user\r\n")
+            .unwrap()
+            .unwrap();
         assert_eq!((refused.code(), refused.enhanced()), (550, Some((5, 1, 1))));
         assert_eq!(refused.to_string(), "550 5.1.1 <a@b.test> No such user");
         assert_eq!(read(b"250\r\n").unwrap().unwrap().code(), 250);

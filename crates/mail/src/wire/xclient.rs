@@ -40,7 +40,11 @@ impl Attributes {
             push(&mut line, "HELO", &self.helo);
         }
         if offers("PROTO") {
-            push(&mut line, "PROTO", if self.esmtp { "ESMTP" } else { "SMTP" });
+            push(
+                &mut line,
+                "PROTO",
+                if self.esmtp { "ESMTP" } else { "SMTP" },
+            );
         }
         line.push_str("\r\n");
         Some(line)

@@ -11,11 +11,11 @@ use crate::recipients::address::Case;
 use crate::recipients::book::{AddressHash, Change, Learned, Minute, No};
 
 /// Lists and learned answers, as hashes.
-pub(super) const RECIPIENTS: Table = Table::new("mail-recipients");
+pub(super) const RECIPIENTS: Table = Table::sealed("mail-recipients");
 /// What each organisation's list is: when, how many, which domains.
-pub(super) const LISTS: Table = Table::new("mail-lists");
+pub(super) const LISTS: Table = Table::sealed("mail-lists");
 /// The key of all hashes.
-pub(super) const BOOK_KEY: Table = Table::new("mail-book-key");
+pub(super) const BOOK_KEY: Table = Table::sealed("mail-book-key");
 
 /// So many hashes lie in one value of a list: 64 KiB.
 pub(super) const CHUNK: usize = 4096;
