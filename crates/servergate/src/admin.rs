@@ -20,6 +20,7 @@ use crate::decide::task::{Instruction, LastObservations};
 use crate::protocol::Request;
 use crate::{ready, record};
 
+mod mail;
 mod site;
 
 /// Everything that answers need.
@@ -32,6 +33,7 @@ pub(crate) struct Desk {
     pub(crate) instructions: mpsc::Sender<Instruction>,
     pub(crate) names: names::Handle,
     pub(crate) sites: BTreeMap<OrganisationId, ::site::SiteHandle>,
+    pub(crate) mails: BTreeMap<OrganisationId, ::mail::MailHandle>,
     pub(crate) progress: Progresses,
     pub(crate) certificates: Option<Certificates>,
 }
@@ -111,6 +113,16 @@ impl Desk {
                 let organisation = self.organisation(organisation.as_deref())?;
                 site::answer(self, organisation, what).await
             }
+            Request::Mail { organisation, what } => {
+                let organisation = self.organisation(organisation.as_deref())?;
+                mail::answer(self, organisation, what).await
+            }
+            Request::Unlock { passphrase } => {
+                crate::sealing::unlock(&self.host.store, passphrase.into_bytes()).await?;
+                Ok(json!({ "said": "What is about people is open until the next start." }))
+            }
+            Request::Sealing => Ok(json!({ "state": mail::sealing(self) })),
+            Request::Held => mail::held(self),
             Request::Backup { to } => {
                 let report = self.host.store.backup(&to).await.context("the backup")?;
                 let store::BackupReport {

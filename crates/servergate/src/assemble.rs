@@ -29,6 +29,24 @@ pub(crate) fn site(config: &Config) -> Vec<site::config::WebConfig> {
         .collect()
 }
 
+/// What `mail` is told, but for the certificates.
+pub(crate) fn mail(config: &Config) -> ::mail::config::Config {
+    let organisations: Vec<_> = config
+        .organisations
+        .iter()
+        .filter_map(|one| one.mail.clone())
+        .collect();
+    let mx = organisations.iter().find_map(|one| one.mx.clone());
+    let name = config.standby.host.clone().or(mx);
+    ::mail::config::Config {
+        listen: config.listen.smtp.clone(),
+        name: name.unwrap_or_else(|| format!("{}.invalid", config.standby.name)),
+        limits: config.mail_limits.clone(),
+        resolver: config.standby.resolver,
+        organisations,
+    }
+}
+
 /// What `bulletin` is told.
 pub(crate) fn bulletin(config: &Config, records: mpsc::Receiver<Record>) -> bulletin::Config {
     let organisations = config
@@ -45,7 +63,7 @@ pub(crate) fn bulletin(config: &Config, records: mpsc::Receiver<Record>) -> bull
 /// What `watch` is told.
 pub(crate) fn watch(config: &Config, bursts: mpsc::Receiver<watch::Burst>) -> watch::Config {
     let organisations = &config.organisations;
-    let steering = |one: &Organisation| [one.web_target(), one.names_target()];
+    let steering = |one: &Organisation| [one.web_target(), one.names_target(), one.mail_target()];
     let further = |one: &Organisation| one.watch.further(&one.id);
     watch::Config {
         references: config.standby.references.clone(),
@@ -70,7 +88,7 @@ pub(crate) fn burst_targets(config: &Config) -> BTreeMap<ServiceId, Target> {
     let targets = config
         .organisations
         .iter()
-        .flat_map(|one| [one.web_target(), one.names_target()]);
+        .flat_map(|one| [one.web_target(), one.names_target(), one.mail_target()]);
     let targets = targets.flatten().map(|config| config.target);
     targets
         .map(|target| (target.service.clone(), target))

@@ -80,6 +80,7 @@ pub async fn stand_by(
 ) -> Result<()> {
     let store = Store::open(&config.standby.data, around.store.clone())
         .with_context(|| format!("the data in {}", config.standby.data.display()))?;
+    crate::sealing::open(&config, &store).await?;
     let (drain_trigger, drain) = Drain::new();
     let (host, ends, progress) = host(&config, &around, store);
     let certificates = certificates(&config, &host)?;
@@ -102,6 +103,12 @@ pub async fn stand_by(
     // The parts: opened, not yet running.
     let names = names::Names::open(assemble::names(&config), host.clone()).await?;
     let site = site::Site::open(assemble::site(&config), host.clone()).await?;
+    let tls = smtp_tls(&config, certificates.as_ref())?;
+    let mail = mail::Setting {
+        config: assemble::mail(&config),
+        tls,
+    };
+    let mail = mail::Mail::open(mail, host.clone()).await?;
     let bulletin =
         bulletin::Bulletin::open(assemble::bulletin(&config, records), host.clone()).await?;
     let watch = watch::Watch::open(assemble::watch(&config, asked), host.clone()).await?;
@@ -114,6 +121,7 @@ pub async fn stand_by(
         instructions,
         names: names.handle(),
         sites: site.handles(),
+        mails: mail.handles(),
         progress: Progresses::follow(&host, progress),
         certificates: certificates.clone(),
     };
@@ -125,6 +133,7 @@ pub async fn stand_by(
     let mut decision = host.tasks.spawn("decision", task.run(inlets, last));
     parts.spawn("names", names.run(follow.clone(), drain.clone()));
     parts.spawn("site", site.run(follow.clone(), drain.clone()));
+    parts.spawn("mail", mail.run(follow.clone(), drain.clone()));
     parts.spawn("bulletin", bulletin.run(follow.clone(), drain.clone()));
     parts.spawn("watch", watch.run(follow, drain.clone()));
     let listen = web_listen(&config);
@@ -233,11 +242,35 @@ fn certificates(config: &Config, host: &Host) -> Result<Option<Certificates>> {
             key: certificate.key.clone(),
         })
     };
-    let files: Vec<_> = config.organisations.iter().filter_map(files).collect();
+    let mail = |organisation: &crate::config::Organisation| {
+        let certificate = organisation.mail.as_ref()?.certificate.as_ref()?;
+        Some(CertificateFiles {
+            organisation: organisation.id.clone(),
+            chain: certificate.chain.clone(),
+            key: certificate.key.clone(),
+        })
+    };
+    let web = config.organisations.iter().filter_map(files);
+    let files: Vec<_> = web
+        .chain(config.organisations.iter().filter_map(mail))
+        .collect();
     if files.is_empty() {
         return Ok(None);
     }
     Ok(Some(Certificates::open(files, &host.metrics)?))
+}
+
+/// What guests of the mail part are shown: no ALPN, and a certificate also for who names no host.
+fn smtp_tls(
+    config: &Config,
+    certificates: Option<&Certificates>,
+) -> Result<Option<Arc<rustls::ServerConfig>>> {
+    let Some(certificates) = certificates else {
+        return Ok(None);
+    };
+    let name = assemble::mail(config).name;
+    let shown = certificates.server_config_for(&[], Some(&name))?;
+    Ok(Some(shown))
 }
 
 fn web_listen(config: &Config) -> WebListen {

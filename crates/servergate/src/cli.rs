@@ -103,6 +103,26 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Site,
     },
+    /// Mail that is kept, what became of it, and what the primary refused.
+    Mail {
+        #[command(subcommand)]
+        what: Mail,
+    },
+    /// Take in lists that the primary has.
+    Import {
+        #[command(subcommand)]
+        what: Import,
+    },
+    /// Open what is about people; the first time, choose the passphrase that does so.
+    Unlock {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say what is held about whom, with counts and ages.
+    Held {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Write a consistent copy of a running standby's data.
     Backup {
         /// An empty or new folder.
@@ -242,7 +262,7 @@ pub(crate) enum Site {
     },
 }
 
-/// Whose site.
+/// Whose: of which organisation.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SiteOf {
     /// Whose, where the standby serves several organisations.
@@ -266,4 +286,108 @@ impl Site {
         | Self::Export { of, .. }) = self;
         &of.common
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mail {
+    /// What waits for the primary, oldest first.
+    List {
+        /// After this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// One message: from whom, to whom, what became of it.
+    Show {
+        /// Its number.
+        number: u64,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// What became of what was kept: one line a message and recipient.
+    Ledger {
+        /// After this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most so many messages.
+        #[arg(long, default_value_t = 1000)]
+        limit: usize,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// Try again now what was tried in vain.
+    HandBack(SiteOf),
+    /// What the primary refused.
+    Quarantine {
+        /// Try this message again.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "drop")]
+        release: Option<u64>,
+        /// Give this message up.
+        #[arg(long, value_name = "NUMBER")]
+        drop: Option<u64>,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+    /// Write all that is kept as files into a folder.
+    Export {
+        /// The folder.
+        to: PathBuf,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+}
+
+impl Mail {
+    /// What every command about mail has.
+    pub(crate) fn common(&self) -> &Common {
+        let (Self::List { of, .. }
+        | Self::Show { of, .. }
+        | Self::Ledger { of, .. }
+        | Self::HandBack(of)
+        | Self::Quarantine { of, .. }
+        | Self::Export { of, .. }) = self;
+        &of.common
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Who can receive mail: replaces the former list.
+    Recipients {
+        /// The lists; several are taken together. The standby reads them.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// How they are written; guessed if nothing is said.
+        #[arg(long)]
+        format: Option<ListFormat>,
+        #[command(flatten)]
+        of: SiteOf,
+    },
+}
+
+impl Import {
+    /// What every import has.
+    pub(crate) fn common(&self) -> &Common {
+        let Self::Recipients { of, .. } = self;
+        &of.common
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ListFormat {
+    /// One address a line.
+    Plain,
+    /// A Postfix map in text.
+    Postfix,
+    /// A Dovecot passwd-file.
+    Passwd,
+    /// /etc/aliases.
+    Aliases,
+    /// A table with a column `address`, `email` or `mail`.
+    Csv,
 }

@@ -2,10 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the command line speaks
 
 pub(crate) mod check;
+pub(crate) mod mail;
 pub(crate) mod order;
 pub(crate) mod outage;
 pub(crate) mod ready;
 pub(crate) mod say;
+pub(crate) mod seal;
 pub(crate) mod show;
 pub(crate) mod site;
 pub(crate) mod status;

@@ -24,6 +24,7 @@ pub struct Config {
     pub(crate) standby: StandbyConfig,
     pub(crate) listen: Listen,
     pub(crate) alert: Option<watch::AlertConfig>,
+    pub(crate) mail_limits: mail::config::Limits,
     pub(crate) organisations: Vec<Organisation>,
 }
 
@@ -36,6 +37,10 @@ pub(crate) struct StandbyConfig {
     pub(crate) references: Vec<SocketAddr>,
     /// Who is asked for other people's names; the system's resolver if nothing is said.
     pub(crate) resolver: Option<SocketAddr>,
+    /// The name under which we greet and trace, if it is not an MX name.
+    pub(crate) host: Option<String>,
+    /// The file with the passphrase that opens what is about people.
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 /// `[listen]`: every one optional; a part without a listener does not run.
@@ -44,6 +49,7 @@ pub(crate) struct Listen {
     pub(crate) dns: Vec<SocketAddr>,
     pub(crate) http: Vec<SocketAddr>,
     pub(crate) https: Vec<SocketAddr>,
+    pub(crate) smtp: Vec<SocketAddr>,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) proxy_protocol: bool,
     pub(crate) metrics: Option<SocketAddr>,
@@ -99,6 +105,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
     let alert = fields
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
+    let mail_limits = mail::config::Limits::read(fields.table("mail").as_ref());
     // A standby that is mistaken was named already.
     let addresses = standby
         .as_ref()
@@ -121,6 +128,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         standby: standby?,
         listen,
         alert,
+        mail_limits,
         organisations,
     })
 }
@@ -148,19 +156,29 @@ fn standby(fields: &Fields<'_>) -> Option<StandbyConfig> {
         .path("data")
         .unwrap_or_else(|| PathBuf::from("/var/lib/servergate"));
     let resolver = fields.socket("resolver");
+    let host = fields.parse("host", "a host name like \"standby.verein.test\"", |text| {
+        let name = text.contains('.')
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+        name.then(|| text.to_ascii_lowercase())
+    });
+    let passphrase_file = fields.file("passphrase_file");
     Some(StandbyConfig {
         name: name?,
         addresses,
         data,
         references,
         resolver,
+        host,
+        passphrase_file,
     })
 }
 
 fn listen(fields: &Fields<'_>) -> Listen {
     let network = "an address or network like \"10.0.0.0/8\"";
     let later = "is for a part that this version does not have yet; remove it for now";
-    for key in ["smtp", "imaps", "xmpp_client", "xmpp_server"] {
+    for key in ["imaps", "xmpp_client", "xmpp_server"] {
         if fields.has(key) {
             fields.problem(key, later);
         }
@@ -169,6 +187,7 @@ fn listen(fields: &Fields<'_>) -> Listen {
         dns: fields.sockets("dns"),
         http: fields.sockets("http"),
         https: fields.sockets("https"),
+        smtp: fields.sockets("smtp"),
         trusted_proxies: fields.each("trusted_proxies", network, |text| text.parse().ok()),
         proxy_protocol: fields.boolean("proxy_protocol").unwrap_or(false),
         metrics: fields.socket("metrics"),
@@ -184,6 +203,7 @@ impl Default for Listen {
             dns: vec![],
             http: vec![],
             https: vec![],
+            smtp: vec![],
             trusted_proxies: vec![],
             proxy_protocol: false,
             metrics: None,
@@ -238,6 +258,12 @@ fn useless(fields: &Fields<'_>, listen: &Listen, organisations: &[Organisation])
             "listen",
             "names are to be served, and `dns` does not listen",
         );
+    }
+    let wants_mail = organisations
+        .iter()
+        .any(|organisation| organisation.mail.is_some());
+    if wants_mail && listen.smtp.is_empty() {
+        fields.warning("listen", "mail is to be taken, and `smtp` does not listen");
     }
 }
 

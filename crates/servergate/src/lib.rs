@@ -15,6 +15,7 @@ mod exit;
 mod protocol;
 mod ready;
 mod record;
+mod sealing;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -111,6 +112,18 @@ async fn perform(command: Command) -> Result<()> {
         Command::Site { what } => {
             let config = configured(&what.common().config)?;
             command::site::site(&config, what).await
+        }
+        Command::Mail { what } => {
+            let config = configured(&what.common().config)?;
+            command::mail::mail(&config, what).await
+        }
+        Command::Import { what } => {
+            let config = configured(&what.common().config)?;
+            command::mail::import(&config, what).await
+        }
+        Command::Unlock { common } => command::seal::unlock(&configured(&common.config)?).await,
+        Command::Held { common } => {
+            command::seal::held(&configured(&common.config)?, common.json).await
         }
         Command::Backup { to, common } => {
             command::store::backup(&configured(&common.config)?, &to, common.json).await

@@ -10,6 +10,8 @@ use model::OrderKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cli::ListFormat;
+
 /// What a command asks of the running standby.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
@@ -45,8 +47,51 @@ pub(crate) enum Request {
         organisation: Option<String>,
         what: SiteRequest,
     },
+    /// Something about mail.
+    Mail {
+        organisation: Option<String>,
+        what: MailRequest,
+    },
+    /// The passphrase that opens what is about people.
+    Unlock { passphrase: String },
+    /// Whether what is about people is set up and open.
+    Sealing,
+    /// What is held about whom.
+    Held,
     /// A consistent copy of the data.
     Backup { to: PathBuf },
+}
+
+/// What is asked about mail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum MailRequest {
+    List {
+        after: u64,
+        limit: usize,
+    },
+    Show {
+        number: u64,
+    },
+    Ledger {
+        after: u64,
+        limit: usize,
+    },
+    HandBack,
+    Quarantine,
+    Release {
+        number: u64,
+    },
+    Drop {
+        number: u64,
+    },
+    Export {
+        to: PathBuf,
+    },
+    Import {
+        files: Vec<PathBuf>,
+        format: Option<ListFormat>,
+    },
 }
 
 /// What is asked about the copy.

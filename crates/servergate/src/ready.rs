@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::admin::Desk;
 use crate::config::Organisation;
 
+mod mail;
 mod names;
 mod web;
 
@@ -69,6 +70,7 @@ pub(crate) async fn of(desk: &Desk) -> Vec<Line> {
         let mut lines = Lines::new(organisation.id.as_str());
         watched(desk, organisation, &mut lines);
         web::look(desk, organisation, &mut lines);
+        mail::look(desk, organisation, &mut lines);
         names::look(desk, organisation, &mut lines).await;
         all.extend(lines.all);
     }
@@ -127,13 +129,14 @@ fn of_standby(desk: &Desk) -> Lines {
 
 fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
     let standings = desk.standings.borrow();
-    for service in [Service::Web, Service::Names] {
+    for service in [Service::Web, Service::Mail, Service::Names] {
         let Some(standing) = standings.get(&ServiceId::new(organisation.id.clone(), service))
         else {
             continue;
         };
         let target = match service {
             Service::Names => organisation.names_target(),
+            Service::Mail => organisation.mail_target(),
             _ => organisation.web_target(),
         };
         if target.is_none() {
@@ -173,6 +176,7 @@ pub(crate) fn held(desk: &Desk) -> Vec<Value> {
     for organisation in &desk.config.organisations {
         for what in web::held(desk, organisation)
             .into_iter()
+            .chain(mail::held(desk, organisation))
             .chain(names::held(desk, organisation))
         {
             held.push(json!({ "organisation": organisation.id, "what": what }));

@@ -71,7 +71,7 @@ fn request(what: Site) -> Result<(SiteRequest, SiteOf)> {
 }
 
 /// Rows where there are rows, otherwise the sentence that was answered.
-fn print(reply: &Value) {
+pub(super) fn print(reply: &Value) {
     if let Some(said) = reply["said"].as_str() {
         println!("{said}");
     }

@@ -17,9 +17,11 @@ pub(crate) struct Organisation {
     pub(crate) domains: Vec<String>,
     pub(crate) names: Option<names::config::Organisation>,
     pub(crate) web: Option<site::config::WebConfig>,
+    pub(crate) mail: Option<mail::config::MailConfig>,
     pub(crate) watch: watch::OrganisationWatch,
     pub(crate) bulletin: bulletin::config::Organisation,
     returns: Returns,
+    mail_returns: Returns,
 }
 
 /// When and how the web returns to its primary.
@@ -54,7 +56,12 @@ impl Organisation {
         let mut watch = watch::OrganisationWatch::read(fields.table("watch").as_ref());
         // The authority that vouches for the primary does so for its probe too.
         watch.ca = watch.ca.or_else(|| web.as_ref()?.ca.clone());
-        for part in ["mail", "chat"] {
+        let mut mail_returns = Returns::default();
+        let mail = fields.table("mail").and_then(|table| {
+            mail_returns = Returns::read(&table);
+            mail::config::MailConfig::read(&table, id.clone(), &domains)
+        });
+        for part in ["chat"] {
             if fields.has(part) {
                 fields.problem(
                     part,
@@ -67,9 +74,11 @@ impl Organisation {
             domains,
             names,
             web,
+            mail,
             watch,
             bulletin,
             returns,
+            mail_returns,
         })
     }
 
@@ -115,6 +124,22 @@ impl Organisation {
                     returns,
                     clean,
                     stage,
+                    ..Policy::default()
+                },
+            );
+        }
+        if self.mail.is_some() {
+            let Returns { policy, clean, .. } = self.mail_returns;
+            add(
+                Service::Mail,
+                true,
+                Policy {
+                    mode,
+                    returns: policy,
+                    clean,
+                    // No name was led here that would have to be led back first.
+                    stage: Duration::ZERO,
+                    hands_back: true,
                     ..Policy::default()
                 },
             );
@@ -175,6 +200,17 @@ impl Organisation {
         Some(
             self.watch
                 .names(&self.id, address, &names.zones.first()?.to_string()),
+        )
+    }
+
+    /// What is probed for the mail.
+    pub(crate) fn mail_target(&self) -> Option<watch::TargetConfig> {
+        let primary = &self.mail.as_ref()?.primary;
+        let verify = primary.trust == mail::config::Trust::Verified;
+        // LMTP has no greeting that a probe for SMTP understands beyond the 220.
+        Some(
+            self.watch
+                .mail(&self.id, primary.address, &primary.name, verify),
         )
     }
 

@@ -1,0 +1,274 @@
+//! What is asked about mail, and about what is held of people.
+
+use std::path::{Path, PathBuf};
+
+use ::mail::recipients::import::{self, Format, Imported};
+use ::mail::spool::Fate;
+use ::mail::{MailHandle, Summary};
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use store::SealState;
+
+use super::Desk;
+use crate::cli::ListFormat;
+use crate::config::Organisation;
+use crate::protocol::MailRequest;
+
+/// A longer list is not read.
+const LONGEST: u64 = 32 << 20;
+
+/// Answers one request about the mail of `organisation`.
+pub(super) async fn answer(
+    desk: &Desk,
+    organisation: &Organisation,
+    what: MailRequest,
+) -> Result<Value> {
+    let id = &organisation.id;
+    let mail = desk
+        .mails
+        .get(id)
+        .with_context(|| format!("{id} has no mail here; add `[organisation.mail]`"))?
+        .clone();
+    match what {
+        MailRequest::HandBack => {
+            mail.hand_back();
+            let waiting = mail.tally().waiting;
+            Ok(said(&match mail.may_hand_back() {
+                true => format!("{waiting} messages are tried again now."),
+                false => format!(
+                    "{waiting} messages wait: the primary is not back, or a question is open; see `servergate status`."
+                ),
+            }))
+        }
+        MailRequest::Release { number } => {
+            mail.decide(number, Fate::Waiting).await?;
+            Ok(said(&format!("Message {number} is tried again.")))
+        }
+        MailRequest::Drop { number } => {
+            mail.decide(number, Fate::Dropped).await?;
+            Ok(said(&format!(
+                "Message {number} is given up; its account stays."
+            )))
+        }
+        MailRequest::Import { files, format } => import_lists(&mail, files, format).await,
+        // The rest reads the disk.
+        what => tokio::task::spawn_blocking(move || read(&mail, what)).await?,
+    }
+}
+
+fn read(mail: &MailHandle, what: MailRequest) -> Result<Value> {
+    match what {
+        MailRequest::List { after, limit } => Ok(rows(&mail.waiting(after, limit.min(10_000))?)),
+        MailRequest::Quarantine => Ok(rows(&mail.quarantine()?)),
+        MailRequest::Show { number } => Ok(rows(&[mail.show(number)?])),
+        MailRequest::Ledger { after, limit } => ledger(mail, after, limit.min(100_000)),
+        MailRequest::Export { to } => {
+            let written = mail.export(&to)?;
+            Ok(said(&format!(
+                "{written} messages are in {}.",
+                to.display()
+            )))
+        }
+        _ => bail!("not a question that reads"),
+    }
+}
+
+fn said(words: &str) -> Value {
+    json!({ "said": words })
+}
+
+fn fate(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Waiting => "waits",
+        Fate::HandedBack => "handed back",
+        Fate::Quarantined => "refused by the primary",
+        Fate::Dropped => "given up",
+    }
+}
+
+fn rows(all: &[Summary]) -> Value {
+    let rows = all.iter().flat_map(|message| {
+        message.recipients.iter().map(|(recipient, became, reply)| {
+            json!([
+                message.number,
+                message.at.to_string(),
+                message.size,
+                message.sender.as_deref().unwrap_or("(locked)"),
+                recipient,
+                fate(*became),
+                reply,
+            ])
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    json!({
+        "columns": ["NUMBER", "TAKEN", "BYTES", "FROM", "TO", "FATE", "PRIMARY SAID"],
+        "rows": rows, "messages": all,
+    })
+}
+
+/// One line a message and recipient, and the sum over all of them.
+fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
+    let accounts = mail.accounts(after, limit)?;
+    let rows = accounts.iter().flat_map(|(number, account)| {
+        account.lines.iter().map(move |line| {
+            json!([
+                number,
+                account.at.to_string(),
+                account.sender,
+                line.recipient,
+                fate(line.fate),
+                line.when.to_string(),
+                line.reply,
+                line.cut,
+            ])
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    let tally = mail.tally();
+    Ok(json!({
+        "columns": ["NUMBER", "TAKEN", "FROM", "TO", "FATE", "WHEN", "PRIMARY SAID", "CUT"],
+        "rows": rows,
+        "accounts": accounts,
+        "waiting": tally.waiting,
+        "quarantined": tally.quarantined,
+    }))
+}
+
+async fn import_lists(
+    mail: &MailHandle,
+    files: Vec<PathBuf>,
+    format: Option<ListFormat>,
+) -> Result<Value> {
+    let scope = mail.scope();
+    let reading = move || {
+        let mut whole: Option<Imported> = None;
+        let mut problems = Vec::new();
+        for file in files {
+            let list = read_list(&file, format, &scope)?;
+            let named = list
+                .problems
+                .iter()
+                .map(|one| format!("{}: {one}", file.display()));
+            problems.extend(named);
+            whole = Some(match whole {
+                Some(before) => before.joined(list),
+                None => list,
+            });
+        }
+        let whole = whole.context("no list was named")?;
+        anyhow::Ok((whole, problems))
+    };
+    let (list, problems) = tokio::task::spawn_blocking(reading).await??;
+    if list.addresses.is_empty() && list.catch_all.is_empty() {
+        bail!(
+            "no address of this organisation was found; nothing was changed. {}",
+            problems.join("; ")
+        );
+    }
+    let count = mail.import(&list).await?;
+    Ok(json!({
+        "said": format!("{count} recipients are known now, and {} catch-all domains.", list.catch_all.len()),
+        "recipients": count, "problems": problems, "whole": list.whole,
+    }))
+}
+
+fn read_list(file: &Path, format: Option<ListFormat>, scope: &import::Scope) -> Result<Imported> {
+    let reading = || {
+        format!(
+            "{} (the standby reads it, with its own rights)",
+            file.display()
+        )
+    };
+    let length = std::fs::metadata(file).with_context(reading)?.len();
+    if length > LONGEST {
+        bail!(
+            "{} is longer than {LONGEST} bytes; cut it into several",
+            file.display()
+        );
+    }
+    let text = std::fs::read(file).with_context(reading)?;
+    let text = String::from_utf8_lossy(&text);
+    let format = match format {
+        None => Format::guess(&file.to_string_lossy(), &text),
+        Some(ListFormat::Plain) => Format::Plain,
+        Some(ListFormat::Postfix) => Format::Postfix,
+        Some(ListFormat::Passwd) => Format::Passwd,
+        Some(ListFormat::Aliases) => Format::Aliases,
+        Some(ListFormat::Csv) => Format::Csv,
+    };
+    Ok(import::read(format, &text, scope))
+}
+
+/// Whether what is about people is set up and open.
+pub(super) fn sealing(desk: &Desk) -> &'static str {
+    match desk.host.store.seal().state() {
+        SealState::NotSetUp => "not-set-up",
+        SealState::Locked => "locked",
+        SealState::Unlocked => "unlocked",
+    }
+}
+
+/// What is held about whom: the answer to who asks for it, whoever that is.
+pub(super) fn held(desk: &Desk) -> Result<Value> {
+    let mut rows = Vec::new();
+    let mut add = |what: &str, about: &str, count: String, age: String, until: &str| {
+        rows.push(json!([what, about, count, age, until]));
+    };
+    for (id, mail) in &desk.mails {
+        let tally = mail.tally();
+        let oldest = mail
+            .oldest()?
+            .map_or(String::new(), |at| format!("since {at}"));
+        let what = format!("{id}: messages with their envelopes");
+        let count = (tally.waiting + tally.quarantined).to_string();
+        add(
+            &what,
+            "senders and recipients",
+            count,
+            oldest,
+            "the primary has them",
+        );
+        if let Some(people) = mail.people() {
+            let at = people
+                .at
+                .map_or(String::new(), |at| format!("imported {at}"));
+            let what = format!("{id}: recipients, as keyed hashes");
+            let count = format!("{} imported, {} learned", people.imported, people.learned);
+            add(
+                &what,
+                "members",
+                count,
+                at,
+                "the next import; 31 days where learned",
+            );
+        }
+        let accounts = mail.accounts(0, usize::MAX)?.len().to_string();
+        let what = format!("{id}: accounts of handed back messages");
+        add(
+            &what,
+            "senders and recipients",
+            accounts,
+            String::new(),
+            "200,000 newer messages",
+        );
+    }
+    add(
+        "addresses of guests",
+        "senders",
+        "in memory".into(),
+        String::new(),
+        "the connection ends; with the message in its envelope",
+    );
+    add(
+        "observations, verdicts, the record",
+        "nobody",
+        "for ever".into(),
+        String::new(),
+        "-",
+    );
+    Ok(json!({
+        "columns": ["HELD", "ABOUT", "HOW MUCH", "AGE", "UNTIL"],
+        "rows": rows, "sealing": sealing(desk),
+    }))
+}

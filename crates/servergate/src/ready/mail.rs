@@ -1,0 +1,116 @@
+//! The mail's part of `ready`: the listener, the seal, who exists, what is kept.
+
+use std::time::Duration;
+
+use store::SealState;
+
+use super::{Light, Lines, now, rough};
+use crate::admin::Desk;
+use crate::config::Organisation;
+
+/// A list of recipients that is older deserves a look.
+const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
+
+pub(super) fn look(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
+    let Some(config) = &organisation.mail else {
+        return;
+    };
+    if desk.config.listen.smtp.is_empty() {
+        lines.add(
+            Light::Red,
+            "mail",
+            "nobody is heard; write `smtp = [\"192.0.2.7:25\"]` under `[listen]`",
+        );
+    }
+    if config.mx.is_none() {
+        lines.add(
+            Light::Yellow,
+            "mail",
+            "no `mx` name: write the one under which this standby stands in your MX records, with a larger number than your primary's",
+        );
+    }
+    match desk.host.store.seal().state() {
+        SealState::Unlocked => lines.add(Light::Green, "mail", "what is kept rests sealed, and is open"),
+        SealState::Locked => lines.add(
+            Light::Yellow,
+            "mail",
+            "locked: mail is taken and stays shut, and is not handed back before `servergate unlock`",
+        ),
+        SealState::NotSetUp => lines.add(
+            Light::Red,
+            "mail",
+            "nothing about people can be kept yet: run `servergate unlock` once, or write `passphrase_file`",
+        ),
+    }
+    certificate(desk, organisation, lines);
+    people(desk, organisation, lines);
+    if desk.host.store.has_room().is_err() {
+        lines.add(
+            Light::Red,
+            "mail",
+            "no room: the disk is at its reserve, and senders hear 452",
+        );
+    }
+}
+
+fn certificate(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
+    let Some(mx) = organisation
+        .mail
+        .as_ref()
+        .and_then(|mail| mail.mx.as_deref())
+    else {
+        return;
+    };
+    let covered = desk.certificates.as_ref().is_some_and(|all| all.covers(mx));
+    match covered {
+        true => lines.add(Light::Green, "mail", format!("a certificate covers {mx}")),
+        false => lines.add(
+            Light::Yellow,
+            "mail",
+            format!("no certificate covers {mx}: senders that insist on TLS will not come; write `certificate` under `[organisation.mail]`"),
+        ),
+    }
+}
+
+fn people(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
+    let Some(people) = desk
+        .mails
+        .get(&organisation.id)
+        .and_then(mail::MailHandle::people)
+    else {
+        return;
+    };
+    let count = people.imported;
+    match people.at {
+        Some(at) if people.fresh => {
+            let age = now(desk).since(at);
+            let light = if age > OLD { Light::Yellow } else { Light::Green };
+            lines.add(light, "mail", format!("{count} recipients, imported {} ago", rough(age)));
+        }
+        Some(at) => lines.add(
+            Light::Yellow,
+            "mail",
+            format!(
+                "the list of {count} recipients is {} old: unknown ones would be deferred, not refused; `servergate import recipients FILE`",
+                rough(now(desk).since(at))
+            ),
+        ),
+        None => lines.add(
+            Light::Yellow,
+            "mail",
+            format!(
+                "no list of recipients ({} learned): unknown ones would be deferred; `servergate import recipients FILE`",
+                people.learned
+            ),
+        ),
+    }
+}
+
+/// What is kept of mail.
+pub(super) fn held(desk: &Desk, organisation: &Organisation) -> Option<String> {
+    let tally = desk.mails.get(&organisation.id)?.tally();
+    let (waiting, quarantined, bytes) = (tally.waiting, tally.quarantined, tally.bytes);
+    Some(format!(
+        "mail: {waiting} messages wait, {quarantined} refused by the primary, {bytes} bytes"
+    ))
+}
