@@ -67,8 +67,7 @@ fn organisation_of(fact: &Fact) -> Option<&OrganisationId> {
         Fact::Would { service, .. }
         | Fact::OutageBegan { service, .. }
         | Fact::OutageEnded { service, .. }
-        | Fact::HandedBack { service }
-        | Fact::HandbackPaused { service } => Some(&service.organisation),
+        | Fact::HandedBack { service } => Some(&service.organisation),
         Fact::Order(order) => Some(&order.service.organisation),
         Fact::Asked(question) => Some(&question.service.organisation),
         Fact::Answered(answer) => Some(&answer.service.organisation),

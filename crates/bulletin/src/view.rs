@@ -3,7 +3,7 @@
 //! `page.rs` writes it as HTML, `feed.rs` as Atom. Measured and said never share a list: the
 //! sentences of [`measured`] are made from verdicts only, [`SaidView`]s from statements only.
 
-use model::{Condition, Mode, Role, Service, Standing, Timestamp};
+use model::{Condition, Effect, Mode, Role, Service, Standing, Timestamp};
 
 use crate::config::Organisation;
 use crate::language::{Language, Words};
@@ -24,7 +24,7 @@ use timeline::Timeline;
 const STATEMENTS: usize = 4;
 /// At most so many bytes of one statement, and of all, stand on the first page (as escaped).
 const STATEMENT_BYTES: usize = 1500;
-const ALL_STATEMENT_BYTES: usize = 2600;
+const ALL_STATEMENT_BYTES: usize = 2500;
 
 /// What everything is made of.
 #[derive(Clone, Copy)]
@@ -167,6 +167,7 @@ fn lead(ground: &Ground<'_>, picture: Public) -> Vec<Sentence> {
         lead.push(Sentence::new(&words.with("lead-kept-too", &values)));
     }
     lead.extend(copy(ground));
+    lead.extend(mail(ground));
     lead
 }
 
@@ -187,6 +188,18 @@ fn copy(ground: &Ground<'_>) -> Option<Sentence> {
     let copy = ground.chronicle.copy()?;
     let when = ground.moments().day_clock(copy.at).to_string();
     let text = ground.words.with("lead-copy", &[("when", (&when).into())]);
+    Some(Sentence::new(&text))
+}
+
+/// What becomes of mail while it is kept, for whoever is about to write some.
+fn mail(ground: &Ground<'_>) -> Option<Sentence> {
+    ground.standings.iter().find(|standing| {
+        standing.service.service == Service::Mail
+            && standing.role == Role::Acting
+            && standing.effect != Some(Effect::Support)
+    })?;
+    let name = ground.name();
+    let text = ground.words.with("lead-mail", &[("name", name.into())]);
     Some(Sentence::new(&text))
 }
 

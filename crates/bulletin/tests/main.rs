@@ -6,6 +6,7 @@
 
 mod feed;
 mod follow;
+mod mail;
 mod notice;
 mod pages;
 mod scenes;

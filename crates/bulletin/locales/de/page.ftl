@@ -26,6 +26,7 @@ headline-disturbed = { $services } von { $name } { $count ->
        *[other] sind
     } gestört
 headline-kept-copy = Die Website von { $name } ist ausgefallen, eine Kopie ist zu lesen
+headline-kept-mail = Der E-Mail-Dienst von { $name } ist ausgefallen, neue E-Mails werden aufbewahrt
 headline-kept-dark = { $services } von { $name } { $count ->
         [one] ist ausgefallen, ein Ersatzserver springt ein
        *[other] sind ausgefallen, ein Ersatzserver springt ein
@@ -53,6 +54,7 @@ headline-nothing = Über die Dienste von { $name } liegt noch keine Messung vor
 # Vorspann
 lead-since = So ist es seit dem { $since }.
 lead-copy = Wer die Website jetzt öffnet, liest eine Kopie vom { $when }.
+lead-mail = E-Mails an { $name } werden angenommen, aufbewahrt und später zugestellt; was angenommen ist, geht nicht verloren.
 lead-kept-too = { $services } { $count ->
         [one] läuft weiter über einen Ersatzserver.
        *[other] laufen weiter über einen Ersatzserver.
@@ -78,6 +80,10 @@ standing-since = seit dem { $since }
 standing-since-good = unverändert seit dem { $since }
 note-held = Durch Entscheidung eines Menschen, seit dem { $since }.
 note-question = Ein Mensch ist gefragt, wie es weitergeht.
+note-mail-dark = Die Server der Absender versuchen es meist einige Tage lang immer wieder.
+note-mail-returning = Neue E-Mails gehen wieder an die eigenen Server; was aufbewahrt ist, folgt.
+note-mail-handing-back = E-Mails, die aufbewahrt waren, werden jetzt zugestellt.
+note-mail-waiting = E-Mails, die aufbewahrt sind, warten noch auf die Zustellung; sie gehen nicht verloren.
 note-would-acting = Dürfte er eingreifen, würde der Ersatzserver jetzt übernehmen.
 note-would-returning = Dürfte er eingreifen, würde der Ersatzserver jetzt zurückgeben.
 

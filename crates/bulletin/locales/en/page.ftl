@@ -26,6 +26,7 @@ headline-disturbed = { $services } of { $name } { $count ->
        *[other] are
     } disturbed
 headline-kept-copy = The website of { $name } is down, a copy can be read
+headline-kept-mail = The email service of { $name } is down, new email is kept
 headline-kept-dark = { $services } of { $name } { $count ->
         [one] is down, a standby steps in
        *[other] are down, a standby steps in
@@ -53,6 +54,7 @@ headline-nothing = There is no measurement of the services of { $name } yet
 # Lead
 lead-since = It has been so since { $since }.
 lead-copy = Whoever opens the website now is reading a copy of { $when }.
+lead-mail = Email to { $name } is accepted, kept and delivered later; nothing that was accepted is lost.
 lead-kept-too = { $services } { $count ->
         [one] keeps running on a standby.
        *[other] keep running on a standby.
@@ -66,7 +68,7 @@ word-dark = not reachable
 word-disturbed = disturbed
 word-partial = not reachable from everywhere
 word-kept-chat = reachable through the standby
-word-kept-mail = taken and delivered later
+word-kept-mail = accepted and delivered later
 word-kept-names = answered by the standby
 word-kept-web = reachable as a copy
 word-supported = reachable with the standby’s help
@@ -78,6 +80,10 @@ standing-since = since { $since }
 standing-since-good = unchanged since { $since }
 note-held = By a person’s decision, since { $since }.
 note-question = A person has been asked how to go on.
+note-mail-dark = Senders’ servers mostly try again and again for some days.
+note-mail-returning = New email goes to the organisation’s own servers again; what was kept follows.
+note-mail-handing-back = Email that was kept is being delivered now.
+note-mail-waiting = Email that was kept still waits for its delivery; it is not lost.
 note-would-acting = If it were allowed to act, the standby would take over now.
 note-would-returning = If it were allowed to act, the standby would hand back now.
 

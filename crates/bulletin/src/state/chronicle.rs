@@ -163,6 +163,7 @@ impl Chronicle {
             Fact::Answered(answer) => {
                 self.happened(answer.at, &answer.service, Event::Answered(answer.yes))
             }
+            Fact::HandedBack { service } => self.happened(at, service, Event::HandedBack),
             Fact::OutageBegan { outage, service } => self.began(at, outage, service),
             Fact::OutageEnded { outage, service } => self
                 .running_mut()

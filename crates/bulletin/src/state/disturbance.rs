@@ -29,6 +29,8 @@ pub enum Event {
     AskedReturn,
     /// A person was asked because the primary refuses what is handed back to it.
     AskedHandBack,
+    /// The primary has all that was kept for it.
+    HandedBack,
     /// A person answered.
     Answered(bool),
     /// A person gave an order.

@@ -192,6 +192,39 @@ fn questions_and_answers_stand_in_the_course() {
 }
 
 #[test]
+fn the_hand_back_stands_in_the_course_until_all_is_delivered() {
+    let question = Question {
+        id: QuestionId::new("mail-1"),
+        service: id(MAIL),
+        topic: Topic::HandBack,
+        asked: Timestamp::from_millis(5000),
+    };
+    let service = id(MAIL);
+    let state = folded(&[
+        record(
+            1010,
+            verdict(MAIL, Condition::Dark, Some(Cause::Silent), 1000),
+        ),
+        record(1011, began(MAIL, 1000)),
+        record(1012, standing(MAIL, Role::Acting, 1012)),
+        record(4000, standing(MAIL, Role::Returning, 4000)),
+        record(4500, standing(MAIL, Role::Standby, 4500)),
+        record(5000, Fact::Asked(question)),
+        record(9000, Fact::HandedBack { service }),
+    ]);
+    assert_eq!(
+        events(&state)[1..],
+        [
+            (MAIL, Event::TookOver),
+            (MAIL, Event::Returning),
+            (MAIL, Event::StoodDown),
+            (MAIL, Event::AskedHandBack),
+            (MAIL, Event::HandedBack)
+        ]
+    );
+}
+
+#[test]
 fn a_reason_counts_only_for_the_disturbance_in_which_it_was_said() {
     let first = [
         record(10, statement("old", "It was the weather.", true)),

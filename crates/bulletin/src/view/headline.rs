@@ -1,6 +1,6 @@
 //! The headline: one sentence that a citizen understands.
 
-use model::{Condition, Service, Standing};
+use model::{Condition, Effect, Service, Standing};
 
 use super::Ground;
 use super::standing::{Public, order};
@@ -46,16 +46,20 @@ fn message(picture: Public, concerned: &[&Standing]) -> &'static str {
 }
 
 fn kept(concerned: &[&Standing]) -> &'static str {
-    let all_dark = concerned
-        .iter()
-        .all(|standing| standing.condition() == Some(Condition::Dark));
-    let only_web = concerned
-        .iter()
-        .all(|standing| standing.service.service == Service::Web);
-    match (all_dark, only_web) {
-        (true, true) => "headline-kept-copy",
-        (true, false) => "headline-kept-dark",
-        (false, _) => "headline-kept",
+    // What lives and cannot cope is helped; it is not down.
+    let all_dark = concerned.iter().all(|standing| {
+        standing.condition() == Some(Condition::Dark) && standing.effect != Some(Effect::Support)
+    });
+    let only = |service| {
+        concerned
+            .iter()
+            .all(|standing| standing.service.service == service)
+    };
+    match all_dark {
+        true if only(Service::Web) => "headline-kept-copy",
+        true if only(Service::Mail) => "headline-kept-mail",
+        true => "headline-kept-dark",
+        false => "headline-kept",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The standing of each service in one word for the public.
 
-use model::{Cause, Condition, Effect, Mode, Role, Service, Standing, Timestamp};
+use model::{Cause, Condition, Effect, Mode, Role, Service, Standing, StateName, Timestamp};
 
 use super::Ground;
 use crate::language::Words;
@@ -219,7 +219,26 @@ fn notes(ground: &Ground<'_>, standing: &Standing) -> Vec<Sentence> {
         }
         Some(Role::Standby) | None => {}
     }
+    if standing.service.service == Service::Mail {
+        let note = mail_note(standing).map(|id| Sentence::new(&ground.words.get(id)));
+        notes.extend(note);
+    }
     notes
+}
+
+/// What becomes of mail that is on its way, or was kept.
+fn mail_note(standing: &Standing) -> Option<&'static str> {
+    match (standing.role, standing.state) {
+        (Role::Returning, _) => Some("note-mail-returning"),
+        // An observer keeps nothing that it could hand back.
+        (_, StateName::HandingBack) if standing.mode == Mode::Act => Some(if standing.handback {
+            "note-mail-handing-back"
+        } else {
+            "note-mail-waiting"
+        }),
+        (Role::Standby, _) if Public::of(standing) == Public::Dark => Some("note-mail-dark"),
+        _ => None,
+    }
 }
 
 /// The message that names a service by itself.

@@ -96,7 +96,10 @@ fn line(ground: &Ground<'_>, entry: &Entry, omitted: usize) -> Line {
 /// The entry in words.
 fn text(words: &Words, entry: &Entry) -> String {
     let service = words.get(service_name(entry.service));
-    capitalised(&words.with(message(entry.event), &[("service", (&service).into())]))
+    capitalised(&words.with(
+        message(entry.service, entry.event),
+        &[("service", (&service).into())],
+    ))
 }
 
 /// What a cause looks like, in words; for the feed.
@@ -105,8 +108,11 @@ pub(crate) fn cause_text(words: &Words, service: Service, cause: Cause) -> Strin
     capitalised(&words.with(cause_message(cause), &[("service", (&service).into())]))
 }
 
-fn message(event: Event) -> &'static str {
+fn message(service: Service, event: Event) -> &'static str {
     match event {
+        // Mail is not served in the primary's place: it is taken and kept for it.
+        Event::TookOver if service == Service::Mail => "event-took-over-mail",
+        Event::Returning if service == Service::Mail => "event-returning-mail",
         Event::Began => "event-began",
         Event::Cause(cause) => cause_message(cause),
         Event::Answers => "event-answers",
@@ -119,6 +125,7 @@ fn message(event: Event) -> &'static str {
         Event::AskedTakeOver => "event-asked-take-over",
         Event::AskedReturn => "event-asked-return",
         Event::AskedHandBack => "event-asked-hand-back",
+        Event::HandedBack => "event-handed-back",
         Event::Answered(true) => "event-answered-yes",
         Event::Answered(false) => "event-answered-no",
         Event::Ordered(OrderKind::Failover) => "event-ordered-failover",
