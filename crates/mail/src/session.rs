@@ -135,6 +135,8 @@ enum Stage {
     Data(Transaction, Box<DataDecoder>, Body),
     /// Between two BDAT commands, or inside one with so many bytes left.
     Chunk(Transaction, Body, Chunk),
+    /// STARTTLS was answered: nothing is heard until the handshake is over.
+    Shaking,
     /// The end was said.
     Over,
 }
@@ -257,7 +259,7 @@ impl Inbound {
     fn take(&mut self, now: Now, input: &mut BytesMut, out: &mut Output<Question>) {
         while self.open.is_none() && !input.is_empty() {
             match &self.stage {
-                Stage::Over => input.clear(),
+                Stage::Over | Stage::Shaking => input.clear(),
                 Stage::Data(..) => self.take_data(now, input, out),
                 Stage::Chunk(_, _, chunk) if chunk.inside => self.take_chunk(now, input, out),
                 _ => match take_line(input, LONGEST_LINE) {
@@ -372,7 +374,7 @@ impl Session for Inbound {
     }
 
     fn wants_bytes(&self) -> bool {
-        self.open.is_none() && !matches!(self.stage, Stage::Over)
+        self.open.is_none() && !matches!(self.stage, Stage::Over | Stage::Shaking)
     }
 
     fn next_wakeup(&self) -> Option<Mono> {

@@ -81,7 +81,8 @@ impl Inbound {
         }
         self.give_up(out);
         self.say(&reply::READY_FOR_TLS, out);
-        // The driver throws away what came before the handshake (RFC 3207 §4.2).
+        // What came behind it in clear is thrown away, here and by the driver (RFC 3207 §4.2).
+        self.stage = Stage::Shaking;
         out.secure();
     }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 
-use store::{Committer, Options};
+use store::{Committer, Options, PassphraseCost, SealState};
 
 use super::*;
 use crate::recipients::import::{Format, Scope, read};
@@ -19,9 +19,24 @@ fn open(dir: &Path) -> Store {
     let options = Options {
         committer: Committer::Inline,
         reserve_bytes: 0,
+        passphrase_cost: PassphraseCost {
+            memory_kib: 8,
+            passes: 1,
+            lanes: 1,
+        },
         ..Options::default()
     };
-    Store::open(dir, options).unwrap()
+    unlocked(Store::open(dir, options).unwrap())
+}
+
+/// What is about people is sealed, and open in these tests.
+fn unlocked(store: Store) -> Store {
+    let seal = store.seal();
+    match seal.state() {
+        SealState::NotSetUp => seal.set_up(b"correct horse").unwrap(),
+        _ => seal.unlock(b"correct horse").unwrap(),
+    }
+    store
 }
 
 fn wait<F: Future>(future: F) -> F::Output {
@@ -181,7 +196,7 @@ fn batches_stay_small() {
         max_batch_bytes: 1 << 20,
         ..Options::default()
     };
-    let store = Store::open(dir.path(), options).unwrap();
+    let store = unlocked(Store::open(dir.path(), options).unwrap());
     let here = kept(&store, "verein.test");
     wait(here.import(&imported("p", 100_000), day(0))).unwrap();
     let mut book = Book::new(here.key, settings());
