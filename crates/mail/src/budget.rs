@@ -11,7 +11,7 @@ const MOST: usize = 20_000;
 
 /// Counts messages by network in windows of fixed length.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     most: u64,
     window: Duration,
     began: Option<Mono>,
@@ -20,7 +20,7 @@ pub struct Budget {
 
 impl Budget {
     /// At most `most` messages of one network in each `window`.
-    pub fn new(most: u64, window: Duration) -> Self {
+    pub(crate) fn new(most: u64, window: Duration) -> Self {
         Self {
             most,
             window,
@@ -30,7 +30,7 @@ impl Budget {
     }
 
     /// Spends one message of the network of `client`; `false` if it has none left.
-    pub fn spend(&mut self, now: Mono, client: IpAddr) -> bool {
+    pub(crate) fn spend(&mut self, now: Mono, client: IpAddr) -> bool {
         let over = |began: Mono| now.since(began) >= self.window;
         if self.began.is_none_or(over) {
             self.began = Some(now);

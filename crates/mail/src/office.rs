@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use host::tls::HopTls;
 use host::{Drain, Host, Tasks};
-use model::{Service, ServiceId, Standing, Standings, Timestamp};
+use model::{Service, ServiceId, Standings, Timestamp};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -40,7 +40,7 @@ pub enum ImportError {
 
 /// One organisation's mail.
 #[derive(Debug)]
-pub struct Office {
+pub(crate) struct Office {
     pub(crate) config: MailConfig,
     pub(crate) service: ServiceId,
     pub(crate) spool: Spool,
@@ -76,11 +76,6 @@ impl Office {
             standings,
         };
         (Arc::new(office), changes)
-    }
-
-    /// The standing of this moment.
-    pub(crate) fn standing(&self) -> Option<Standing> {
-        self.standings.borrow().get(&self.service).cloned()
     }
 
     /// Follows the standings.

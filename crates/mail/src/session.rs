@@ -132,7 +132,7 @@ enum Stage {
     Greeting,
     Ready,
     Transaction(Transaction),
-    Data(Transaction, Box<DataDecoder>, Body),
+    Data(Box<DataDecoder>, Body),
     /// Between two BDAT commands, or inside one with so many bytes left.
     Chunk(Transaction, Body, Chunk),
     /// STARTTLS was answered: nothing is heard until the handshake is over.

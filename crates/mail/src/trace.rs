@@ -6,19 +6,19 @@ use crate::envelope::Envelope;
 use crate::wire::header::{Received, write_received};
 
 /// RFC 5321 §6.3: so many `Received` fields are a loop.
-pub const MOST_HOPS: usize = 100;
+pub(crate) const MOST_HOPS: usize = 100;
 /// The field that names a message, the same in every copy of it.
-pub const ID_FIELD: &str = "X-Servergate-Id";
+pub(crate) const ID_FIELD: &str = "X-Servergate-Id";
 
 /// On top of a message that is kept: what names it, and where it came from.
-pub fn kept(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
+pub(crate) fn kept(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
     let mut bytes = passed(name, envelope, id, at);
     bytes.extend_from_slice(format!("{ID_FIELD}: {id}\r\n").as_bytes());
     bytes
 }
 
 /// On top of a message that is passed through.
-pub fn passed(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
+pub(crate) fn passed(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
     // More than one recipient would tell one about the others (RFC 5321 §7.2).
     let only = match envelope.recipients.as_slice() {
         [one] => Some(&one.mailbox),

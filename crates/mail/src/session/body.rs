@@ -42,7 +42,7 @@ impl Body {
 
 impl Inbound {
     pub(super) fn take_data(&mut self, now: Now, input: &mut BytesMut, out: &mut Output<Question>) {
-        let Stage::Data(_, decoder, body) = &mut self.stage else {
+        let Stage::Data(decoder, body) = &mut self.stage else {
             return;
         };
         let before = body.piece.len();
@@ -68,14 +68,14 @@ impl Inbound {
     }
 
     fn hand_on(&mut self, out: &mut Output<Question>) {
-        if let Stage::Data(_, _, body) | Stage::Chunk(_, body, _) = &mut self.stage {
+        if let Stage::Data(_, body) | Stage::Chunk(_, body, _) = &mut self.stage {
             let piece = body.piece.split().freeze();
             self.ask(Question::Piece(piece), Asked::Piece, out);
         }
     }
 
     fn body_ended(&mut self, out: &mut Output<Question>) {
-        let (Stage::Data(_, _, body) | Stage::Chunk(_, body, _)) = &mut self.stage else {
+        let (Stage::Data(_, body) | Stage::Chunk(_, body, _)) = &mut self.stage else {
             return;
         };
         match body.fault {

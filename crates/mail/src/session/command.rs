@@ -198,10 +198,8 @@ impl Inbound {
             Answer::Say(reply) if reply.code() != 354 => self.say(&reply, out),
             _ => {
                 self.say(&reply::SEND_IT, out);
-                if let Stage::Transaction(transaction) =
-                    std::mem::replace(&mut self.stage, Stage::Ready)
-                {
-                    self.stage = Stage::Data(transaction, Box::default(), Body::default());
+                if matches!(self.stage, Stage::Transaction(_)) {
+                    self.stage = Stage::Data(Box::default(), Body::default());
                 }
             }
         }

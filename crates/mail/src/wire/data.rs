@@ -60,7 +60,7 @@ impl DataDecoder {
                 }
                 (At::DotCr | At::Cr, _) | (_, b'\n') => return DataProgress::Bare,
                 // A line that began with a dot has lost it.
-                (At::Start | At::Dot | At::Inside, b'\r') => {
+                (At::Start | At::Inside, b'\r') => {
                     input.advance(1);
                     self.0 = At::Cr;
                 }
