@@ -10,8 +10,23 @@
 //! answered. While much waits to be written nothing is taken in, neither bytes nor events, so that
 //! a guest that does not read holds up itself and nobody else.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use model::{Mono, Now};
+
+use crate::tls::SpkiHash;
+
+mod channel;
+mod counters;
+mod driver;
+mod exchange;
+pub mod listener;
+#[cfg(any(test, feature = "transcripts"))]
+pub mod transcript;
+
+pub use counters::Counters;
+pub use driver::{Connection, Driver, Ended, Limits, Side};
 
 /// Names one open question of a session; counted from 1, never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,13 +62,15 @@ pub struct Secured {
     pub version: &'static str,
     /// The cipher suite's standard name.
     pub cipher: String,
+    /// The key that the other end has proved to hold; `None` where it is a guest, who shows none.
+    pub peer: Option<SpkiHash>,
 }
 
 /// What a session wants done, in order: bytes first, then the handshake or the end.
 #[derive(Debug)]
 pub struct Output<Q> {
     bytes: BytesMut,
-    questions: Vec<(QuestionNumber, Q)>,
+    questions: VecDeque<(QuestionNumber, Q)>,
     asked: u64,
     then: Option<Then>,
 }
@@ -71,7 +88,7 @@ impl<Q> Default for Output<Q> {
     fn default() -> Self {
         Self {
             bytes: BytesMut::new(),
-            questions: Vec::new(),
+            questions: VecDeque::new(),
             asked: 0,
             then: None,
         }
@@ -93,7 +110,7 @@ impl<Q> Output<Q> {
     pub fn ask(&mut self, question: Q) -> QuestionNumber {
         self.asked += 1;
         let number = QuestionNumber(self.asked);
-        self.questions.push((number, question));
+        self.questions.push_back((number, question));
         number
     }
 
@@ -109,7 +126,7 @@ impl<Q> Output<Q> {
 
     /// The questions since the last call, oldest first.
     pub fn take_questions(&mut self) -> Vec<(QuestionNumber, Q)> {
-        std::mem::take(&mut self.questions)
+        self.questions.drain(..).collect()
     }
 
     /// What follows the bytes.
@@ -124,6 +141,9 @@ impl<Q> Output<Q> {
 }
 
 /// One conversation: a function of (state, now, input).
+///
+/// After [`Output::close`] it hears nothing more. However else the connection ends, it is told
+/// [`Input::Closed`] once, last of all.
 pub trait Session: Send {
     /// What it asks its surroundings.
     type Question: Send;
@@ -165,3 +185,6 @@ pub trait Surroundings<S: Session>: Send {
     /// The next answer or event; pends for ever where there is none. Must be cancel-safe.
     fn next(&mut self) -> impl Future<Output = Inward<S::Answer, S::Event>> + Send;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! TLS: certificates by path and reload; verification of the primary.
 //!
 //! [`Certificates`] is what the web listeners show (RFC 8446, RFC 6066 §3 for the server name),
-//! [`ClientTls`] is how we look at others: the relay, the capture, the probes. The crypto provider
-//! is always named, so that no other crate's features can change it.
+//! [`ClientTls`] is how we look at others: the relay, the capture, the probes; [`HopTls`] is how we
+//! look at servers that take mail, where other rules hold. The crypto provider is always named, so that no other crate's features can change it.
 
 use std::sync::Arc;
 
@@ -10,10 +10,12 @@ use rustls::crypto::CryptoProvider;
 
 mod certificates;
 mod client;
+mod hop;
 mod pair;
 
 pub use certificates::{CertificateFiles, CertificateReport, Certificates};
 pub use client::{ClientTls, TlsStream};
+pub use hop::{HopTls, SpkiHash};
 pub use pair::PairError;
 
 /// Something about TLS that cannot be.

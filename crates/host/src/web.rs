@@ -28,6 +28,7 @@ pub use body::{Body, BodyError};
 pub use listen::{InvalidNetwork, Network, WebLimits, WebListen};
 pub use metered::UploadError;
 pub use server::{Serving, serve, serve_metrics};
+pub use transport::Opened;
 
 /// A request as a handler sees it. Extensions hold a [`Guest`].
 pub type Request = http::Request<Body>;

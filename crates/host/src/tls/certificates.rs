@@ -3,11 +3,10 @@
 //! A certificate in memory is never given up for a broken file: whatever happens to the files,
 //! what was good is served on, and the trouble is said (log, metric, [`CertificateReport`]).
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{OrganisationId, Timestamp};
@@ -15,13 +14,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
 
+use self::table::{Table, WithFallback};
 use super::pair::{Files, Pair, PairError};
 use super::{TlsError, provider};
 use crate::metrics::Metrics;
 use crate::{Clock, Drain, Tasks};
+
+mod table;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -92,7 +94,8 @@ impl Certificates {
     pub fn open(files: Vec<CertificateFiles>, metrics: &Metrics) -> Result<Self, TlsError> {
         let provider = provider();
         let table = Arc::new(Table::default());
-        let server = Arc::new(server_config(&provider, Arc::clone(&table))?);
+        let resolver = Arc::clone(&table);
+        let server = Arc::new(server_config(&provider, resolver, &[b"h2", b"http/1.1"])?);
         let inner = metrics.register("tls", |registry| {
             let (reloads, failures) = (Counter::default(), Counter::default());
             let (soonest_expiry, refused) = (Gauge::default(), UnknownNames(Arc::clone(&table)));
@@ -205,7 +208,30 @@ impl Certificates {
         self.0.table.find(host).is_some()
     }
 
-    /// The listeners' configuration. It stays the same over reloads, and so do sessions.
+    /// The configuration of listeners that speak something else than HTTP, over the same
+    /// certificates; make one for each protocol and keep it. Without `alpn` guests may offer what
+    /// they like, for a list of ours that names none of theirs ends the handshake (RFC 7301 §3.2).
+    ///
+    /// Guests who name no host, or one that no certificate names, are shown the certificate of
+    /// `usual` if there is one, otherwise the first: many mail servers name nobody, and a refusal
+    /// would make them come back in clear (RFC 7435). Sessions are not shared with other protocols.
+    ///
+    /// # Errors
+    /// The TLS library refuses.
+    pub fn server_config_for(
+        &self,
+        alpn: &[&[u8]],
+        usual: Option<&str>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let usual = usual.map(str::to_owned);
+        let resolver = Arc::new(WithFallback {
+            table: Arc::clone(&self.0.table),
+            usual,
+        });
+        server_config(&self.0.provider, resolver, alpn).map(Arc::new)
+    }
+
+    /// The web listeners' configuration. It stays the same over reloads, and so do sessions.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.server)
     }
@@ -217,13 +243,14 @@ impl Certificates {
 
 fn server_config(
     provider: &Arc<CryptoProvider>,
-    table: Arc<Table>,
+    resolver: Arc<dyn ResolvesServerCert>,
+    alpn: &[&[u8]],
 ) -> Result<ServerConfig, TlsError> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(table);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        .with_cert_resolver(resolver);
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     // RFC 8446 §4.6.1, RFC 5077: the keys are made here, rotate by themselves and are never kept.
     config.ticketer = rustls::crypto::ring::Ticketer::new()?;
     config.session_storage = rustls::server::ServerSessionMemoryCache::new(SESSIONS);
@@ -270,83 +297,6 @@ impl Held {
                 Look::Failed(problem)
             }
         }
-    }
-}
-
-/// Which certificate for which name; read at each handshake.
-#[derive(Default)]
-struct Table {
-    now: RwLock<Arc<Names>>,
-    unknown: AtomicU64,
-}
-
-#[derive(Default)]
-struct Names {
-    /// Exact names, and the part behind `*.` of wildcards.
-    exact: HashMap<String, Arc<CertifiedKey>>,
-    below: HashMap<String, Arc<CertifiedKey>>,
-    /// For guests that name nobody.
-    first: Option<Arc<CertifiedKey>>,
-}
-
-impl Table {
-    fn replace(&self, held: &[Held]) {
-        let mut names = Names::default();
-        let mut pairs: Vec<_> = held.iter().filter_map(|one| one.pair.as_ref()).collect();
-        names.first = pairs.first().map(|pair| Arc::clone(&pair.key));
-        // Where two are good for one name, the one that lives longer is shown.
-        pairs.sort_by_key(|pair| pair.not_after);
-        for pair in pairs {
-            for name in &pair.names {
-                let (map, name) = match name.strip_prefix("*.") {
-                    Some(parent) => (&mut names.below, parent),
-                    None => (&mut names.exact, name.as_str()),
-                };
-                map.insert(name.to_owned(), Arc::clone(&pair.key));
-            }
-        }
-        *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
-    }
-
-    fn names(&self) -> Arc<Names> {
-        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// RFC 9525 §6.3: a wildcard stands for exactly one label.
-    fn find(&self, host: &str) -> Option<Arc<CertifiedKey>> {
-        let names = self.names();
-        let lower;
-        let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            lower = host.to_ascii_lowercase();
-            &lower
-        } else {
-            host
-        };
-        let found = names.exact.get(host).or_else(|| {
-            let (_, parent) = host.split_once('.')?;
-            names.below.get(parent)
-        });
-        found.cloned()
-    }
-}
-
-impl ResolvesServerCert for Table {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let Some(name) = hello.server_name() else {
-            // A guest that knows only an address still learns whom it has met.
-            return self.names().first.clone();
-        };
-        let found = self.find(name);
-        if found.is_none() {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
-        }
-        found
-    }
-}
-
-impl fmt::Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Table")
     }
 }
 

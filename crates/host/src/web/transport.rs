@@ -15,13 +15,14 @@ use super::proxied::{self, Opening};
 use crate::net::Stream;
 
 /// A connection whose first bytes were read already.
-pub(super) struct Opened {
+#[derive(Debug)]
+pub struct Opened {
     first: Bytes,
     stream: Stream,
 }
 
 impl Opened {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(crate) fn new(stream: Stream) -> Self {
         Self {
             first: Bytes::new(),
             stream,
@@ -29,7 +30,7 @@ impl Opened {
     }
 
     /// Reads the header that a trusted proxy sends first. The caller bounds the time.
-    pub(super) async fn proxied(mut stream: Stream) -> io::Result<(Self, Option<SocketAddr>)> {
+    pub(crate) async fn proxied(mut stream: Stream) -> io::Result<(Self, Option<SocketAddr>)> {
         let mut read = BytesMut::with_capacity(256);
         loop {
             if stream.read_buf(&mut read).await? == 0 {
