@@ -252,7 +252,6 @@ where
                 Step::Read(0) => {
                     // It may still listen, as `printf … | nc` does: what is to say is said.
                     self.tell_closed().await;
-                    self.exchange.out.close();
                 }
                 Step::Read(_) => self.exchange.arrived(),
                 Step::Eased => {}
@@ -371,12 +370,13 @@ where
         }
     }
 
-    /// Tells the session, once, and lets it ask what is to be asked for the last time.
+    /// Tells the session, once and last of all, and asks what it still asks.
     async fn tell_closed(&mut self) {
         if !std::mem::replace(&mut self.is_told, true) {
             // What lies here is the beginning of something that will not be whole.
             self.exchange.inbound = BytesMut::new();
             self.hand(Input::Closed);
+            self.exchange.out.close();
             self.settle(usize::MAX).await;
         }
     }
@@ -399,10 +399,6 @@ where
 
     /// All is written: what the session wanted after that.
     async fn follow_up(&mut self) -> Option<Ended> {
-        self.settle(usize::MAX).await;
-        if !self.exchange.out.bytes.is_empty() {
-            return None;
-        }
         match self.exchange.out.then? {
             Then::Secure => {
                 self.exchange.out.clear_then();
@@ -412,6 +408,8 @@ where
                 self.secure().await.err().map(Ended::Handshake)
             }
             Then::Close => {
+                // What was not asked while much waited to be written.
+                self.settle(usize::MAX).await;
                 self.farewell().await;
                 Some(match self.is_told {
                     true => Ended::ByPeer,

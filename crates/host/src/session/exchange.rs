@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use model::Now;
 
-use super::{Input, Output, QuestionNumber, Session};
+use super::{Input, Output, QuestionNumber, Session, Then};
 
 /// After so many steps without a pause others have their turn.
 const STEPS: usize = 128;
@@ -58,7 +58,7 @@ impl<S: Session> Exchange<S> {
 
     /// Asks the open questions, hands in what is answered at once, and offers what was read for as
     /// long as the session takes some of it and wants more. Nothing of that while `high_water`
-    /// bytes or more wait to be written.
+    /// bytes or more wait to be written. A session that has closed is not told any answers.
     pub(super) fn settle(
         &mut self,
         session: &mut S,
@@ -71,7 +71,10 @@ impl<S: Session> Exchange<S> {
                 return Settled::Rests;
             }
             if let Some((number, question)) = self.out.questions.pop_front() {
-                if let Some(answer) = ask(number, question) {
+                let answer = ask(number, question);
+                if let Some(answer) = answer
+                    && self.out.then != Some(Then::Close)
+                {
                     self.hand(session, now, Input::Answer(number, answer));
                 }
             } else if self.can_offer(session) {

@@ -13,7 +13,7 @@ fn an_idle_conversation_is_small() {
     let driving = scene
         .driver
         .drive(&mut scene.session, &mut scene.world, plain(stream));
-    let size = std::mem::size_of_val(&driving);
+    let size = size_of_val(&driving);
     assert!(size < 2048, "{size} bytes of future");
 }
 
@@ -21,7 +21,7 @@ fn an_idle_conversation_is_small() {
 fn what_was_large_is_given_back() {
     let mut exchange = Exchange::<Toy>::default();
     let mut toy = Toy::default();
-    let now = model::Now::default();
+    let now = Now::default();
     let line = format!("ECHO {}\r\n", "x".repeat(900));
     for _ in 0..20 {
         exchange.inbound.extend_from_slice(line.as_bytes());
@@ -41,7 +41,7 @@ fn what_was_large_is_given_back() {
 fn talk(bytes: &[u8], cuts: &[usize]) -> Vec<u8> {
     let mut exchange = Exchange::<Toy>::default();
     let mut toy = Toy::default();
-    let now = model::Now::default();
+    let now = Now::default();
     let mut rest = bytes;
     let mut cuts = cuts.iter().cycle();
     while !rest.is_empty() {
