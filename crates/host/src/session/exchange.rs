@@ -8,7 +8,8 @@ use super::{Input, Output, QuestionNumber, Session, Then};
 
 /// After so many steps without a pause others have their turn.
 const STEPS: usize = 128;
-/// An empty buffer that is larger is given back: an idle connection holds no more than this twice.
+/// A buffer with more room than this is given back when nothing comes, and what little is in it is
+/// moved: whoever sends half a line behind a thousand does not hold the room of all of them.
 const KEPT: usize = 1024;
 
 /// What a session has said and what it has not yet taken.
@@ -107,7 +108,8 @@ impl<S: Session> Exchange<S> {
 }
 
 fn release(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.capacity() > KEPT {
-        *buffer = BytesMut::new();
+    // What was taken off the front still lies in memory, and `capacity` does not say so.
+    if buffer.len() <= KEPT && buffer.try_reclaim(KEPT) {
+        *buffer = BytesMut::from(&**buffer);
     }
 }
