@@ -143,7 +143,8 @@ impl<Q> Output<Q> {
 /// One conversation: a function of (state, now, input).
 ///
 /// After [`Output::close`] it hears nothing more. However else the connection ends, it is told
-/// [`Input::Closed`] once, last of all.
+/// [`Input::Closed`] once, last of all, even if it was never told [`Input::Opened`] because the
+/// handshake failed. What it has asked by then is asked, and the answers are not given to it.
 pub trait Session: Send {
     /// What it asks its surroundings.
     type Question: Send;

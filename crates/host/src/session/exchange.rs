@@ -4,11 +4,12 @@
 use bytes::BytesMut;
 use model::Now;
 
-use super::{Input, Output, QuestionNumber, Session};
+use super::{Input, Output, QuestionNumber, Session, Then};
 
 /// After so many steps without a pause others have their turn.
 const STEPS: usize = 128;
-/// An empty buffer that is larger is given back: an idle connection holds no more than this twice.
+/// A buffer with more room than this is given back when nothing comes, and what little is in it is
+/// moved: whoever sends half a line behind a thousand does not hold the room of all of them.
 const KEPT: usize = 1024;
 
 /// What a session has said and what it has not yet taken.
@@ -58,7 +59,7 @@ impl<S: Session> Exchange<S> {
 
     /// Asks the open questions, hands in what is answered at once, and offers what was read for as
     /// long as the session takes some of it and wants more. Nothing of that while `high_water`
-    /// bytes or more wait to be written.
+    /// bytes or more wait to be written. A session that has closed is not told any answers.
     pub(super) fn settle(
         &mut self,
         session: &mut S,
@@ -71,7 +72,10 @@ impl<S: Session> Exchange<S> {
                 return Settled::Rests;
             }
             if let Some((number, question)) = self.out.questions.pop_front() {
-                if let Some(answer) = ask(number, question) {
+                let answer = ask(number, question);
+                if let Some(answer) = answer
+                    && self.out.then != Some(Then::Close)
+                {
                     self.hand(session, now, Input::Answer(number, answer));
                 }
             } else if self.can_offer(session) {
@@ -104,7 +108,8 @@ impl<S: Session> Exchange<S> {
 }
 
 fn release(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.capacity() > KEPT {
-        *buffer = BytesMut::new();
+    // What was taken off the front still lies in memory, and `capacity` does not say so.
+    if buffer.len() <= KEPT && buffer.try_reclaim(KEPT) {
+        *buffer = BytesMut::from(&**buffer);
     }
 }

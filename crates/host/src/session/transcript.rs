@@ -265,7 +265,13 @@ impl<S: Session, T: Script<S>> Player<S, T> {
                     self.secured(expected);
                 }
                 ("@", "drain") => self.hand(Input::Drain, expected),
-                ("@", "closed") => self.hand(Input::Closed, expected),
+                ("@", "closed") => {
+                    self.exchange
+                        .hand(&mut self.session, self.now, Input::Closed);
+                    self.exchange.out.close();
+                    self.follows = Some(Then::Close);
+                    self.settle(expected);
+                }
                 ("@", span) => {
                     let span = span.strip_prefix('+').and_then(crate::config::duration);
                     let Some(span) = span else {

@@ -79,6 +79,14 @@ impl HopTls {
         Self::with(None)
     }
 
+    /// The same trust with the protocols `alpn` offered (RFC 7301), for example `b"smtp"`.
+    #[must_use]
+    pub fn offering(&self, alpn: &[&[u8]]) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Self(Arc::new(config))
+    }
+
     fn with(pins: Option<Vec<SpkiHash>>) -> Result<Self, TlsError> {
         let provider = provider();
         let verifier = KeyOnly {

@@ -172,19 +172,20 @@ async fn a_client_learns_whose_key_it_met() {
         side,
         implicit_tls: true,
     };
-    let stop = client.says.clone();
-    let (_, _, ()) = tokio::join!(
+    // Two toys would wonder at each other for ever.
+    client.trigger.begin();
+    let (theirs, ours) = tokio::join!(
         server.driver.drive(
             &mut server.session,
             &mut server.world,
             secured(far, &config, true)
         ),
-        // Two toys that greet each other and then wonder; the first to lose patience ends it.
         client
             .driver
             .drive(&mut client.session, &mut client.world, calls),
-        async { drop(stop) }
     );
+    assert!(matches!(theirs, Ended::ByPeer), "{theirs:?}");
+    assert!(matches!(ours, Ended::BySession), "{ours:?}");
     let key = client.session.secured.unwrap().peer;
     assert!(key.is_some());
     assert_eq!(server.session.secured.unwrap().peer, None);

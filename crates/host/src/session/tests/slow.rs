@@ -150,3 +150,45 @@ async fn one_without_end_leaves_others_their_turn() {
     }
     assert!(busy.world.given < 100_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_keep_the_deadline_and_the_farewell_from_coming() {
+    /// Says something whenever it is asked.
+    struct Chatter(World);
+
+    impl Surroundings<Toy> for Chatter {
+        fn ask(&mut self, number: QuestionNumber, question: toy::Question) -> Option<String> {
+            self.0.ask(number, question)
+        }
+
+        async fn next(&mut self) -> Inward<String, String> {
+            Inward::Event(String::new())
+        }
+    }
+
+    let scene = scene();
+    let (mut guest, stream) = duplex(8192);
+    let mut chatter = Chatter(scene.world);
+    let mut session = scene.session;
+    let (ended, ()) = tokio::join!(
+        scene
+            .driver
+            .drive(&mut session, &mut chatter, plain(stream)),
+        async {
+            let mut all = [0; 4096];
+            for _ in 0..100 {
+                assert!(guest.read(&mut all).await.unwrap() > 0);
+            }
+            guest.write_all(b"ECHO heard\r\n").await.unwrap();
+            let mut text = String::new();
+            while !text.contains("heard") {
+                let read = guest.read(&mut all).await.unwrap();
+                text.push_str(&String::from_utf8_lossy(&all[..read]));
+            }
+            scene.trigger.begin();
+            guest.read_to_string(&mut text).await.unwrap();
+            assert!(text.ends_with("\r\nDRAIN\r\n"));
+        }
+    );
+    assert!(matches!(ended, Ended::BySession), "{ended:?}");
+}

@@ -221,3 +221,84 @@ fn a_file_without_authorities_is_an_error_in_words() {
         "{error}"
     );
 }
+
+/// What a guest who names `name` (or nobody) is shown, and the protocol that was chosen.
+async fn shown(
+    config: &Arc<ServerConfig>,
+    name: &str,
+    alpn: &[&[u8]],
+) -> io::Result<(super::super::SpkiHash, Option<Vec<u8>>)> {
+    let (near, far) = tokio::io::duplex(16 * 1024);
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let tls = super::super::HopTls::opportunistic()
+        .unwrap()
+        .offering(alpn);
+    let (_, guest) = tokio::join!(acceptor.accept(far), tls.connect(name, near));
+    let (stream, key) = guest?;
+    Ok((key, stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)))
+}
+
+#[tokio::test]
+async fn mail_guests_are_shown_a_certificate_whatever_they_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let verein = authority.write(folder.path(), "verein.test", &["verein.test"], 2040);
+    let stadt = authority.write(folder.path(), "stadt.test", &["mx.stadt.test"], 2041);
+    let certificates = Certificates::open(vec![verein, stadt], &Metrics::default()).unwrap();
+    let key = |host| {
+        let found = certificates.0.table.find(host).unwrap();
+        super::super::SpkiHash::of(&found.cert[0]).unwrap()
+    };
+    let (verein, stadt) = (key("verein.test"), key("mx.stadt.test"));
+    let mail = certificates
+        .server_config_for(&[], Some("mx.stadt.test"))
+        .unwrap();
+    // An address is never sent as a name (RFC 6066 §3).
+    for (name, expected) in [
+        ("verein.test", verein),
+        ("mx.stadt.test", stadt),
+        ("192.0.2.7", stadt),
+        ("nobody.test", stadt),
+    ] {
+        assert_eq!(shown(&mail, name, &[]).await.unwrap().0, expected, "{name}");
+    }
+    let first = certificates.server_config_for(&[], None).unwrap();
+    assert_eq!(shown(&first, "nobody.test", &[]).await.unwrap().0, verein);
+    let other = shown(&mail, "verein.test", &[b"smtp"]).await.unwrap();
+    assert_eq!(other.1, None, "no list of ours, no quarrel");
+    let web = certificates.server_config();
+    assert!(shown(&web, "verein.test", &[b"smtp"]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_pinned_key_is_believed_and_no_other() {
+    use super::super::{HopTls, SpkiHash};
+
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let files = authority.write(folder.path(), "verein.test", &["verein.test"], 1999);
+    let certificates = Certificates::open(vec![files], &Metrics::default()).unwrap();
+    let config = certificates.server_config_for(&[], None).unwrap();
+    let (key, _) = shown(&config, "mx.stadt.test", &[]).await.unwrap();
+    let verified = ClientTls::new(Some(&{
+        let roots = folder.path().join("roots.pem");
+        fs::write(&roots, &authority.pem).unwrap();
+        roots
+    }));
+    for (tls, good) in [
+        // Its name is another's and it expired long ago; the key is what counts.
+        (HopTls::pinned([SpkiHash([7; 32]), key]).unwrap(), true),
+        (HopTls::pinned([SpkiHash([7; 32])]).unwrap(), false),
+        (HopTls::pinned([]).unwrap(), false),
+        (HopTls::verified(&verified.unwrap()), false),
+    ] {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        let (near, far) = tokio::io::duplex(16 * 1024);
+        let (_, guest) = tokio::join!(acceptor.accept(far), tls.connect("mx.stadt.test", near));
+        assert_eq!(
+            guest.ok().map(|(_, met)| met),
+            good.then_some(key),
+            "{tls:?}"
+        );
+    }
+}
