@@ -5,5 +5,15 @@
 //! verdicts are recorded, they refuse nothing; the primary's own policy decides.
 //! [`resolver`] is the asking side of DNS for the whole crate.
 
+pub mod check;
 pub mod queue;
+pub mod resolver;
+pub mod results;
+pub mod sign;
 pub mod verdict;
+
+mod message;
+#[cfg(test)]
+mod testdns;
+#[cfg(test)]
+mod tests;
