@@ -185,3 +185,130 @@ impl<T> Queue<T> {
         !matches!(self.dns, Dns::Asking { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(waiting: u32) -> Queue<u32> {
+        let mut queue = Queue::new(Limits {
+            at_once: 2,
+            waiting: 100,
+            silent: 3,
+            first_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(60),
+        });
+        for message in 0..waiting {
+            assert_eq!(queue.offer(message), Offer::Waits);
+        }
+        queue
+    }
+
+    fn at(millis: u64) -> Mono {
+        Mono::at(Duration::from_millis(millis))
+    }
+
+    fn silent(queue: &mut Queue<u32>, now: Mono, times: usize) {
+        for _ in 0..times {
+            assert!(matches!(queue.next(now), Some(Work::Check(_))));
+            queue.ended(now, Heard::Silent);
+        }
+    }
+
+    #[test]
+    fn so_many_at_once_in_their_order() {
+        let mut queue = queue(3);
+        assert_eq!(queue.next(at(0)), Some(Work::Check(0)));
+        assert_eq!(queue.next(at(0)), Some(Work::Check(1)));
+        assert_eq!(queue.next(at(0)), None);
+        queue.ended(at(1), Heard::Answered);
+        assert_eq!(queue.next(at(1)), Some(Work::Check(2)));
+        queue.ended(at(2), Heard::Answered);
+        queue.ended(at(2), Heard::NotAsked);
+        assert_eq!(queue.next(at(2)), None);
+        assert_eq!((queue.running(), queue.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_and_counted() {
+        let mut queue = queue(100);
+        assert_eq!(queue.offer(100), Offer::Left);
+        assert_eq!((queue.waiting(), queue.left()), (100, 1));
+        assert_eq!(queue.next(at(0)), Some(Work::Check(0)));
+        assert_eq!(queue.offer(101), Offer::Waits);
+    }
+
+    #[test]
+    fn silence_is_paid_for_a_few_times_and_then_costs_nothing() {
+        let mut queue = queue(10);
+        silent(&mut queue, at(0), 3);
+        assert!(queue.is_pausing());
+        for message in 3..10 {
+            assert_eq!(queue.next(at(1999)), Some(Work::Unknown(message)));
+        }
+        assert_eq!(queue.next(at(1999)), None);
+        // Nothing waited when the pause was over: the next message tries.
+        assert_eq!(queue.next(at(9000)), None);
+        queue.offer(10);
+        queue.offer(11);
+        assert_eq!(queue.next(at(9000)), Some(Work::Check(10)));
+        assert_eq!(queue.next(at(9000)), Some(Work::Unknown(11)), "one tries");
+        queue.ended(at(11_000), Heard::Answered);
+        assert!(!queue.is_pausing());
+        queue.offer(12);
+        assert_eq!(queue.next(at(11_000)), Some(Work::Check(12)));
+    }
+
+    #[test]
+    fn the_pause_doubles_up_to_the_longest() {
+        let mut queue = queue(20);
+        silent(&mut queue, at(0), 3);
+        let mut now = 0;
+        for pause in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
+            queue.offer(0);
+            let before = queue.next(at(now + pause - 1));
+            assert!(matches!(before, Some(Work::Unknown(_))), "{pause}");
+            now += pause;
+            silent(&mut queue, at(now), 1);
+        }
+    }
+
+    #[test]
+    fn only_silence_in_a_row_counts() {
+        let mut queue = queue(20);
+        for _ in 0..4 {
+            silent(&mut queue, at(0), 2);
+            queue.next(at(0));
+            queue.ended(at(0), Heard::NotAsked);
+            assert!(!queue.is_pausing());
+            queue.next(at(0));
+            queue.ended(at(0), Heard::Answered);
+        }
+        assert!(!queue.is_pausing());
+    }
+
+    #[test]
+    fn a_try_that_asked_nothing_leaves_the_next_to_try() {
+        let mut queue = queue(10);
+        silent(&mut queue, at(0), 3);
+        assert_eq!(queue.next(at(2000)), Some(Work::Check(3)));
+        queue.ended(at(2000), Heard::NotAsked);
+        assert_eq!(queue.next(at(2000)), Some(Work::Check(4)));
+        queue.ended(at(2000), Heard::Silent);
+        assert_eq!(queue.next(at(5999)), Some(Work::Unknown(5)));
+        assert_eq!(queue.next(at(6000)), Some(Work::Check(6)));
+    }
+
+    #[test]
+    fn checks_from_before_the_pause_change_it_only_by_an_answer() {
+        let mut queue = queue(10);
+        assert_eq!(queue.next(at(0)), Some(Work::Check(0)));
+        silent(&mut queue, at(0), 3);
+        queue.ended(at(1), Heard::Silent);
+        assert_eq!(queue.next(at(2000)), Some(Work::Check(4)), "not longer");
+        queue.ended(at(2000), Heard::Silent);
+        assert_eq!(queue.next(at(2001)), Some(Work::Unknown(5)));
+        queue.ended(at(2001), Heard::Answered);
+        assert_eq!(queue.next(at(2001)), Some(Work::Check(6)));
+    }
+}

@@ -239,13 +239,14 @@ mod tests {
             written.matches("\r\n\t").count() + 1
         );
         assert!(written.is_ascii());
-        assert_eq!(written.matches("; dkim=").count(), 3, "one stands quoted");
-        assert_eq!(written.matches('"').count(), 2);
-        assert_eq!(
-            written.matches('(').count(),
-            2,
-            "(p=reject), and one quoted"
-        );
+        let parts: Vec<&str> = written.split('"').collect();
+        let [before, _, after] = parts[..] else {
+            panic!("{written}");
+        };
+        let bare = [before, after].concat();
+        assert_eq!(bare.matches(';').count(), 4);
+        assert_eq!(bare.matches("dkim=").count(), 2);
+        assert_eq!(bare.matches('(').count(), 1, "(p=reject)");
         assert!(written.lines().all(|line| line.len() < 998));
     }
 

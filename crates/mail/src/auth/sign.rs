@@ -7,6 +7,8 @@ use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::message::header_len;
+
 /// The fields that are signed where a message has them (RFC 6376 §5.4.1).
 const FIELDS: [&str; 13] = [
     "From",
@@ -45,7 +47,10 @@ pub enum SignError {
     /// The key is neither Ed25519 (PKCS#8) nor RSA of at least 2048 bits (PKCS#8, PKCS#1).
     #[error("the key cannot be used: {0}")]
     Key(String),
-    /// The message has no field that could be signed.
+    /// The message does not say who it is from.
+    #[error("a message without From: is not signed")]
+    NoAuthor,
+    /// The signature could not be made.
     #[error("the message cannot be signed: {0}")]
     Message(String),
 }
@@ -66,6 +71,12 @@ impl Signer {
 
     /// The field to be put on top of `message`, with its line end.
     pub fn sign(&self, message: &[u8]) -> Result<String, SignError> {
+        // RFC 6376 §5.4: From: is always signed. The library would sign that there is none.
+        let header = message.get(..header_len(message)).unwrap_or(message);
+        let mut lines = header.split(|byte| *byte == b'\n');
+        if !lines.any(is_from) {
+            return Err(SignError::NoAuthor);
+        }
         let signature = self.signer.sign(message);
         let signature = signature.map_err(|error| SignError::Message(error.to_string()))?;
         Ok(signature.to_header())
@@ -75,6 +86,11 @@ impl Signer {
     pub fn record(&self) -> &str {
         &self.record
     }
+}
+
+fn is_from(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    name.len() < line.len() && name.trim_ascii_end().eq_ignore_ascii_case(b"From")
 }
 
 fn read(key: &[u8]) -> Result<(DkimKey, String), SignError> {
@@ -150,6 +166,14 @@ mod tests {
             assert!(matches!(error, SignError::Key(_)), "{error}");
         }
         let signer = Signer::new("s", "verein.test", include_bytes!("testdata/rsa.pem")).unwrap();
-        assert!(matches!(signer.sign(b""), Err(SignError::Message(_))));
+        for message in [
+            b"".as_slice(),
+            b"From\r\n\r\nFrom: x\r\n",
+            b" From: x\r\n\r\n",
+        ] {
+            let refused = signer.sign(message);
+            assert!(matches!(refused, Err(SignError::NoAuthor)), "{refused:?}");
+        }
+        assert!(signer.sign(b"from : a@b.test\r\n\r\n").is_ok());
     }
 }

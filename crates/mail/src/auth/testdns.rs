@@ -176,7 +176,7 @@ fn push(builder: &mut AnswerBuilder<Vec<u8>>, name: &ParsedName<&[u8]>, kind: Rt
         }
         (Data::Tlsa(usage, selector, matching, data), Rtype::TLSA) => {
             let (usage, selector) = ((*usage).into(), (*selector).into());
-            let tlsa = Tlsa::new(usage, selector, (*matching).into(), data.clone()).unwrap();
+            let tlsa = Tlsa::new(usage, selector, (*matching).into(), data.clone());
             builder.push((name, 60, tlsa)).unwrap();
         }
         _ => {}

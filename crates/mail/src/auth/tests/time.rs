@@ -42,7 +42,8 @@ async fn a_black_hole_costs_the_limit_and_gives_temperror() {
     assert!(took <= QUERY_LIMIT + Duration::from_millis(5), "{took:?}");
 }
 
-#[tokio::test]
+// The clock goes on only while nothing is ready, and an answer on loopback is ready at once.
+#[tokio::test(start_paused = true)]
 async fn what_answers_stands_beside_what_does_not() {
     let dns = TestDns::serve(&[
         ("verein.test", txt("v=spf1 ip4:192.0.2.25 -all")),
@@ -51,10 +52,8 @@ async fn what_answers_stands_beside_what_does_not() {
     ])
     .await;
     let checker = Checker::new(resolver(&dns), HOST);
-    // The paused clock would run ahead of the answers; this waits three quarters of it.
-    let limit = Duration::from_secs(2);
     let verdicts = checker
-        .check(subject(Some("a@verein.test"), SIGNED), limit)
+        .check(subject(Some("a@verein.test"), SIGNED), PATIENCE)
         .await;
     assert_eq!(verdicts.spf.result, Outcome::Pass);
     assert_eq!(verdicts.dkim[0].result, Outcome::TempError);
