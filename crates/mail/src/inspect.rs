@@ -45,13 +45,12 @@ pub(crate) async fn run(
                 Work::Check(item) => (item, checker.clone()),
                 Work::Unknown(item) => (item, None),
             };
-            let asks = checker.is_some();
-            let (inner, done) = (Arc::clone(&post), done.clone());
+            let turn = checker.is_some().then(|| Turn::new(done.clone()));
+            let inner = Arc::clone(&post);
             let checking = async move {
                 let heard = one(&inner, item, checker).await;
-                if asks {
-                    // Nobody to tell: the program ends.
-                    let _ = done.send(heard).await;
+                if let Some(mut turn) = turn {
+                    turn.heard = heard;
                 }
             };
             post.host.tasks.spawn("mail check", checking);
@@ -69,6 +68,28 @@ pub(crate) async fn run(
                 }
             },
         }
+    }
+}
+
+/// A check that runs; its end is told also when it ends by a panic.
+struct Turn {
+    heard: Heard,
+    done: mpsc::Sender<Heard>,
+}
+
+impl Turn {
+    fn new(done: mpsc::Sender<Heard>) -> Self {
+        Self {
+            heard: Heard::NotAsked,
+            done,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // There is room for all that run at once; nobody listens when the program ends.
+        let _ = self.done.try_send(self.heard);
     }
 }
 

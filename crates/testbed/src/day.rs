@@ -6,6 +6,7 @@ mod cable;
 mod coverage;
 mod crash;
 mod generated;
+mod mail;
 mod mistakes;
 mod observer;
 mod peers;
@@ -38,6 +39,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "postfix",
         "Postfix starts with its own queue, answers 220 and ends",
         postfix::run,
+    ),
+    (
+        "mail",
+        "mail passes through, is kept while Postfix is dark, and is handed back, each once",
+        mail::run,
     ),
     (
         "mistakes",
