@@ -6,6 +6,7 @@ mod cable;
 mod coverage;
 mod crash;
 mod generated;
+mod mailpeers;
 mod mistakes;
 mod observer;
 mod peers;
@@ -38,6 +39,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "postfix",
         "Postfix starts with its own queue, answers 220 and ends",
         postfix::run,
+    ),
+    (
+        "mailpeers",
+        "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
+        mailpeers::run,
     ),
     (
         "mistakes",
