@@ -7,6 +7,7 @@ mod coverage;
 mod crash;
 mod generated;
 mod mail;
+mod mailpeers;
 mod mistakes;
 mod observer;
 mod peers;
@@ -44,6 +45,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "mail",
         "mail passes through, is kept while Postfix is dark, and is handed back, each once",
         mail::run,
+    ),
+    (
+        "mailpeers",
+        "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
+        mailpeers::run,
     ),
     (
         "mistakes",

@@ -38,29 +38,51 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     letters.post(&stage, "before", BEFORE)?;
     through_the_standby(report, &stage, &mut letters)?;
     arrived(&stage, &letters, "everything of before")?;
-    report.note(format_args!("{} letters before the cut arrived", letters.len()));
+    report.note(format_args!(
+        "{} letters before the cut arrived",
+        letters.len()
+    ));
 
     stage.cut()?;
-    let status = stage.standby.wait_status("the verdict about the mail", SOON, |status| {
-        status.role("mail") == "acting"
-    })?;
-    report.note(format_args!("the primary is cut off; cause {}", status.cause("mail")));
+    let status = stage
+        .standby
+        .wait_status("the verdict about the mail", SOON, |status| {
+            status.role("mail") == "acting"
+        })?;
+    report.note(format_args!(
+        "the primary is cut off; cause {}",
+        status.cause("mail")
+    ));
     letters.post(&stage, "dark", DARK)?;
     strangers_are_refused(&stage)?;
     let storm = storm(&stage)?;
     let held = DARK + STORM;
     stage.wait_held(held)?;
-    ensure!(stage.dovecot.count()? == letters.len() - DARK, "something reached a primary that is cut off");
-    report.note(format_args!("{held} messages are kept, unknown recipients refused"));
-    if let Some(memory) = stage.standby.process.as_ref().map(|_| stage.standby.memory()) {
+    ensure!(
+        stage.dovecot.count()? == letters.len() - DARK,
+        "something reached a primary that is cut off"
+    );
+    report.note(format_args!(
+        "{held} messages are kept, unknown recipients refused"
+    ));
+    if let Some(memory) = stage
+        .standby
+        .process
+        .as_ref()
+        .map(|_| stage.standby.memory())
+    {
         report.note(format_args!("{}", memory?));
     }
 
     stage.killed_and_back(report, held)?;
     stage.heal()?;
-    stage.standby.wait_status("everything to be handed back", SOON * 2, |status| {
-        status.role("mail") == "standby" && status.outage("mail").is_empty() && stage::waiting(status) == Some(0)
-    })?;
+    stage
+        .standby
+        .wait_status("everything to be handed back", SOON * 2, |status| {
+            status.role("mail") == "standby"
+                && status.outage("mail").is_empty()
+                && stage::waiting(status) == Some(0)
+        })?;
     arrived(&stage, &letters, "everything of the day")?;
     storm.arrived(&stage)?;
     stage.true_clients()?;
@@ -79,7 +101,11 @@ fn through_the_standby(report: &mut Report, stage: &Stage, letters: &mut Letters
         server,
         &["--from", SENDER, "--to", RECIPIENTS[0], "--data", &letter],
     )?;
-    ensure!(said.is_taken(), "the standby did not pass a message on: {}", said.text);
+    ensure!(
+        said.is_taken(),
+        "the standby did not pass a message on: {}",
+        said.text
+    );
     ensure!(
         said.text.contains("queued as"),
         "the words are not the primary's own: {}",
@@ -88,7 +114,14 @@ fn through_the_standby(report: &mut Report, stage: &Stage, letters: &mut Letters
     let said = swaks(
         &stage.sender_host,
         server,
-        &["--from", SENDER, "--to", "nobody@verein.test", "--quit-after", "RCPT"],
+        &[
+            "--from",
+            SENDER,
+            "--to",
+            "nobody@verein.test",
+            "--quit-after",
+            "RCPT",
+        ],
     )?;
     ensure!(
         said.said("550 5.1.1"),
@@ -96,7 +129,10 @@ fn through_the_standby(report: &mut Report, stage: &Stage, letters: &mut Letters
         said.text
     );
     let status = stage.standby.status()?;
-    ensure!(stage::waiting(&status) == Some(0), "something was kept while the primary lives");
+    ensure!(
+        stage::waiting(&status) == Some(0),
+        "something was kept while the primary lives"
+    );
     report.note("while it lives the primary answers through the standby; nothing is kept");
     Ok(())
 }
@@ -113,7 +149,11 @@ fn strangers_are_refused(stage: &Stage) -> Result<()> {
             server,
             &["--from", SENDER, "--to", to, "--quit-after", "RCPT"],
         )?;
-        ensure!(said.said(code), "{to} should be refused with {code}: {}", said.text);
+        ensure!(
+            said.said(code),
+            "{to} should be refused with {code}: {}",
+            said.text
+        );
     }
     Ok(())
 }
@@ -144,7 +184,9 @@ impl Storm {
                 continue;
             }
             count += 1;
-            let id = text.lines().find_map(|line| line.strip_prefix("X-Servergate-Id: "));
+            let id = text
+                .lines()
+                .find_map(|line| line.strip_prefix("X-Servergate-Id: "));
             ids.extend(id.map(ToOwned::to_owned));
         }
         ensure!(
@@ -164,14 +206,21 @@ fn arrived(stage: &Stage, letters: &Letters, what: &str) -> Result<()> {
 /// The ledger has a line for each message and recipient, and all of them were handed back.
 fn adds_up(report: &mut Report, stage: &Stage, held: usize) -> Result<()> {
     let ledger = stage.standby.json(&["mail", "ledger"])?;
-    let rows = ledger["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = ledger["rows"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let handed = rows.iter().filter(|row| row[4] == "handed back").count();
     ensure!(
-        (rows.len(), handed) == (held, held) && ledger["waiting"] == 0 && ledger["quarantined"] == 0,
+        (rows.len(), handed) == (held, held)
+            && ledger["waiting"] == 0
+            && ledger["quarantined"] == 0,
         "the ledger has {} lines, {handed} of them handed back, of {held} kept",
         rows.len()
     );
-    report.note(format_args!("kept {held}, handed back {handed}: the ledger adds up"));
+    report.note(format_args!(
+        "kept {held}, handed back {handed}: the ledger adds up"
+    ));
     Ok(())
 }
 
@@ -179,9 +228,11 @@ fn adds_up(report: &mut Report, stage: &Stage, held: usize) -> Result<()> {
 fn empty_primary(report: &mut Report, stage: &mut Stage, letters: &mut Letters) -> Result<()> {
     const MORE: usize = 30;
     stage.cut()?;
-    stage.standby.wait_status("the second verdict", SOON, |status| {
-        status.role("mail") == "acting"
-    })?;
+    stage
+        .standby
+        .wait_status("the second verdict", SOON, |status| {
+            status.role("mail") == "acting"
+        })?;
     letters.post(stage, "empty", MORE)?;
     stage.wait_held(MORE)?;
     stage.postfix.reject_all()?;
@@ -191,14 +242,22 @@ fn empty_primary(report: &mut Report, stage: &mut Stage, letters: &mut Letters) 
         stage::question(status).is_some_and(|topic| topic == "hand-back")
     })?;
     let refused = stage.refusals() - refused;
-    ensure!(refused == 1, "the empty primary refused {refused} recipients, not one");
-    ensure!(stage::waiting(&status) == Some(MORE), "something of {MORE} is gone");
+    ensure!(
+        refused == 1,
+        "the empty primary refused {refused} recipients, not one"
+    );
+    ensure!(
+        stage::waiting(&status) == Some(MORE),
+        "something of {MORE} is gone"
+    );
     report.note("an empty primary got one message; a person is asked");
     stage.postfix.know_only(&RECIPIENTS)?;
     stage.answer("yes")?;
-    stage.standby.wait_status("the rest to be handed back", SOON, |status| {
-        stage::waiting(status) == Some(0)
-    })?;
+    stage
+        .standby
+        .wait_status("the rest to be handed back", SOON, |status| {
+            stage::waiting(status) == Some(0)
+        })?;
     arrived(stage, letters, "everything after the yes")?;
     stage.nothing_bounced()?;
     report.note("after the yes everything arrived, each once");

@@ -56,8 +56,16 @@ impl Letters {
         let found = self.found(stage)?;
         for (number, body) in &self.written {
             let copies = found.get(number).map(Vec::as_slice).unwrap_or_default();
-            ensure!(copies.len() == 1, "letter {number} is there {} times", copies.len());
-            ensure!(copies[0] == *body, "letter {number} was altered: {:?}", copies[0]);
+            ensure!(
+                copies.len() == 1,
+                "letter {number} is there {} times",
+                copies.len()
+            );
+            ensure!(
+                copies[0] == *body,
+                "letter {number} was altered: {:?}",
+                copies[0]
+            );
         }
         Ok(())
     }
@@ -69,7 +77,9 @@ impl Letters {
             let Some((head, body)) = text.split_once("\n\n") else {
                 continue;
             };
-            let number = head.lines().find_map(|line| line.strip_prefix(NUMBER)?.strip_prefix(": "));
+            let number = head
+                .lines()
+                .find_map(|line| line.strip_prefix(NUMBER)?.strip_prefix(": "));
             if let Some(number) = number.and_then(|number| number.trim().parse().ok()) {
                 found.entry(number).or_default().push(body.to_owned());
             }

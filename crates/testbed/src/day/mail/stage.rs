@@ -67,7 +67,10 @@ impl Stage {
             "$ORIGIN sender.test.\n$TTL 60\n@ SOA ns hm 1 60 30 3600 5\n@ NS ns\nns A {ELSEWHERE}\n\
              @ A {SENDER_ADDRESS}\n@ MX 10 @\n@ TXT \"v=spf1 ip4:{SENDER_ADDRESS} -all\"\n"
         );
-        let reference = Knot::start(&elsewhere, &knot::Setting::new().zone("sender.test", &theirs))?;
+        let reference = Knot::start(
+            &elsewhere,
+            &knot::Setting::new().zone("sender.test", &theirs),
+        )?;
         let delegations = [
             Delegation::new("verein.test", &[DNS.parse()?]),
             Delegation::new("sender.test", &[ELSEWHERE.parse()?]),
@@ -78,9 +81,14 @@ impl Stage {
         let identity = authority.sign(&["mail.verein.test"])?;
         let ours = authority.sign(&["mx2.verein.test"])?;
         let dovecot = Dovecot::start(&mail_host, &dovecot::Setting::new(&RECIPIENTS))?;
-        let setting = Setting::primary("mail.verein.test", "verein.test", &RECIPIENTS, Delivery::Lmtp)
-            .xclient(&[STANDBY.parse()?])
-            .starttls(&identity)?;
+        let setting = Setting::primary(
+            "mail.verein.test",
+            "verein.test",
+            &RECIPIENTS,
+            Delivery::Lmtp,
+        )
+        .xclient(&[STANDBY.parse()?])
+        .starttls(&identity)?;
         let postfix = Postfix::start_with(&mail_host, &setting)?;
         sender_host.resolve_through(RESOLVER.parse()?)?;
         let sender = Postfix::start_with(&sender_host, &Setting::sender("sender.test"))?;
@@ -100,7 +108,10 @@ impl Stage {
         let list = dir.join("recipients.txt");
         let list = list.to_str().context("a path that is not UTF-8")?;
         let imported = standby.json(&["import", "recipients", list])?;
-        ensure!(imported["recipients"] == RECIPIENTS.len(), "imported: {imported}");
+        ensure!(
+            imported["recipients"] == RECIPIENTS.len(),
+            "imported: {imported}"
+        );
         report.note("Postfix and Dovecot serve, the standby watches and knows the recipients");
         Ok(Self {
             standby,
@@ -128,7 +139,9 @@ impl Stage {
     pub(super) fn wait_held(&mut self, count: usize) -> Result<()> {
         let what = format!("{count} messages to be kept");
         let sender = &self.sender;
-        let waited = self.standby.wait_status(&what, SOON, |status| waiting(status) == Some(count));
+        let waited = self
+            .standby
+            .wait_status(&what, SOON, |status| waiting(status) == Some(count));
         waited
             .map(|_| ())
             .with_context(|| format!("the sender's log ends: {}", end_of(&sender.log())))
@@ -138,9 +151,10 @@ impl Stage {
     pub(super) fn killed_and_back(&mut self, report: &mut Report, held: usize) -> Result<()> {
         self.standby.kill()?;
         self.standby.start_listening(25)?;
-        self.standby.wait_status("all that was kept after a power cut", SOON, |status| {
-            waiting(status) == Some(held) && status.role("mail") == "acting"
-        })?;
+        self.standby
+            .wait_status("all that was kept after a power cut", SOON, |status| {
+                waiting(status) == Some(held) && status.role("mail") == "acting"
+            })?;
         report.note("killed and started again: everything is still there");
         Ok(())
     }
@@ -167,8 +181,14 @@ impl Stage {
         until_asked("the sender's queue to be empty", SOON, || {
             Ok((self.sender.queue_len()? == 0).then_some(()))
         })?;
-        for (who, log) in [("sender", self.sender.log()), ("primary", self.postfix.log())] {
-            let bounced: Vec<_> = log.lines().filter(|line| line.contains("status=bounced")).collect();
+        for (who, log) in [
+            ("sender", self.sender.log()),
+            ("primary", self.postfix.log()),
+        ] {
+            let bounced: Vec<_> = log
+                .lines()
+                .filter(|line| line.contains("status=bounced"))
+                .collect();
             ensure!(bounced.is_empty(), "the {who} has bounces: {bounced:?}");
         }
         Ok(())
@@ -177,7 +197,9 @@ impl Stage {
     /// How many recipients the primary has refused so far.
     pub(super) fn refusals(&self) -> usize {
         let log = self.postfix.log();
-        log.lines().filter(|line| line.contains("reject: RCPT")).count()
+        log.lines()
+            .filter(|line| line.contains("reject: RCPT"))
+            .count()
     }
 
     /// Answers the open question.
@@ -185,7 +207,11 @@ impl Stage {
         let status = self.standby.status()?;
         let id = status
             .pointer("/standings")
-            .and_then(|all| all.as_array()?.iter().find_map(|one| one.pointer("/question/id")?.as_str()))
+            .and_then(|all| {
+                all.as_array()?
+                    .iter()
+                    .find_map(|one| one.pointer("/question/id")?.as_str())
+            })
             .context("no question is open")?
             .to_owned();
         let finished = self.standby.command(&["answer", &id, word])?;
@@ -204,7 +230,9 @@ pub(super) fn waiting(status: &Status) -> Option<usize> {
 /// What the open question is about.
 pub(super) fn question(status: &Status) -> Option<String> {
     let standings = status.pointer("/standings")?.as_array()?;
-    let topic = standings.iter().find_map(|one| one.pointer("/question/topic"))?;
+    let topic = standings
+        .iter()
+        .find_map(|one| one.pointer("/question/topic"))?;
     topic.as_str().map(ToOwned::to_owned)
 }
 
