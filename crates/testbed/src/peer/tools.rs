@@ -88,7 +88,7 @@ pub struct Sink {
 pub fn smtp_sink(host: &Host, port: u16, options: &[&str]) -> Result<Sink> {
     require_many_users("smtp-sink")?;
     let place = of_postfix(host.address()?, port);
-    let words = [&["-c"], options, &[place.as_str(), "256"]].concat();
+    let words = [&["-c", "-u", "postfix"], options, &[place.as_str(), "256"]].concat();
     let mut process = host.spawn("/usr/sbin/smtp-sink", &words, &[])?;
     wait_listening(host, &mut process, port)?;
     Ok(Sink { process })
