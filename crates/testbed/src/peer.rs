@@ -2,6 +2,7 @@
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
 pub mod dovecot;
+pub mod exim;
 pub mod knot;
 pub mod nginx;
 pub mod postfix;
