@@ -117,7 +117,10 @@ fn download(cache: &Path, packages: &[&str]) -> Result<()> {
         return Ok(());
     }
     // What it brought of the machine's own, older lists would lie beside what comes now.
-    for stale in archives(cache)?.iter().filter(|path| !before.contains(path)) {
+    for stale in archives(cache)?
+        .iter()
+        .filter(|path| !before.contains(path))
+    {
         fs::remove_file(stale)?;
     }
     let lists = format!("Dir::State::lists={}", cache.join("lists").display());
