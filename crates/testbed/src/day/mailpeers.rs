@@ -321,7 +321,16 @@ fn seen_before(report: &mut Report, world: &mut World) -> Result<()> {
     }
     world.plain += 1;
     world.settle()?;
-    report.note("the same X-Servergate-Id twice is one message in the mailbox");
+    let login = format!("{PLAIN_USER}:{}", dovecot::PASSWORD);
+    let url = format!("imap://{}/", server.ip());
+    let words = ["-sS", "--max-time", "10", "--user", &login, &url, "-X"];
+    let asked = [&words[..], &["STATUS INBOX (MESSAGES)"]].concat();
+    let status = world.sender.run_well("/usr/bin/curl", &asked)?;
+    ensure!(
+        status.contains(&format!("(MESSAGES {})", world.plain)),
+        "IMAP counts otherwise: {status}"
+    );
+    report.note("the same X-Servergate-Id twice is one message in the mailbox, by IMAP too");
     Ok(())
 }
 
