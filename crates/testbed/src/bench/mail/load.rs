@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -149,6 +150,37 @@ pub(super) fn syncs(host: &Host, ids: &[i32], work: impl FnOnce() -> Result<()>)
     strace.finish(Duration::from_secs(20))?;
     let text = fs::read_to_string(&file)?;
     calls_of(&text).with_context(|| format!("strace said {text:?}"))
+}
+
+/// A program that strace started and stops at its syncs only. One that is attached to is stopped
+/// at every system call, and then fewer messages meet in a group.
+pub(super) struct Traced {
+    process: Process,
+    file: PathBuf,
+}
+
+impl Traced {
+    pub(super) fn start(host: &Host, program: &[&str]) -> Result<Self> {
+        let file = host.dir().join("each-sync");
+        let path = file.to_str().context("a path that is not UTF-8")?;
+        let words = ["-f", "--seccomp-bpf", "-e", "trace=fsync,fdatasync", "-o"];
+        let process = host.spawn(
+            "/usr/bin/strace",
+            &[&words, &[path][..], program].concat(),
+            &[],
+        )?;
+        Ok(Self { process, file })
+    }
+
+    /// Calls so far.
+    pub(super) fn calls(&mut self) -> Result<u64> {
+        self.process.require_running()?;
+        // A call that another thread's interrupts is written as `fsync(7 <unfinished ...>`, later
+        // as `<... fsync resumed>`.
+        let text = fs::read_to_string(&self.file)?;
+        let calls = text.lines().filter(|line| line.contains("sync("));
+        Ok(calls.count() as u64)
+    }
 }
 
 /// The sum of the column `calls`.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::load::{self, Back, Sink};
+use super::load::{self, Back, Sink, Traced};
 use crate::bench::{TICK, config, ticks_of};
 use crate::lab::{Host, until_asked};
 use crate::peer::postfix::Postfix;
-use crate::standby::{Memory, Standby};
+use crate::standby::{Memory, Standby, binary};
 
 /// Where the primary would listen.
 const PRIMARY: u16 = 2525;
@@ -80,7 +80,10 @@ impl Server {
     }
 
     pub(super) fn start(&mut self) -> Result<()> {
-        self.standby()?.start_listening(25)
+        let standby = self.standby()?;
+        standby.start_listening(25)?;
+        standby.wait_status("it to answer", LIMIT, |_| true)?;
+        Ok(())
     }
 
     /// Ends it for good.
@@ -149,15 +152,38 @@ impl Server {
         Ok(took)
     }
 
-    /// Syncs a message on new connections, counted on the running server.
+    /// Syncs a message on new connections.
     pub(super) fn syncs(&mut self, sessions: u64, messages: u64) -> Result<f64> {
         self.quiet()?;
         let host = self.host.clone();
-        let ids = host.process_ids()?;
-        let calls = load::syncs(&host, &ids, || {
-            self.fill(sessions, messages, false).map(|_| ())
-        })?;
+        let calls = match &self.kind {
+            Kind::Postfix(_) => load::syncs(&host, &host.process_ids()?, || {
+                self.fill(sessions, messages, false).map(|_| ())
+            })?,
+            Kind::Ours(_) => self.traced_syncs(sessions, messages)?,
+        };
         Ok(calls as f64 / messages as f64)
+    }
+
+    fn traced_syncs(&mut self, sessions: u64, messages: u64) -> Result<u64> {
+        self.stop()?;
+        let program = binary()?;
+        let configuration = self.standby()?.configuration().to_path_buf();
+        let [program, configuration] = [&program, &configuration]
+            .map(|path| path.to_str().context("a path that is not UTF-8"));
+        let words = [program?, "run", "-c", configuration?];
+        let mut traced = Traced::start(&self.host, &words)?;
+        load::first_accepted(&self.host, Instant::now())?;
+        self.held += 1;
+        self.quiet()?;
+        let before = traced.calls()?;
+        self.fill(sessions, messages, false)?;
+        self.quiet()?;
+        let calls = traced.calls()? - before;
+        self.host.kill_all()?;
+        self.start()?;
+        self.act()?;
+        Ok(calls)
     }
 
     /// Everything that is held goes to a primary that has come back; afterwards it is gone again.
