@@ -14,19 +14,38 @@ use crate::place::Place;
 const WANTED: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dnsperf", "dnsperf"),
+    ("dovecot-core", "dovecot"),
+    ("dovecot-imapd", "imap"),
+    ("dovecot-lmtpd", "lmtp"),
+    ("dovecot-sieve", "sievec"),
+    ("exim4-daemon-light", "exim4"),
     ("iproute2", "ip"),
     ("knot", "knotd"),
     ("knot-dnsutils", "kdig"),
+    // For swaks' TLS; a library is known by its papers.
+    ("libnet-ssleay-perl", "libnet-ssleay-perl"),
     ("nghttp2-client", "h2load"),
     ("nginx", "nginx"),
     ("postfix", "postfix"),
     ("strace", "strace"),
+    ("swaks", "swaks"),
     ("unbound", "unbound"),
     ("wrk", "wrk"),
 ];
 
 /// Where a program may lie, below `/` or `target/peers`.
-const BINARIES: &[&str] = &["usr/sbin", "usr/bin", "sbin", "bin"];
+const BINARIES: &[&str] = &[
+    "usr/sbin",
+    "usr/bin",
+    "sbin",
+    "bin",
+    "usr/lib/dovecot",
+    "usr/share/doc",
+];
+
+/// Packages that Debian never installs beside the others (here they are only unpacked, and
+/// what they share with a later name is the later one's: `sendmail` is Postfix').
+const APART: &[&str] = &["exim4-daemon-light"];
 
 /// Makes sure that every wanted program is on the machine or in `target/peers`; returns that
 /// directory.
@@ -39,8 +58,16 @@ pub(crate) fn fetch(place: &Place) -> Result<PathBuf> {
     }
     println!("fetching {}", missing.join(", "));
     let cache = place.target.join("peers-cache");
-    download(&cache, &missing).with_context(|| by_hand(&missing))?;
-    unpack(&cache.join("archives"), &peers)?;
+    let (apart, together): (Vec<&str>, Vec<&str>) = missing
+        .iter()
+        .copied()
+        .partition(|package| APART.contains(package));
+    for packages in [together, apart] {
+        if !packages.is_empty() {
+            download(&cache, &packages).with_context(|| by_hand(&packages))?;
+        }
+    }
+    unpack(&archives(&cache)?, &peers)?;
     let still: Vec<&str> = self::missing(&peers);
     if !still.is_empty() {
         bail!(
@@ -85,8 +112,16 @@ fn download(cache: &Path, packages: &[&str]) -> Result<()> {
     }
     let empty = cache.join("status");
     fs::write(&empty, "")?;
+    let before = archives(cache)?;
     if output(&mut apt(cache, &[], packages)).is_ok() {
         return Ok(());
+    }
+    // What it brought of the machine's own, older lists would lie beside what comes now.
+    for stale in archives(cache)?
+        .iter()
+        .filter(|path| !before.contains(path))
+    {
+        fs::remove_file(stale)?;
     }
     let lists = format!("Dir::State::lists={}", cache.join("lists").display());
     let mut update = Command::new("apt-get");
@@ -151,9 +186,19 @@ fn apt(cache: &Path, settings: &[&str], packages: &[&str]) -> Command {
     command
 }
 
+/// The packages that lie in the cache, by name.
+fn archives(cache: &Path) -> Result<Vec<PathBuf>> {
+    let mut packages: Vec<PathBuf> = fs::read_dir(cache.join("archives"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    packages.retain(|path| path.extension().is_some_and(|end| end == "deb"));
+    packages.sort();
+    Ok(packages)
+}
+
 /// Unpacks every package into a fresh directory and puts that in the place of the old one, so
 /// that an interrupted run leaves nothing half done.
-fn unpack(archives: &Path, peers: &Path) -> Result<()> {
+fn unpack(packages: &[PathBuf], peers: &Path) -> Result<()> {
     let fresh = peers.with_extension("new");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
@@ -163,13 +208,8 @@ fn unpack(archives: &Path, peers: &Path) -> Result<()> {
         fs::create_dir_all(fresh.join("usr").join(dir))?;
         std::os::unix::fs::symlink(Path::new("usr").join(dir), fresh.join(dir))?;
     }
-    let mut packages: Vec<PathBuf> = fs::read_dir(archives)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    packages.retain(|path| path.extension().is_some_and(|end| end == "deb"));
-    packages.sort();
     let script = "dpkg-deb --fsys-tarfile \"$1\" | tar -x --no-same-owner --keep-directory-symlink -C \"$2\"";
-    for package in &packages {
+    for package in packages {
         let mut unpack = Command::new("sh");
         run(unpack.args(["-c", script, "sh"]).arg(package).arg(&fresh))?;
     }

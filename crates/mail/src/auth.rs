@@ -1,12 +1,19 @@
 //! SPF, DKIM and DMARC of what was accepted, written as Authentication-Results (RFC 8601).
+//!
+//! The acceptor never waits for any of this: a message is checked after its `250`, as far as
+//! [`queue`] lets it, and what was not checked then is checked when it is handed back. The
+//! verdicts are recorded, they refuse nothing; the primary's own policy decides.
+//! [`resolver`] is the asking side of DNS for the whole crate.
 
-use serde::{Deserialize, Serialize};
+pub mod check;
+pub mod queue;
+pub mod resolver;
+pub mod results;
+pub mod sign;
+pub mod verdict;
 
-/// What the checks of a message gave.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdicts {}
-
-/// The header field.
-pub fn header_field(_name: &str, _verdicts: &Verdicts) -> String {
-    String::new()
-}
+mod message;
+#[cfg(test)]
+mod testdns;
+#[cfg(test)]
+mod tests;

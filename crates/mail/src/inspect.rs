@@ -1,4 +1,8 @@
 //! The checks of what was kept, made in the background: accepting never waits for DNS.
+//!
+//! What [`crate::auth::queue`] says is done, and the verdicts are written down beside the message. A
+//! message whose check did not fit is handed back without results; what is not known is never
+//! guessed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,20 +10,133 @@ use std::sync::Arc;
 use host::Drain;
 use tokio::sync::mpsc;
 
+use crate::auth::check::{Checker, LIMIT, Subject, unknown};
+use crate::auth::queue::{Limits, Offer, Queue, Work};
+use crate::auth::resolver::{QUERY_LIMIT, Resolver};
+use crate::auth::verdict::{Heard, Verdicts};
+use crate::metrics::Refusal;
 use crate::post::{Post, ToCheck};
+use crate::spool::{Message, MessageBody};
+use crate::trace;
+use crate::wire::path::ReversePath;
+
+/// Larger messages are looked at so far; a signature over more than that is not verified.
+const MOST: usize = 8 << 20;
 
 /// Checks messages until the drain begins.
 pub(crate) async fn run(
-    _post: Arc<Post>,
-    _resolver: Option<SocketAddr>,
+    post: Arc<Post>,
+    resolver: Option<SocketAddr>,
     mut checks: mpsc::Receiver<ToCheck>,
     drain: Drain,
 ) {
+    let checker = match Resolver::new(resolver, QUERY_LIMIT) {
+        Ok(resolver) => Some(Checker::new(resolver, &post.name)),
+        Err(error) => {
+            tracing::warn!(%error, "SPF, DKIM and DMARC are not checked");
+            None
+        }
+    };
+    let mut queue = Queue::new(Limits::default());
+    let (done, mut ended) = mpsc::channel(Limits::default().at_once);
     loop {
-        // Both arms are cancel-safe.
+        while let Some(work) = queue.next(post.host.clock.now().mono) {
+            let (item, checker) = match work {
+                Work::Check(item) => (item, checker.clone()),
+                Work::Unknown(item) => (item, None),
+            };
+            let turn = checker.is_some().then(|| Turn::new(done.clone()));
+            let inner = Arc::clone(&post);
+            let checking = async move {
+                let heard = one(&inner, item, checker).await;
+                if let Some(mut turn) = turn {
+                    turn.heard = heard;
+                }
+            };
+            post.host.tasks.spawn("mail check", checking);
+        }
+        // All arms are cancel-safe.
         tokio::select! {
             () = drain.begun() => return,
-            next = checks.recv() => if next.is_none() { return },
+            heard = ended.recv() => {
+                queue.ended(post.host.clock.now().mono, heard.unwrap_or_default());
+            }
+            next = checks.recv() => match next {
+                None => return,
+                Some(item) => if queue.offer(item) == Offer::Left {
+                    post.metrics.refused(Refusal::Check);
+                }
+            },
+        }
+    }
+}
+
+/// A check that runs; its end is told also when it ends by a panic.
+struct Turn {
+    heard: Heard,
+    done: mpsc::Sender<Heard>,
+}
+
+impl Turn {
+    fn new(done: mpsc::Sender<Heard>) -> Self {
+        Self {
+            heard: Heard::NotAsked,
+            done,
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // There is room for all that run at once; nobody listens when the program ends.
+        let _ = self.done.try_send(self.heard);
+    }
+}
+
+/// Checks one message and writes down what came of it.
+async fn one(post: &Post, item: ToCheck, checker: Option<Checker>) -> Heard {
+    let ToCheck { office, position } = item;
+    let reading = Arc::clone(&office);
+    let read = move || {
+        let message = reading.spool.read(position).ok()?;
+        let bytes = bytes_of(&message)?;
+        Some((message, bytes))
+    };
+    let read = post.host.tasks.blocking("mail check reading", read).await;
+    // Gone already, or not readable now: there is nothing to say of it.
+    let Ok(Some((message, bytes))) = read else {
+        return Heard::NotAsked;
+    };
+    let envelope = &message.meta.envelope;
+    let sender = match &envelope.sender.path {
+        ReversePath::Null => None,
+        ReversePath::Mailbox(mailbox) => Some(mailbox.to_string()),
+    };
+    let subject = Subject {
+        client: envelope.client.address.ip(),
+        helo: &envelope.client.helo,
+        mail_from: sender.as_deref(),
+        message: trace::without(&bytes),
+    };
+    let verdicts: Verdicts = match &checker {
+        Some(checker) => checker.check(subject, LIMIT).await,
+        None => unknown(&subject),
+    };
+    if let Err(error) = office.spool.checked(position, &verdicts).await {
+        tracing::debug!(%error, "the checks of a message were not written down");
+    }
+    verdicts.heard
+}
+
+fn bytes_of(message: &Message) -> Option<Vec<u8>> {
+    match &message.body {
+        MessageBody::Inline(bytes) => Some(bytes.to_vec()),
+        MessageBody::Blob(blob) => {
+            let length = usize::try_from(message.meta.size).ok()?.min(MOST);
+            let mut bytes = vec![0; length];
+            let read = blob.read_at(0, &mut bytes).ok()?;
+            bytes.truncate(read);
+            Some(bytes)
         }
     }
 }

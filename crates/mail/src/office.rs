@@ -169,6 +169,19 @@ impl Office {
         Ok(())
     }
 
+    async fn read_or_say(self: &Arc<Self>, host: &Host) {
+        if let Err(error) = self.read_people(&host.tasks, host.clock.now().wall).await {
+            tracing::error!(error = %crate::chain(&error), "the list of people cannot be read");
+        }
+    }
+
+    async fn note(&self, learned: &[Change]) {
+        let Some(kept) = self.kept() else { return };
+        if let Err(error) = kept.note(learned).await {
+            tracing::debug!(%error, "what was learned of recipients was not written down");
+        }
+    }
+
     /// The name under which the next hop was last found unable to shake hands.
     pub(crate) fn without_tls(&self) -> bool {
         self.no_tls.load(Ordering::Relaxed)
@@ -189,9 +202,7 @@ pub(crate) async fn keep_learned(
         () = drain.begun() => return,
         () = seal.unlocked() => {}
     }
-    if let Err(error) = office.read_people(&host.tasks, host.clock.now().wall).await {
-        tracing::error!(error = %crate::chain(&error), "the list of people cannot be read");
-    }
+    office.read_or_say(&host).await;
     let mut learned = Vec::new();
     loop {
         // Both arms are cancel-safe.
@@ -199,11 +210,7 @@ pub(crate) async fn keep_learned(
             () = drain.begun() => return,
             count = changes.recv_many(&mut learned, LEARNED) => if count == 0 { return },
         }
-        if let Some(kept) = office.kept()
-            && let Err(error) = kept.note(&learned).await
-        {
-            tracing::debug!(%error, "what was learned of recipients was not written down");
-        }
+        office.note(&learned).await;
         learned.clear();
     }
 }

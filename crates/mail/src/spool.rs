@@ -26,7 +26,7 @@ use store::{
 };
 use tokio::sync::Notify;
 
-use crate::auth::Verdicts;
+use crate::auth::verdict::Verdicts;
 use crate::envelope::Envelope;
 
 pub use ledger::{Account, Line};

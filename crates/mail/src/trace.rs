@@ -3,7 +3,7 @@
 use model::Timestamp;
 
 use crate::envelope::Envelope;
-use crate::wire::header::{Received, write_received};
+use crate::wire::header::{self, Received, write_received};
 
 /// RFC 5321 §6.3: so many `Received` fields are a loop.
 pub(crate) const MOST_HOPS: usize = 100;
@@ -41,4 +41,12 @@ pub(crate) fn passed(name: &str, envelope: &Envelope, id: &str, at: Timestamp) -
     };
     write_received(&received, &mut bytes);
     bytes
+}
+
+/// A kept message as it came: without the fields that [`kept`] put on top.
+pub(crate) fn without(message: &[u8]) -> &[u8] {
+    let end = header::fields(message)
+        .nth(1)
+        .map_or(0, |(_, field)| field.end);
+    message.get(end..).unwrap_or_default()
 }

@@ -6,6 +6,8 @@ mod cable;
 mod coverage;
 mod crash;
 mod generated;
+mod mail;
+mod mailpeers;
 mod mistakes;
 mod observer;
 mod peers;
@@ -38,6 +40,16 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "postfix",
         "Postfix starts with its own queue, answers 220 and ends",
         postfix::run,
+    ),
+    (
+        "mail",
+        "mail passes through, is kept while Postfix is dark, and is handed back, each once",
+        mail::run,
+    ),
+    (
+        "mailpeers",
+        "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
+        mailpeers::run,
     ),
     (
         "mistakes",

@@ -6,6 +6,7 @@
 //! * [`standby`] runs the program itself, and [`question`] times its first answers;
 //! * [`visitor`] asks pages as a person's browser would and keeps the log;
 //! * [`generated_site`] makes an organisation's website out of a seed;
+//! * [`generated_mail`] makes messages out of a seed, and finds the lost, doubled and altered;
 //! * [`day`] holds the scenarios of the `e2e` binary, which `cargo xtask test` starts;
 //! * [`mod@bench`] measures CPU time beside nginx and Knot (`cargo xtask bench`).
 //!
@@ -19,6 +20,7 @@
 pub mod authority;
 pub mod bench;
 pub mod day;
+pub mod generated_mail;
 pub mod generated_site;
 pub mod lab;
 pub mod peer;

@@ -1,19 +1,24 @@
 //! Other people's servers, configured and run on hosts of the laboratory. The programs come
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
+pub mod dovecot;
 pub mod knot;
 pub mod nginx;
 pub mod postfix;
+pub mod tools;
 pub mod unbound;
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
 
-use crate::lab::{Host, Process, until_some};
+use crate::lab::{Host, Process, ground, until, until_some};
 
 /// How long a peer has to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -23,6 +28,33 @@ fn directory(host: &Host, name: &str) -> Result<PathBuf> {
     let dir = host.dir().join(name);
     fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
     Ok(dir)
+}
+
+/// Mail servers give their files to users of their own, which needs more than one user here.
+fn require_many_users(what: &str) -> Result<()> {
+    if !ground::has_many_users() {
+        bail!(
+            "{what} gives its files to a user of its own. Run this as root, or once: \
+             sudo apt-get install uidmap && \
+             sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\""
+        );
+    }
+    Ok(())
+}
+
+/// A user of the server's own has to reach its files: every directory above lets others
+/// through, or the server would only say "permission denied" much later.
+fn open_to_others(what: &str, dir: &Path) -> Result<()> {
+    for above in dir.ancestors() {
+        let mode = fs::metadata(above)?.permissions().mode();
+        if mode & 0o001 == 0 {
+            let place = above.display();
+            bail!(
+                "{what}'s own user cannot pass {place}: chmod o+x {place}, or check the project out elsewhere"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn utf8(path: &Path) -> Result<&str> {
@@ -50,6 +82,16 @@ pub(crate) fn wait_listening(host: &Host, process: &mut Process, port: u16) -> R
             });
             Ok(listening.then_some(()))
         },
+    )
+}
+
+/// Waits until no process of a process group is left on a host.
+fn wait_group_gone(host: &Host, group: Pid, within: Duration) -> Result<()> {
+    until(
+        &format!("the last of group {group} on {} to go", host.name()),
+        within,
+        // A group without members cannot be signalled.
+        || killpg(group, None).is_err(),
     )
 }
 

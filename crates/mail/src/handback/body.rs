@@ -3,7 +3,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::auth::{Verdicts, header_field};
+use crate::auth::results;
+use crate::auth::verdict::Verdicts;
 use crate::spool::{Message, MessageBody, SpoolError};
 use crate::wire::header;
 
@@ -35,7 +36,7 @@ impl<'m> Reading<'m> {
             }
         };
         let on_top = verdicts
-            .map(|verdicts| header_field(name, verdicts))
+            .map(|verdicts| results::header(name, verdicts))
             .unwrap_or_default();
         Ok(Self {
             first: Some(put_together(&head, on_top.as_bytes(), name)),

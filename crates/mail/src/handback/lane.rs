@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::body::Reading;
 use super::judge::{self, Judgement, REFUSALS_IN_A_ROW, Said};
 use super::round::Shared;
-use crate::auth::Verdicts;
+use crate::auth::verdict::Verdicts;
 use crate::client::Verb;
 use crate::client::caller::{CallError, Caller};
 use crate::desk::{attributes, call};

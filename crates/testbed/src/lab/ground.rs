@@ -23,6 +23,23 @@ const OUTPUT: &str = "SERVERGATE_LAB_DIR";
 pub const POSTFIX_UID: u32 = 64101;
 /// Group number of Postfix's drop directory in the laboratory.
 pub const POSTDROP_GID: u32 = 64102;
+/// User and group number of Dovecot's daemons in the laboratory.
+pub const DOVECOT_UID: u32 = 64103;
+/// User and group number of Dovecot's log-in processes in the laboratory.
+pub const DOVENULL_UID: u32 = 64104;
+/// User and group number of Exim in the laboratory.
+pub const EXIM_UID: u32 = 64105;
+/// User and group number of the mailboxes in the laboratory.
+pub const VMAIL_UID: u32 = 64106;
+
+/// Names and numbers of the peers' users, each with a group of the same name and number.
+const USERS: &[(&str, u32)] = &[
+    ("postfix", POSTFIX_UID),
+    ("dovecot", DOVECOT_UID),
+    ("dovenull", DOVENULL_UID),
+    ("Debian-exim", EXIM_UID),
+    ("vmail", VMAIL_UID),
+];
 
 static READY: OnceLock<()> = OnceLock::new();
 
@@ -87,7 +104,7 @@ pub fn has_many_users() -> bool {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok())
         .sum();
-    users > u64::from(POSTFIX_UID)
+    users > u64::from(VMAIL_UID)
 }
 
 fn require_fresh(outer: Option<&str>) -> Result<()> {
@@ -122,23 +139,25 @@ fn require_fresh(outer: Option<&str>) -> Result<()> {
 
 fn write_etc(etc: &Path) -> Result<()> {
     fs::create_dir_all(etc.join("netns"))?;
+    let ours = |line: &str| {
+        let name = line.split(':').next().unwrap_or_default();
+        name == "postdrop" || USERS.iter().any(|(known, _)| *known == name)
+    };
     let extend = |name: &str, lines: &str| -> Result<()> {
         let theirs = fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
-        let kept: Vec<&str> = theirs
-            .lines()
-            .filter(|line| !line.starts_with("postfix:") && !line.starts_with("postdrop:"))
-            .collect();
+        let kept: Vec<&str> = theirs.lines().filter(|line| !ours(line)).collect();
         fs::write(etc.join(name), format!("{}\n{lines}", kept.join("\n")))?;
         Ok(())
     };
-    extend(
-        "passwd",
-        &format!("postfix:x:{POSTFIX_UID}:{POSTFIX_UID}::/nonexistent:/usr/sbin/nologin\n"),
-    )?;
-    extend(
-        "group",
-        &format!("postfix:x:{POSTFIX_UID}:\npostdrop:x:{POSTDROP_GID}:\n"),
-    )?;
+    let (mut users, mut groups) = (String::new(), format!("postdrop:x:{POSTDROP_GID}:\n"));
+    for (name, number) in USERS {
+        users.push_str(&format!(
+            "{name}:x:{number}:{number}::/nonexistent:/usr/sbin/nologin\n"
+        ));
+        groups.push_str(&format!("{name}:x:{number}:\n"));
+    }
+    extend("passwd", &users)?;
+    extend("group", &groups)?;
     fs::write(etc.join("hosts"), "127.0.0.1 localhost\n::1 localhost\n")?;
     fs::write(
         etc.join("nsswitch.conf"),

@@ -1,16 +1,25 @@
-//! Postfix: the primary's mail server, with configuration, queue and log in its own directory.
+//! Postfix: the primary's mail server, a sender's, or the holding one of a comparison; with
+//! configuration, queue and log in its own directory.
 
-use std::fmt::Write as _;
+mod setting;
+
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
-use super::{directory, utf8, wait_listening};
+pub use setting::{Delivery, NextHop, Setting};
+
+use super::{
+    directory, dovecot, open_to_others, require_many_users, utf8, wait_group_gone, wait_listening,
+};
 use crate::lab::{Finished, Host, Process, ground};
 
+const PROGRAM: &str = "/usr/sbin/postfix";
 /// How long its daemons may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -23,16 +32,30 @@ pub struct Postfix {
     pub process: Process,
 }
 
+/// A Postfix after a power cut: nothing runs, its queue is as it was.
+#[derive(Debug)]
+#[must_use = "a queue without its Postfix"]
+pub struct Fallen {
+    host: Host,
+    dir: PathBuf,
+}
+
+impl Fallen {
+    /// Starts it again on the same queue, with the same configuration.
+    pub fn start(self) -> Result<Postfix> {
+        Postfix::launch(self.host, self.dir)
+    }
+}
+
 impl Postfix {
-    /// Starts it as `name`, final destination for `domains`.
+    /// Starts it as `name`, final destination for `domains`, whose mail it throws away.
     pub fn start(host: &Host, name: &str, domains: &[&str]) -> Result<Self> {
-        if !ground::has_many_users() {
-            bail!(
-                "Postfix gives its queue to a user of its own. Run this as root, or once: \
-                 sudo apt-get install uidmap && \
-                 sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\""
-            );
-        }
+        Self::start_with(host, &Setting::discarding(name, domains))
+    }
+
+    /// Starts it with this setting. A queue that an earlier one left on this host stays.
+    pub fn start_with(host: &Host, setting: &Setting) -> Result<Self> {
+        require_many_users("Postfix")?;
         let dir = directory(host, "postfix")?;
         for below in ["conf", "spool", "data"] {
             fs::create_dir_all(dir.join(below))?;
@@ -42,113 +65,112 @@ impl Postfix {
             Some(ground::POSTFIX_UID),
             Some(ground::POSTFIX_UID),
         )?;
-        open_to_queue_owner(&dir)?;
+        open_to_others("Postfix", &dir)?;
         let conf = dir.join("conf");
-        fs::write(conf.join("main.cf"), main_cf(&dir, name, domains)?)?;
-        fs::write(conf.join("master.cf"), master_cf()?)?;
+        fs::write(conf.join("main.cf"), setting.main_cf(&dir)?)?;
+        let dovecot = dovecot::configuration_file(host);
+        fs::write(conf.join("master.cf"), setting::master_cf(&dovecot)?)?;
+        if let Some(recipients) = &setting.recipients {
+            write_tables(&conf, recipients)?;
+        }
         fs::copy("/etc/postfix/postfix-files", conf.join("postfix-files"))
             .context("postfix-files")?;
-        let mut process =
-            host.spawn("/usr/sbin/postfix", &["-c", utf8(&conf)?, "start-fg"], &[])?;
-        wait_listening(host, &mut process, 25)?;
-        Ok(Self {
-            host: host.clone(),
-            dir,
-            process,
-        })
+        Self::launch(host.clone(), dir)
+    }
+
+    fn launch(host: Host, dir: PathBuf) -> Result<Self> {
+        let conf = dir.join("conf");
+        let mut process = host.spawn(PROGRAM, &["-c", utf8(&conf)?, "start-fg"], &[])?;
+        wait_listening(&host, &mut process, 25)?;
+        Ok(Self { host, dir, process })
+    }
+
+    /// From now on a primary knows these recipients only.
+    pub fn know_only(&self, recipients: &[&str]) -> Result<()> {
+        let conf = self.dir.join("conf");
+        if !conf.join("recipients").exists() {
+            bail!(
+                "the Postfix of {} has no list of recipients",
+                self.host.name()
+            );
+        }
+        write_tables(&conf, &setting::owned(recipients))?;
+        self.host
+            .run_well(PROGRAM, &["-c", utf8(&conf)?, "reload"])
+            .map(|_| ())
+    }
+
+    /// From now on a primary refuses everybody: somebody emptied its list of recipients.
+    pub fn reject_all(&self) -> Result<()> {
+        self.know_only(&[])
+    }
+
+    /// Gives it a message as a program on its host does. Line ends may be LF or CRLF.
+    pub fn inject(&self, from: &str, to: &str, message: &[u8]) -> Result<()> {
+        let file = self.dir.join("injected");
+        fs::write(&file, message)?;
+        let script = "exec /usr/sbin/sendmail -C \"$1\" -i -f \"$2\" -- \"$3\" < \"$4\"";
+        let conf = self.dir.join("conf");
+        let words = ["-c", script, "sh", utf8(&conf)?, from, to, utf8(&file)?];
+        self.host.run_well("/bin/sh", &words).map(|_| ())
+    }
+
+    /// How many messages are in its queue.
+    pub fn queue_len(&self) -> Result<usize> {
+        let conf = self.dir.join("conf");
+        let queue = self
+            .host
+            .run_well("/usr/sbin/postqueue", &["-c", utf8(&conf)?, "-j"])?;
+        Ok(queue.lines().count())
+    }
+
+    /// Tries everything in its queue now.
+    pub fn flush(&self) -> Result<()> {
+        let conf = self.dir.join("conf");
+        self.host
+            .run_well("/usr/sbin/postqueue", &["-c", utf8(&conf)?, "-f"])
+            .map(|_| ())
     }
 
     /// What Postfix has logged.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+        let bytes = fs::read(self.dir.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Ends it with all its daemons, as `postfix stop` does (the process started is a script
     /// that waits for the master, so a signal to it would leave the master behind).
     pub fn stop(self) -> Result<Finished> {
-        self.host.run_well(
-            "/usr/sbin/postfix",
-            &["-c", utf8(&self.dir.join("conf"))?, "stop"],
-        )?;
+        self.host
+            .run_well(PROGRAM, &["-c", utf8(&self.dir.join("conf"))?, "stop"])?;
         self.process.finish(STOP_LIMIT)
     }
+
+    /// Ends it with all its daemons at once, as a power cut would.
+    pub fn kill(self) -> Result<Fallen> {
+        // The script's group, which its master and the daemons belong to.
+        let group = Pid::from_raw(i32::try_from(self.process.id())?);
+        killpg(group, Signal::SIGKILL).context("kill Postfix")?;
+        self.process.finish(STOP_LIMIT)?;
+        wait_group_gone(&self.host, group, STOP_LIMIT)?;
+        Ok(Fallen {
+            host: self.host,
+            dir: self.dir,
+        })
+    }
 }
 
-/// The queue's owner has to reach the queue: every directory above lets others through, or
-/// Postfix would only say "permission denied" much later.
-fn open_to_queue_owner(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    for above in dir.ancestors() {
-        let mode = fs::metadata(above)?.permissions().mode();
-        if mode & 0o001 == 0 {
-            let place = above.display();
-            bail!(
-                "Postfix' own user cannot pass {place}: chmod o+x {place}, or check the project out elsewhere"
-            );
-        }
+fn write_tables(conf: &Path, recipients: &[String]) -> Result<()> {
+    let tables = [
+        ("recipients", setting::recipients_table(recipients)?),
+        ("transport", setting::transport_table(recipients)?),
+    ];
+    for (name, text) in tables {
+        // A daemon that starts meanwhile reads the old table or the new one.
+        let fresh = conf.join(format!("{name}.new"));
+        fs::write(&fresh, text)?;
+        fs::rename(&fresh, conf.join(name))?;
     }
     Ok(())
-}
-
-fn main_cf(dir: &Path, name: &str, domains: &[&str]) -> Result<String> {
-    let dir = utf8(dir)?;
-    let mut text = String::from("compatibility_level = 3.6\n");
-    for (key, value) in [
-        ("command_directory", "/usr/sbin"),
-        ("daemon_directory", "/usr/lib/postfix/sbin"),
-        ("shlib_directory", "/usr/lib/postfix"),
-        ("sendmail_path", "/usr/sbin/sendmail"),
-        ("newaliases_path", "/usr/bin/newaliases"),
-        ("mailq_path", "/usr/bin/mailq"),
-        ("manpage_directory", "/usr/share/man"),
-        ("sample_directory", "no"),
-        ("readme_directory", "no"),
-        ("html_directory", "no"),
-        ("mail_owner", "postfix"),
-        ("setgid_group", "postdrop"),
-        ("inet_interfaces", "all"),
-        ("inet_protocols", "all"),
-        ("alias_maps", ""),
-        ("alias_database", ""),
-        ("local_recipient_maps", ""),
-        ("mailbox_transport", "discard"),
-    ] {
-        writeln!(text, "{key} = {value}")?;
-    }
-    writeln!(
-        text,
-        "myhostname = {name}\nmydestination = {}",
-        domains.join(" ")
-    )?;
-    writeln!(
-        text,
-        "queue_directory = {dir}/spool\ndata_directory = {dir}/data\nmeta_directory = {dir}/conf"
-    )?;
-    writeln!(
-        text,
-        "maillog_file = {dir}/log\nmaillog_file_prefixes = {dir}"
-    )?;
-    Ok(text)
-}
-
-/// Postfix' own list of services, none of them in a chroot (there is none here).
-fn master_cf() -> Result<String> {
-    let theirs =
-        fs::read_to_string("/usr/share/postfix/master.cf.dist").context("master.cf.dist")?;
-    let mut text = String::new();
-    for line in theirs.lines().filter(|line| !line.starts_with('#')) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            [name, kind, private, unprivileged, _chroot, rest @ ..] if !line.starts_with(' ') => {
-                writeln!(
-                    text,
-                    "{name} {kind} {private} {unprivileged} n {}",
-                    rest.join(" ")
-                )?;
-            }
-            _ => writeln!(text, "{line}")?,
-        }
-    }
-    Ok(text)
 }

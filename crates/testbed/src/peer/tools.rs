@@ -1,0 +1,183 @@
+//! Programs that send and take mail by the thousand or line by line: Postfix' `smtp-source` and
+//! `smtp-sink`, and `swaks`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::{socket, utf8, wait_listening};
+use crate::lab::{Finished, Host, Process};
+
+/// What `smtp-source` sends: many messages over several connections at once.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The server.
+    pub server: SocketAddr,
+    /// Envelope sender.
+    pub from: String,
+    /// Envelope recipient.
+    pub to: String,
+    /// How many messages.
+    pub messages: usize,
+    /// How many connections at once.
+    pub sessions: usize,
+    /// Length of each message, in bytes.
+    pub length: usize,
+    /// More of its options.
+    pub more: Vec<String>,
+}
+
+impl Source {
+    /// One message of 1 KB over one connection.
+    #[must_use]
+    pub fn new(server: SocketAddr, from: &str, to: &str) -> Self {
+        Self {
+            server,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            messages: 1,
+            sessions: 1,
+            length: 1024,
+            more: Vec::new(),
+        }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let mut words = vec![
+            "-m".to_owned(),
+            self.messages.to_string(),
+            "-s".to_owned(),
+            self.sessions.to_string(),
+            "-l".to_owned(),
+            self.length.to_string(),
+            "-f".to_owned(),
+            self.from.clone(),
+            "-t".to_owned(),
+            self.to.clone(),
+        ];
+        words.extend(self.more.iter().cloned());
+        words.push(of_postfix(self.server.ip(), self.server.port()));
+        words
+    }
+}
+
+/// Runs `smtp-source` to its end, at most a minute; an error when the server refused anything.
+pub fn smtp_source(host: &Host, source: &Source) -> Result<()> {
+    let words = source.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    host.run_well("/usr/sbin/smtp-source", &words).map(|_| ())
+}
+
+/// Starts `smtp-source` and lets it run beside.
+pub fn spawn_smtp_source(host: &Host, source: &Source) -> Result<Process> {
+    let words = source.words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    host.spawn("/usr/sbin/smtp-source", &words, &[])
+}
+
+/// A running `smtp-sink`: takes everything and keeps nothing.
+#[derive(Debug)]
+pub struct Sink {
+    /// The program's process.
+    pub process: Process,
+}
+
+/// Starts `smtp-sink` on a port of the host's first address, with more of its options (`-f` and
+/// `-r` answer commands with errors, `-q` disconnects, `-w` and `-W` wait).
+pub fn smtp_sink(host: &Host, port: u16, options: &[&str]) -> Result<Sink> {
+    let place = of_postfix(host.address()?, port);
+    let words = [&["-c"], options, &[place.as_str(), "256"]].concat();
+    let mut process = host.spawn("/usr/sbin/smtp-sink", &words, &[])?;
+    wait_listening(host, &mut process, port)?;
+    Ok(Sink { process })
+}
+
+impl Sink {
+    /// How many messages it has taken.
+    pub fn messages(&self) -> usize {
+        // It counts sessions, connections and messages in one line, written again and again.
+        let said = self.process.stdout();
+        let last = said.rsplit('\r').find(|line| !line.trim().is_empty());
+        last.and_then(messages_in).unwrap_or(0)
+    }
+
+    /// Ends it.
+    pub fn stop(self) -> Result<Finished> {
+        self.process.stop()
+    }
+}
+
+fn messages_in(line: &str) -> Option<usize> {
+    let words: Vec<&str> = line
+        .split([' ', '='])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let at = words.iter().position(|word| word.starts_with("mesg"))?;
+    words.get(at.checked_add(1)?)?.trim().parse().ok()
+}
+
+/// Postfix' tools want `inet:` and brackets only around IPv6.
+fn of_postfix(address: IpAddr, port: u16) -> String {
+    format!("inet:{}", socket(address, port))
+}
+
+/// What `swaks` saw of a dialogue.
+#[derive(Debug)]
+pub struct Dialogue {
+    /// Its exit code: 0 when the message was taken.
+    pub code: i32,
+    /// The dialogue, with `->` and `<-` in front of the lines (`<**` before a refusal).
+    pub text: String,
+}
+
+impl Dialogue {
+    /// Whether the server took the message.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.code == 0
+    }
+
+    /// Whether the server said a line that begins so, for instance `550 5.1.1`.
+    #[must_use]
+    pub fn said(&self, begin: &str) -> bool {
+        self.text.lines().any(|line| {
+            let from_server = line.trim_start();
+            let answer = ["<-  ", "<** ", "<~  ", "<~* "]
+                .iter()
+                .find_map(|mark| from_server.strip_prefix(mark));
+            answer.is_some_and(|answer| answer.starts_with(begin))
+        })
+    }
+}
+
+/// Runs `swaks`: one dialogue with a server, told by options such as `--from`, `--to`, `--data`,
+/// `--xclient-addr`, `--tls`.
+pub fn swaks(host: &Host, server: SocketAddr, options: &[&str]) -> Result<Dialogue> {
+    let (address, port) = (server.ip().to_string(), server.port().to_string());
+    let words = [
+        &["--server", &address, "--port", &port, "--timeout", "30"],
+        options,
+    ]
+    .concat();
+    let finished = host.run("/usr/bin/swaks", &words)?;
+    let Some(code) = finished.status.code() else {
+        bail!("swaks: {}", finished.status);
+    };
+    let text = [finished.stdout, finished.stderr].concat();
+    Ok(Dialogue { code, text })
+}
+
+/// Runs `swaks` with a whole message out of a file.
+pub fn swaks_file(
+    host: &Host,
+    server: SocketAddr,
+    from: &str,
+    to: &str,
+    message: &Path,
+) -> Result<Dialogue> {
+    let data = format!("@{}", utf8(message)?);
+    let words = ["--from", from, "--to", to, "--data", &data];
+    // Twenty megabytes need not be printed.
+    swaks(host, server, &[&words[..], &["--suppress-data"]].concat())
+}
