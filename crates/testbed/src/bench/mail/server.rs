@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::load::{self, Back, Sink, Traced};
 use crate::bench::{TICK, config, ticks_of};
 use crate::lab::{Host, until_asked};
-use crate::peer::postfix::Postfix;
+use crate::peer::postfix::{NextHop, Postfix, Setting};
 use crate::standby::{Memory, Standby, binary};
 
 /// Where the primary would listen.
@@ -33,13 +33,10 @@ impl Server {
     /// Postfix as the distribution sets it up, relay for the domain.
     pub(super) fn postfix(host: &Host) -> Result<Self> {
         host.know("client.elsewhere.test", host.address()?)?;
-        let postfix = Postfix::start(host, "mx2.verein.test", &["nothing.test"])?;
-        let server = Self::new("Postfix", host, Kind::Postfix(postfix));
-        let relay = format!("relayhost=[{}]:{PRIMARY}", host.address()?);
-        let settings = ["relay_domains=verein.test", "relay_recipient_maps=", &relay];
-        server.postfix_tool("/usr/sbin/postconf", &[&["-e"], &settings[..]].concat())?;
-        server.postfix_tool("/usr/sbin/postfix", &["reload"])?;
-        Ok(server)
+        let next = NextHop::At(host.address()?, PRIMARY);
+        let setting = Setting::holding("mx2.verein.test", "verein.test", next);
+        let postfix = Postfix::start_with(host, &setting)?;
+        Ok(Self::new("Postfix", host, Kind::Postfix(postfix)))
     }
 
     /// Ours, told to act.
@@ -70,13 +67,6 @@ impl Server {
             Kind::Ours(standby) => Ok(standby),
             Kind::Postfix(_) => bail!("this is Postfix"),
         }
-    }
-
-    fn postfix_tool(&self, program: &str, words: &[&str]) -> Result<String> {
-        let conf = self.host.dir().join("postfix/conf");
-        let conf = conf.to_str().context("a path that is not UTF-8")?;
-        self.host
-            .run_well(program, &[&["-c", conf], words].concat())
     }
 
     pub(super) fn start(&mut self) -> Result<()> {
@@ -152,20 +142,20 @@ impl Server {
         Ok(took)
     }
 
-    /// Syncs a message on new connections.
-    pub(super) fn syncs(&mut self, sessions: u64, messages: u64) -> Result<f64> {
+    /// Syncs a message.
+    pub(super) fn syncs(&mut self, sessions: u64, messages: u64, kept: bool) -> Result<f64> {
         self.quiet()?;
         let host = self.host.clone();
         let calls = match &self.kind {
             Kind::Postfix(_) => load::syncs(&host, &host.process_ids()?, || {
-                self.fill(sessions, messages, false).map(|_| ())
+                self.fill(sessions, messages, kept).map(|_| ())
             })?,
-            Kind::Ours(_) => self.traced_syncs(sessions, messages)?,
+            Kind::Ours(_) => self.traced_syncs(sessions, messages, kept)?,
         };
         Ok(calls as f64 / messages as f64)
     }
 
-    fn traced_syncs(&mut self, sessions: u64, messages: u64) -> Result<u64> {
+    fn traced_syncs(&mut self, sessions: u64, messages: u64, kept: bool) -> Result<u64> {
         self.stop()?;
         let program = binary()?;
         let configuration = self.standby()?.configuration().to_path_buf();
@@ -177,7 +167,7 @@ impl Server {
         self.held += 1;
         self.quiet()?;
         let before = traced.calls()?;
-        self.fill(sessions, messages, false)?;
+        self.fill(sessions, messages, kept)?;
         self.quiet()?;
         let calls = traced.calls()? - before;
         self.host.kill_all()?;
@@ -192,9 +182,7 @@ impl Server {
         let mut sink = Sink::start(&self.host, PRIMARY)?;
         let begun = Instant::now();
         match &self.kind {
-            Kind::Postfix(_) => {
-                self.postfix_tool("/usr/sbin/postqueue", &["-f"])?;
-            }
+            Kind::Postfix(postfix) => postfix.flush()?,
             Kind::Ours(standby) => {
                 let said = standby.command(&["failback", "mail"])?;
                 ensure!(said.status.success(), "failback: {}", said.stderr);
