@@ -1,4 +1,4 @@
-//! `cargo xtask bench site|names`: builds what is measured and starts the `bench` binary of the
+//! `cargo xtask bench site|names|mail`: builds what is measured and starts the `bench` binary of the
 //! testbed in namespaces of its own, where it finds the peers.
 
 use std::process::Stdio;
@@ -16,6 +16,8 @@ pub(crate) enum Subject {
     Site,
     /// Answers over UDP, beside Knot
     Names,
+    /// Mail accepted, held and handed back, beside Postfix (seconds do not matter)
+    Mail,
 }
 
 pub(crate) fn run(

@@ -9,6 +9,7 @@
 
 mod config;
 mod load;
+mod mail;
 mod names;
 mod site;
 
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, ensure};
 use crate::lab::Host;
 use crate::report::Report;
 
+pub use mail::run as mail;
 pub use names::run as names;
 pub use site::run as site;
 
@@ -73,19 +75,18 @@ impl Server {
         for id in &self.ids {
             let text = fs::read_to_string(format!("/proc/{id}/stat"))
                 .with_context(|| format!("{} has ended", self.label))?;
-            ticks += ticks_of(&text).with_context(|| format!("/proc/{id}/stat is {text:?}"))?;
+            ticks += ticks_of(&text, 2).with_context(|| format!("/proc/{id}/stat is {text:?}"))?;
         }
         Ok(TICK * ticks)
     }
 }
 
-/// `utime` and `stime`, fields 14 and 15 (proc(5)); the name in field 2 may hold anything.
-fn ticks_of(stat: &str) -> Option<u32> {
+/// The first `count` of `utime`, `stime`, `cutime` and `cstime`, fields 14 to 17 (proc(5)); the last
+/// two are of children that have ended. The name in field 2 may hold anything.
+fn ticks_of(stat: &str, count: usize) -> Option<u32> {
     let (_, after) = stat.rsplit_once(')')?;
-    let mut fields = after.split_whitespace().skip(11);
-    let user: u32 = fields.next()?.parse().ok()?;
-    let system: u32 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    let fields = after.split_whitespace().skip(11).take(count);
+    fields.map(|field| field.parse::<u32>().ok()).sum()
 }
 
 /// Loads a server for some seconds and returns the units of work done.
@@ -175,8 +176,9 @@ mod tests {
 
     #[test]
     fn ticks_are_read_behind_any_name() {
-        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 25 0 0 20 0 1 0 5 6";
-        assert_eq!(ticks_of(stat), Some(175));
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 25 6 1 20 0 1 0 5 6";
+        assert_eq!(ticks_of(stat, 2), Some(175));
+        assert_eq!(ticks_of(stat, 4), Some(182));
     }
 
     #[test]

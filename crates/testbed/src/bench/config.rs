@@ -35,3 +35,18 @@ pub(super) fn servergate(
     }
     text
 }
+
+/// Mail of one organisation whose primary is a port of the same address. The bounds on one guest are
+/// out of the way: the load comes from one address.
+pub(super) fn mail(address: IpAddr, primary: u16, passphrase: &Path) -> String {
+    format!(
+        "version = 1\nmode = \"act\"\n\n[standby]\nname = \"bench\"\naddresses = [\"{address}\"]\n\
+         data = \"data\"\nreferences = []\npassphrase_file = {passphrase:?}\n\n\
+         [listen]\nsmtp = [\"{address}:25\"]\nadmin = \"admin.sock\"\n\n\
+         [mail]\nmessages_per_network = 1000000000\nguests_per_network = 1000\n\n\
+         [[organisation]]\nname = \"Verein Beispiel\"\ndomains = [\"verein.test\"]\n\
+         imprint = \"https://www.verein.test/kontakt.html\"\n\n\
+         [organisation.mail]\nprimary = \"{address}:{primary}\"\nmx = \"mx2.verein.test\"\n\
+         unknown = \"keep\"\n"
+    )
+}

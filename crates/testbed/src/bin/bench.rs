@@ -1,4 +1,4 @@
-//! `bench site|names ROUNDS SECONDS ours|itself`: started by `cargo xtask bench` inside
+//! `bench site|names|mail ROUNDS SECONDS ours|itself`: started by `cargo xtask bench` inside
 //! namespaces of its own. Prints a table for `docs/benchmarks.md` and writes nothing.
 #![allow(
     clippy::print_stdout,
@@ -9,7 +9,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use testbed::bench::{Beside, Plan, names, site};
+use testbed::bench::{Beside, Plan, mail, names, site};
 use testbed::lab::ground;
 use testbed::report::Report;
 
@@ -27,7 +27,7 @@ fn run() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let [subject, rounds, seconds, beside] = words.as_slice() else {
-        bail!("usage: bench site|names ROUNDS SECONDS ours|itself");
+        bail!("usage: bench site|names|mail ROUNDS SECONDS ours|itself");
     };
     let beside = match *beside {
         "ours" => Beside::Ours,
@@ -43,11 +43,16 @@ fn run() -> Result<()> {
     let measure = match *subject {
         "site" => site,
         "names" => names,
-        other => bail!("no benchmark is called {other}; `site` and `names` are"),
+        "mail" => mail,
+        other => bail!("no benchmark is called {other}; `site`, `names` and `mail` are"),
     };
     ground::prepare()?;
     let mut report = Report::new(&ground::output_dir()?, subject)?;
     let table = measure(&mut report, plan)?;
+    if *subject == "mail" {
+        println!("\n{table}");
+        return Ok(());
+    }
     println!(
         "\nCPU µs per answer, median of {rounds} rounds of {} s, one worker each:\n\n{table}",
         plan.seconds
