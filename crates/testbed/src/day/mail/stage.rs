@@ -163,9 +163,8 @@ impl Stage {
     pub(super) fn true_clients(&self) -> Result<()> {
         let log = self.postfix.log();
         let of = |address: &str| {
-            let mark = format!("client=");
             log.lines()
-                .filter(|line| line.contains(&mark) && line.contains(&format!("[{address}]")))
+                .filter(|line| line.contains("client=") && line.contains(&format!("[{address}]")))
                 .count()
         };
         let (sender, standby) = (of(SENDER_ADDRESS), of(STANDBY));
