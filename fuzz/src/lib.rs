@@ -9,7 +9,14 @@
 pub type Target = fn(&[u8]);
 
 /// All targets by name; the corpus directory bears the same name.
-pub const TARGETS: &[(&str, Target)] = &[("dns_wire", dns_wire)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("dns_wire", dns_wire),
+    ("mail_header", mail::fuzz::mail_header),
+    ("mail_record", mail::fuzz::mail_record),
+    ("smtp_data", mail::fuzz::smtp_data),
+    ("smtp_line", mail::fuzz::smtp_line),
+    ("smtp_reply", mail::fuzz::smtp_reply),
+];
 
 /// A DNS message as a guest may send it (RFC 1035 §4, RFC 6891, RFC 8945).
 pub fn dns_wire(data: &[u8]) {

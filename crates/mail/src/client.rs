@@ -9,6 +9,8 @@
 //! after the other. [`caller`] is its handle for whoever has mail to pass on.
 
 pub mod caller;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -49,7 +49,9 @@ enum Ended {
 struct Memory {
     /// A canary was taken since the primary is back.
     proved: bool,
-    /// A person was asked because of refusals.
+    /// A round was paused because of refusals.
+    paused: bool,
+    /// A person was asked because of that.
     asked: bool,
     /// A person said yes: what is refused goes to quarantine.
     released: bool,
@@ -59,6 +61,22 @@ struct Memory {
 }
 
 impl Memory {
+    /// Nothing may go out at the moment.
+    fn must_wait(&mut self, asked: bool) {
+        (self.proved, self.told, self.retry) = (false, false, None);
+        self.asked = asked && self.paused;
+        self.paused &= asked;
+    }
+
+    /// Something may go out (again).
+    fn may_go_on(&mut self) {
+        if std::mem::take(&mut self.asked) {
+            // The question is gone and we may go on: a person said yes.
+            self.paused = false;
+            self.released = true;
+        }
+    }
+
     fn wait_longer(&mut self, now: Mono) {
         let next = self
             .retry
@@ -77,11 +95,9 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
         let now = post.host.clock.now().mono;
         let due = memory.retry.is_none_or(|(at, _)| at <= now);
         if !office.may_hand_back() {
-            memory.proved = false;
-            memory.told = false;
-            memory.retry = None;
+            memory.must_wait(office.asks_about_handback());
         } else if due {
-            memory.released = std::mem::take(&mut memory.asked) || memory.released;
+            memory.may_go_on();
             one_round(&post, &office, &mut memory, &drain).await;
         }
         let retry = memory.retry.map(|(at, _)| at).filter(|at| *at > now);
@@ -118,17 +134,19 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
                 post.host
                     .outlets
                     .handback
-                    .offer(outcome(HandbackOutcome::Done));
+                    .send(outcome(HandbackOutcome::Done))
+                    .await;
             }
         }
         Ended::Paused => {
-            memory.asked = true;
+            memory.paused = true;
             memory.proved = false;
             memory.wait_longer(now.mono);
             post.host
                 .outlets
                 .handback
-                .offer(outcome(HandbackOutcome::Paused));
+                .send(outcome(HandbackOutcome::Paused))
+                .await;
         }
         Ended::Deferred => memory.wait_longer(now.mono),
         Ended::Broken => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use host::tls::HopTls;
 use host::{Drain, Host, Tasks};
-use model::{Service, ServiceId, Standings, Timestamp};
+use model::{Service, ServiceId, Standings, Timestamp, Topic};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -91,6 +91,15 @@ impl Office {
     /// Whether what is kept may go back now.
     pub(crate) fn may_hand_back(&self) -> bool {
         way::may_hand_back(self.standings.borrow().get(&self.service))
+    }
+
+    /// Whether a person is asked because the primary refuses what it should take.
+    pub(crate) fn asks_about_handback(&self) -> bool {
+        let standings = self.standings.borrow();
+        let question = standings
+            .get(&self.service)
+            .and_then(|one| one.question.as_ref());
+        question.is_some_and(|question| question.topic == Topic::HandBack)
     }
 
     /// Whether somebody exists. `None` while nobody unlocked the list of people.

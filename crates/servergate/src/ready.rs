@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::admin::Desk;
 use crate::config::Organisation;
 
+mod exchange;
 mod mail;
 mod names;
 mod web;
@@ -71,6 +72,7 @@ pub(crate) async fn of(desk: &Desk) -> Vec<Line> {
         watched(desk, organisation, &mut lines);
         web::look(desk, organisation, &mut lines);
         mail::look(desk, organisation, &mut lines);
+        exchange::look(desk, organisation, &mut lines).await;
         names::look(desk, organisation, &mut lines).await;
         all.extend(lines.all);
     }

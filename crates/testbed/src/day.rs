@@ -5,6 +5,7 @@ mod big;
 mod cable;
 mod coverage;
 mod crash;
+mod exim;
 mod generated;
 mod mail;
 mod mailpeers;
@@ -50,6 +51,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "mailpeers",
         "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
         mailpeers::run,
+    ),
+    (
+        "exim",
+        "Exim gives Dovecot every message once, also after a power cut, and holds when told to",
+        exim::run,
     ),
     (
         "mistakes",

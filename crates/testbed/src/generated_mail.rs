@@ -310,14 +310,12 @@ mod tests {
     use super::*;
 
     fn recipe() -> Recipe {
-        let mut recipe = Recipe::new(
+        Recipe::new(
             7,
             24,
             "sender.test",
             &["a@x.test", "müller@x.test", "b@x.test"],
-        );
-        recipe.big = 1;
-        recipe
+        )
     }
 
     #[test]
@@ -341,7 +339,9 @@ mod tests {
 
     #[test]
     fn every_kind_comes_and_every_recipient() {
-        let mails: Vec<Mail> = recipe().mails().collect();
+        let mut recipe = recipe();
+        recipe.big = 1;
+        let mails: Vec<Mail> = recipe.mails().collect();
         assert!(
             TURNS
                 .iter()

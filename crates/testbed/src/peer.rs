@@ -2,12 +2,14 @@
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
 pub mod dovecot;
+pub mod exim;
 pub mod knot;
 pub mod nginx;
 pub mod postfix;
 pub mod tools;
 pub mod unbound;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::killpg;
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::lab::{Host, Process, ground, until, until_some};
@@ -85,14 +87,56 @@ pub(crate) fn wait_listening(host: &Host, process: &mut Process, port: u16) -> R
     )
 }
 
-/// Waits until no process of a process group is left on a host.
-fn wait_group_gone(host: &Host, group: Pid, within: Duration) -> Result<()> {
+/// Ends a peer with all its daemons at once, as a power cut would, and waits until they are gone.
+/// A master moves itself and its daemons into a process group of its own, so every group in
+/// the family is ended: what is forked meanwhile is in one of them.
+fn kill_family(host: &Host, process: Process, within: Duration) -> Result<()> {
+    let root = i32::try_from(process.id()).context("a process number")?;
+    // Number, parent and group of everything on the host.
+    let alive: Vec<(i32, i32, i32)> = host.process_ids()?.into_iter().filter_map(place).collect();
+    let mut family = BTreeSet::from([root]);
+    loop {
+        let before = family.len();
+        for (id, parent, _) in &alive {
+            if family.contains(parent) {
+                family.insert(*id);
+            }
+        }
+        if family.len() == before {
+            break;
+        }
+    }
+    let groups: BTreeSet<i32> = alive
+        .iter()
+        .filter(|(id, ..)| family.contains(id))
+        .map(|(_, _, group)| *group)
+        .collect();
+    for group in &groups {
+        // It may have ended meanwhile.
+        let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+    }
+    process.finish(within)?;
     until(
-        &format!("the last of group {group} on {} to go", host.name()),
+        &format!("the daemons killed on {} to be gone", host.name()),
         within,
         // A group without members cannot be signalled.
-        || killpg(group, None).is_err(),
+        || {
+            groups
+                .iter()
+                .all(|group| killpg(Pid::from_raw(*group), None).is_err())
+        },
     )
+}
+
+/// A process's number, parent and group, unless it has ended.
+fn place(id: i32) -> Option<(i32, i32, i32)> {
+    let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
+    // The program's name, in parentheses, may contain anything.
+    let mut words = stat.rsplit_once(')')?.1.split_whitespace().skip(1);
+    let parent = words.next()?.parse().ok()?;
+    let group = words.next()?.parse().ok()?;
+    Some((id, parent, group))
 }
 
 /// `address:port`, with brackets where IPv6 needs them.

@@ -252,6 +252,9 @@ pub(super) async fn end(
             if reply.code() / 100 == 2 {
                 post.taken(Taken::Passed);
             }
+            if let Course::Through { caller, .. } = transaction.course {
+                caller.quit().await;
+            }
             (Answer::Say(reply), None)
         }
         // Whether the primary has it is not known: the sender still does.

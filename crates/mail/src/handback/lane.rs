@@ -142,7 +142,7 @@ impl Lane {
                 todo.push_back((Box::new(job), Some(permit)));
             }
             match self
-                .deliver(&job, todo.front().map(|(job, _)| job.as_ref()))
+                .deliver(&job, todo.front().map(|(job, _)| job.as_ref()), canary)
                 .await
             {
                 Ok((judgement, next_announced)) => {
@@ -245,6 +245,7 @@ impl Lane {
         &mut self,
         job: &Job,
         next: Option<&Job>,
+        canary: bool,
     ) -> Result<(Judgement, bool), Broken> {
         let lost = || Broken::Before(CallError::Lost(crate::client::Lost::Closed));
         let (mail, recipients, data) = {
@@ -280,8 +281,7 @@ impl Lane {
             data: &data,
             end: &end,
         };
-        let proving = self.shared.delivered.load(Ordering::Relaxed) == 0 && next.is_none();
-        let judgement = judge::judge(&said, proving, self.shared.released);
+        let judgement = judge::judge(&said, canary, self.shared.released);
         Ok((judgement, announced))
     }
 

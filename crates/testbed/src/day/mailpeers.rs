@@ -12,7 +12,7 @@ use crate::lab::{Host, Lab, until_asked, until_some};
 use crate::peer::dovecot::{self, Dovecot};
 use crate::peer::knot::{self, Knot};
 use crate::peer::postfix::{Delivery, NextHop, Postfix, Setting};
-use crate::peer::tools::{Source, smtp_sink, smtp_source, swaks, swaks_file};
+use crate::peer::tools::{Source, smtp_sink, smtp_source, swaks, swaks_message};
 use crate::peer::unbound::{Delegation, Unbound};
 use crate::report::Report;
 
@@ -30,7 +30,7 @@ const ZONE: &str = "$ORIGIN verein.test.\n$TTL 5\n@ SOA ns hostmaster 1 60 30 36
 const BY_POSTFIX: u32 = 60;
 const BY_SWAKS: u32 = 20;
 const BY_SOURCE: usize = 20;
-const ARRIVAL: Duration = Duration::from_secs(30);
+const ARRIVAL: Duration = Duration::from_secs(15);
 
 struct World {
     mail: Host,
@@ -170,10 +170,14 @@ fn many(report: &mut Report, world: &mut World) -> Result<()> {
     // swaks knows no SMTPUTF8.
     let mut recipe = Recipe::new(2, BY_SWAKS, "sender.test", &USERS[..2]);
     recipe.first = 1001;
-    let file = report.dir().join("swaks-message");
     for mail in recipe.mails() {
-        std::fs::write(&file, &mail.bytes)?;
-        let talk = swaks_file(&world.sender, world.server()?, &mail.from, &mail.to, &file)?;
+        let talk = swaks_message(
+            &world.sender,
+            world.server()?,
+            &mail.from,
+            &mail.to,
+            &mail.bytes,
+        )?;
         ensure!(talk.is_taken(), "swaks {}: {}", talk.code, talk.text);
         world.checker.sent(&mail);
     }
@@ -272,10 +276,8 @@ fn power_cut(report: &mut Report, world: World) -> Result<World> {
     dovecot.kill()?;
     let mut recipe = Recipe::new(3, 8, "sender.test", &USERS[..2]);
     recipe.first = 2001;
-    let file = report.dir().join("swaks-message");
     for message in recipe.mails() {
-        std::fs::write(&file, &message.bytes)?;
-        let talk = swaks_file(&sender, server, &message.from, &message.to, &file)?;
+        let talk = swaks_message(&sender, server, &message.from, &message.to, &message.bytes)?;
         ensure!(talk.is_taken(), "swaks {}: {}", talk.code, talk.text);
         checker.sent(&message);
     }
@@ -319,7 +321,16 @@ fn seen_before(report: &mut Report, world: &mut World) -> Result<()> {
     }
     world.plain += 1;
     world.settle()?;
-    report.note("the same X-Servergate-Id twice is one message in the mailbox");
+    let login = format!("{PLAIN_USER}:{}", dovecot::PASSWORD);
+    let url = format!("imap://{}/", server.ip());
+    let words = ["-sS", "--max-time", "10", "--user", &login, &url, "-X"];
+    let asked = [&words[..], &["STATUS INBOX (MESSAGES)"]].concat();
+    let status = world.sender.run_well("/usr/bin/curl", &asked)?;
+    ensure!(
+        status.contains(&format!("(MESSAGES {})", world.plain)),
+        "IMAP counts otherwise: {status}"
+    );
+    report.note("the same X-Servergate-Id twice is one message in the mailbox, by IMAP too");
     Ok(())
 }
 

@@ -237,7 +237,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let (checker, mut files) = three();
-        files[0].bytes.insert(files[0].bytes.len() - 1, b' ');
+        // A blank before the last line's end.
+        files[0].bytes.pop();
+        files[0].bytes.extend_from_slice(b" \n");
         files[1] = files[2].clone();
         let mut foreign = files[2].clone();
         foreign.user = "b@x.test".to_owned();

@@ -8,10 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
-use super::{directory, open_to_others, require_many_users, utf8, wait_listening};
+use super::{directory, kill_family, open_to_others, require_many_users, utf8, wait_listening};
 use crate::lab::{Finished, Host, Process, ground};
 
 /// Port of the LMTP listener.
@@ -164,10 +162,7 @@ impl Dovecot {
 
     /// Ends it with all its daemons, as a power cut would. [`Dovecot::start`] begins again.
     pub fn kill(self) -> Result<()> {
-        let group = Pid::from_raw(i32::try_from(self.process.id())?);
-        killpg(group, Signal::SIGKILL).context("kill Dovecot")?;
-        self.process.finish(KILL_LIMIT)?;
-        super::wait_group_gone(&self.host, group, KILL_LIMIT)
+        kill_family(&self.host, self.process, KILL_LIMIT)
     }
 }
 
@@ -223,6 +218,11 @@ fn configuration(setting: &Setting, dir: &str, base: &str) -> Result<String> {
         "service lmtp {{\n  inet_listener lmtp {{\n    port = {LMTP_PORT}\n  }}\n}}\n\
          service imap-login {{\n  inet_listener imap {{\n    port = {IMAP_PORT}\n  }}\n  \
          inet_listener imaps {{\n    port = 0\n  }}\n}}"
+    )?;
+    // Its delivery program, run as the mailboxes' user, counts there.
+    writeln!(
+        text,
+        "service stats {{\n  unix_listener stats-writer {{\n    mode = 0666\n  }}\n}}"
     )?;
     if setting.sieve_duplicate {
         for protocol in ["lmtp", "lda"] {

@@ -9,13 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 pub use setting::{Delivery, NextHop, Setting};
 
 use super::{
-    directory, dovecot, open_to_others, require_many_users, utf8, wait_group_gone, wait_listening,
+    directory, dovecot, kill_family, open_to_others, require_many_users, utf8, wait_listening,
 };
 use crate::lab::{Finished, Host, Process, ground};
 
@@ -149,11 +147,7 @@ impl Postfix {
 
     /// Ends it with all its daemons at once, as a power cut would.
     pub fn kill(self) -> Result<Fallen> {
-        // The script's group, which its master and the daemons belong to.
-        let group = Pid::from_raw(i32::try_from(self.process.id())?);
-        killpg(group, Signal::SIGKILL).context("kill Postfix")?;
-        self.process.finish(STOP_LIMIT)?;
-        wait_group_gone(&self.host, group, STOP_LIMIT)?;
+        kill_family(&self.host, self.process, STOP_LIMIT)?;
         Ok(Fallen {
             host: self.host,
             dir: self.dir,

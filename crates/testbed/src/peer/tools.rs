@@ -1,12 +1,12 @@
 //! Programs that send and take mail by the thousand or line by line: Postfix' `smtp-source` and
 //! `smtp-sink`, and `swaks`.
 
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{socket, utf8, wait_listening};
+use super::{require_many_users, socket, utf8, wait_listening};
 use crate::lab::{Finished, Host, Process};
 
 /// What `smtp-source` sends: many messages over several connections at once.
@@ -86,8 +86,9 @@ pub struct Sink {
 /// Starts `smtp-sink` on a port of the host's first address, with more of its options (`-f` and
 /// `-r` answer commands with errors, `-q` disconnects, `-w` and `-W` wait).
 pub fn smtp_sink(host: &Host, port: u16, options: &[&str]) -> Result<Sink> {
+    require_many_users("smtp-sink")?;
     let place = of_postfix(host.address()?, port);
-    let words = [&["-c"], options, &[place.as_str(), "256"]].concat();
+    let words = [&["-c", "-u", "postfix"], options, &[place.as_str(), "256"]].concat();
     let mut process = host.spawn("/usr/sbin/smtp-sink", &words, &[])?;
     wait_listening(host, &mut process, port)?;
     Ok(Sink { process })
@@ -168,15 +169,18 @@ pub fn swaks(host: &Host, server: SocketAddr, options: &[&str]) -> Result<Dialog
     Ok(Dialogue { code, text })
 }
 
-/// Runs `swaks` with a whole message out of a file.
-pub fn swaks_file(
+/// Runs `swaks` with a whole message, header and body.
+pub fn swaks_message(
     host: &Host,
     server: SocketAddr,
     from: &str,
     to: &str,
-    message: &Path,
+    message: &[u8],
 ) -> Result<Dialogue> {
-    let data = format!("@{}", utf8(message)?);
+    let file = host.dir().join("swaks-message");
+    // With the final dot in the file it adds no line; it doubles the other dots itself.
+    fs::write(&file, [message, b"."].concat())?;
+    let data = format!("@{}", utf8(&file)?);
     let words = ["--from", from, "--to", to, "--data", &data];
     // Twenty megabytes need not be printed.
     swaks(host, server, &[&words[..], &["--suppress-data"]].concat())

@@ -247,10 +247,11 @@ pub(super) fn master_cf(dovecot: &Path) -> Result<String> {
             _ => writeln!(text, "{line}")?,
         }
     }
+    // The address that Dovecot would make of the user's name has to be ASCII in 2.3: `-a`.
     writeln!(
         text,
         "dovecot unix - n n - 4 pipe flags=DR user=vmail \
-         argv=/usr/lib/dovecot/dovecot-lda -c {} -f ${{sender}} -d ${{recipient}}",
+         argv=/usr/lib/dovecot/dovecot-lda -c {} -f ${{sender}} -a lda@localhost -d ${{recipient}}",
         utf8(dovecot)?
     )?;
     Ok(text)

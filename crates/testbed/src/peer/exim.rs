@@ -1,0 +1,264 @@
+//! Exim: another primary's mail server, and another holding one for comparison. Debian's
+//! Exim 4.96 has no XCLIENT.
+//!
+//! It starts itself anew for each delivery and then believes only the configuration at its
+//! compiled-in place; so each host has an `/etc/exim4` of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::dovecot::{self, LMTP_PORT};
+use super::{directory, kill_family, open_to_others, require_many_users, utf8, wait_listening};
+use crate::lab::{Finished, Host, Process, ground, until};
+
+const PROGRAM: &str = "/usr/sbin/exim4";
+/// How long its processes may take to be gone after SIGKILL.
+const KILL_LIMIT: Duration = Duration::from_secs(15);
+
+/// What an Exim is to do.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    name: String,
+    domain: String,
+    /// Whom a primary knows; a holding one takes everything.
+    recipients: Option<Vec<String>>,
+}
+
+impl Setting {
+    /// Final for one domain and these recipients (whole addresses, lower case), whose mail goes
+    /// to the Dovecot of the same host: by LMTP, and by its delivery program where the address
+    /// is not ASCII. Others are refused at RCPT: `550 5.1.1`.
+    #[must_use]
+    pub fn primary(name: &str, domain: &str, recipients: &[&str]) -> Self {
+        Self {
+            recipients: Some(recipients.iter().map(|word| (*word).to_owned()).collect()),
+            ..Self::holding(name, domain)
+        }
+    }
+
+    /// Takes everything for one domain and keeps it (`queue_only`).
+    #[must_use]
+    pub fn holding(name: &str, domain: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            domain: domain.to_owned(),
+            recipients: None,
+        }
+    }
+}
+
+/// A running Exim on port 25 of every address of its host.
+#[derive(Debug)]
+pub struct Exim {
+    host: Host,
+    dir: PathBuf,
+    delivers: bool,
+    /// The daemon.
+    pub process: Process,
+}
+
+/// An Exim after a power cut: nothing runs, its queue is as it was.
+#[derive(Debug)]
+#[must_use = "a queue without its Exim"]
+pub struct Fallen {
+    host: Host,
+    dir: PathBuf,
+    delivers: bool,
+}
+
+impl Fallen {
+    /// Starts it again on the same queue, with the same configuration.
+    pub fn start(self) -> Result<Exim> {
+        Exim::launch(self.host, self.dir, self.delivers)
+    }
+}
+
+impl Exim {
+    /// Starts it. A queue that an earlier one left on this host stays.
+    pub fn start(host: &Host, setting: &Setting) -> Result<Self> {
+        require_many_users("Exim")?;
+        let mode = fs::metadata(PROGRAM)?.permissions().mode();
+        ensure!(
+            mode & 0o4000 != 0,
+            "Exim becomes root by its set-user-ID bit, which unpacking as another user than root took away"
+        );
+        let dir = directory(host, "exim")?;
+        open_to_others("Exim", &dir)?;
+        for below in ["spool", "log"] {
+            let path = dir.join(below);
+            fs::create_dir_all(&path)?;
+            chown(&path, Some(ground::EXIM_UID), Some(ground::EXIM_UID))?;
+        }
+        write_recipients(&dir, setting.recipients.as_deref().unwrap_or_default())?;
+        // `ip netns exec` lays this directory over /etc/exim4 for what it starts.
+        let conf = Path::new("/etc/netns").join(host.name()).join("exim4");
+        fs::create_dir_all(&conf)?;
+        let text = configuration(setting, utf8(&dir)?, &dovecot::configuration_file(host))?;
+        fs::write(conf.join("exim4.conf"), &text)?;
+        fs::write(dir.join("exim4.conf"), &text)?;
+        Self::launch(host.clone(), dir, setting.recipients.is_some())
+    }
+
+    fn launch(host: Host, dir: PathBuf, delivers: bool) -> Result<Self> {
+        // What lies in the queue is tried every two seconds, or never.
+        let words: &[&str] = if delivers {
+            &["-bdf", "-q2s"]
+        } else {
+            &["-bdf"]
+        };
+        let mut process = host.spawn(PROGRAM, words, &[])?;
+        wait_listening(&host, &mut process, 25)?;
+        Ok(Self {
+            host,
+            dir,
+            delivers,
+            process,
+        })
+    }
+
+    /// From now on a primary knows these recipients only.
+    pub fn know_only(&self, recipients: &[&str]) -> Result<()> {
+        let owned: Vec<String> = recipients.iter().map(|word| (*word).to_owned()).collect();
+        write_recipients(&self.dir, &owned)
+    }
+
+    /// From now on a primary refuses everybody: somebody emptied its list of recipients.
+    pub fn reject_all(&self) -> Result<()> {
+        self.know_only(&[])
+    }
+
+    /// How many messages are in its queue.
+    pub fn queue_len(&self) -> Result<usize> {
+        let count = self.host.run_well(PROGRAM, &["-bpc"])?;
+        Ok(count.trim().parse()?)
+    }
+
+    /// What Exim has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        ["main", "reject", "panic"]
+            .iter()
+            .map(|which| {
+                let path = self.dir.join(format!("log/{which}log"));
+                let bytes = fs::read(path).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).into_owned()
+            })
+            .collect()
+    }
+
+    /// Ends the daemon, and waits for the deliveries under way.
+    pub fn stop(self) -> Result<Finished> {
+        let finished = self.process.stop()?;
+        until("Exim's deliveries to end", KILL_LIMIT, || {
+            programs(&self.host).is_empty()
+        })?;
+        Ok(finished)
+    }
+
+    /// Ends it with all its processes at once, as a power cut would.
+    pub fn kill(self) -> Result<Fallen> {
+        kill_family(&self.host, self.process, KILL_LIMIT)?;
+        // Deliveries leave the daemon's family.
+        until("Exim's deliveries to be gone", KILL_LIMIT, || {
+            let left = programs(&self.host);
+            for id in &left {
+                let _ = kill(Pid::from_raw(*id), Signal::SIGKILL);
+            }
+            left.is_empty()
+        })?;
+        Ok(Fallen {
+            host: self.host,
+            dir: self.dir,
+            delivers: self.delivers,
+        })
+    }
+}
+
+/// The process numbers of every Exim on a host.
+fn programs(host: &Host) -> Vec<i32> {
+    let all = host.process_ids().unwrap_or_default();
+    all.into_iter()
+        .filter(|id| {
+            fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name.trim() == "exim4")
+        })
+        .collect()
+}
+
+fn write_recipients(dir: &Path, recipients: &[String]) -> Result<()> {
+    let mut text = String::from("# whom this server knows\n");
+    for recipient in recipients {
+        writeln!(text, "{recipient}: {recipient}")?;
+    }
+    let fresh = dir.join("recipients.new");
+    fs::write(&fresh, text)?;
+    fs::rename(&fresh, dir.join("recipients"))?;
+    Ok(())
+}
+
+fn configuration(setting: &Setting, dir: &str, dovecot: &Path) -> Result<String> {
+    let mut text = String::new();
+    for (key, value) in [
+        ("primary_hostname", setting.name.as_str()),
+        ("spool_directory", &format!("{dir}/spool")),
+        ("log_file_path", &format!("{dir}/log/%slog")),
+        ("pid_file_path", &format!("{dir}/spool/exim.pid")),
+        ("exim_user", "Debian-exim"),
+        ("exim_group", "Debian-exim"),
+        ("daemon_smtp_ports", "25"),
+        ("message_size_limit", "50M"),
+        ("smtputf8_advertise_hosts", "*"),
+        ("chunking_advertise_hosts", "*"),
+        ("tls_advertise_hosts", ""),
+        ("keep_environment", ""),
+        // The laboratory is one client with many mails.
+        ("smtp_accept_max", "200"),
+        ("smtp_accept_queue_per_connection", "0"),
+        ("smtp_accept_max_per_connection", "1000000"),
+        ("acl_smtp_rcpt", "rcpt"),
+        ("acl_smtp_data", "accept"),
+    ] {
+        writeln!(text, "{key} = {value}")?;
+    }
+    if !ground::has_ipv6() {
+        writeln!(text, "disable_ipv6 = true")?;
+    }
+    let domain = &setting.domain;
+    writeln!(text, "domainlist own = {domain}")?;
+    let known = format!("${{lookup{{${{lc:$local_part@$domain}}}}lsearch{{{dir}/recipients}}");
+    let unknown = match setting.recipients {
+        Some(_) => {
+            format!(
+                "  deny message = 550 5.1.1 User unknown\n    !condition = {known}{{yes}}{{no}}}}\n"
+            )
+        }
+        None => {
+            writeln!(text, "queue_only = true")?;
+            String::new()
+        }
+    };
+    writeln!(
+        text,
+        "begin acl\nrcpt:\n  deny message = 550 5.7.1 Relaying denied\n    !domains = +own\n\
+         {unknown}  accept\n\n\
+         begin routers\nlmtp:\n  driver = accept\n  domains = +own\n  \
+         condition = ${{if match{{$local_part}}{{\\N^[\\x00-\\x7f]*$\\N}}}}\n  transport = lmtp\n\
+         program:\n  driver = accept\n  domains = +own\n  \
+         address_data = {known}{{$value}}fail}}\n  transport = program\n\n\
+         begin transports\nlmtp:\n  driver = smtp\n  protocol = lmtp\n  hosts = 127.0.0.1\n  \
+         port = {LMTP_PORT}\n  allow_localhost\n  hosts_override\n\
+         program:\n  driver = pipe\n  user = vmail\n  group = vmail\n  return_path_add\n  \
+         message_prefix =\n  message_suffix =\n  \
+         command = /usr/lib/dovecot/dovecot-lda -c {} -a lda@localhost -d $address_data\n  \
+         temp_errors = *\n  log_output\n\n\
+         begin retry\n* * F,1d,2s",
+        utf8(dovecot)?
+    )?;
+    Ok(text)
+}
