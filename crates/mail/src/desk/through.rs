@@ -211,8 +211,9 @@ pub(super) async fn body(post: Arc<Post>, mut transaction: Box<Transaction>) -> 
                 Err(_) => (later(&post, &transaction), None),
             }
         }
-        Ok(reply) => (Answer::Say(reply), Some(transaction)),
-        Err(_) => (later(&post, &transaction), None),
+        Ok(reply) if reply.code() >= 400 => (Answer::Say(reply), Some(transaction)),
+        // Broken off, or an answer to DATA that the RFC does not know.
+        Ok(_) | Err(_) => (later(&post, &transaction), None),
     }
 }
 
@@ -291,7 +292,7 @@ async fn finish(
 fn rank(reply: &Reply) -> u8 {
     match reply.code() / 100 {
         4 => 2,
-        2 => 1,
+        5 => 1,
         _ => 0,
     }
 }

@@ -102,8 +102,9 @@ fn judge_end(
 ) {
     let last = match (data.code(), end) {
         (354, Some(end)) => end,
-        (354, None) => return judged.keep(),
-        _ => data,
+        (400..=599, _) => data,
+        // No answer to the end, or one to DATA that the RFC does not know.
+        _ => return judged.keep(),
     };
     match last.code() / 100 {
         2 => {

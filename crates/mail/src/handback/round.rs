@@ -127,7 +127,14 @@ async fn bulk(shared: &Arc<Shared>, mut after: u64) -> Result<(), SpoolError> {
         if !shared.goes_on() {
             break;
         }
-        let jobs = jobs(shared, after).await?;
+        let jobs = match jobs(shared, after).await {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                // What is under way ends first, or the next round would send it again.
+                lanes.end().await;
+                return Err(error);
+            }
+        };
         let Some(last) = jobs.last() else { break };
         after = last.position;
         let delivered = shared.delivered.load(Ordering::Relaxed);
@@ -184,8 +191,14 @@ async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> 
                 }
                 // Settled meanwhile.
                 Err(SpoolError::Gone(_)) => {}
-                Err(error) if jobs.is_empty() => return Err(error),
-                Err(_) => break,
+                Err(error @ SpoolError::Read(store::ReadError::Sealed { .. }))
+                    if jobs.is_empty() =>
+                {
+                    return Err(error);
+                }
+                Err(SpoolError::Read(store::ReadError::Sealed { .. })) => break,
+                // One that cannot be read must not keep back those behind it. It stays kept.
+                Err(error) => tracing::error!(%error, position, "a kept message cannot be read"),
             }
         }
         Ok(jobs)

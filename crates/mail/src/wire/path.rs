@@ -134,11 +134,16 @@ fn mailbox(text: &str) -> Option<(Mailbox, &str)> {
             .unwrap_or(rest.len()),
     };
     let (domain, rest) = rest.split_at(end);
-    let right = match domain.strip_prefix('[').and_then(|d| d.strip_suffix(']')) {
-        Some(literal) => is_literal(literal),
-        None => is_domain(domain),
+    // What is kept is read back by the same rules: a literal stays as it was said, and a name is
+    // looked at in the form in which it is kept.
+    let literal = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']'));
+    let (right, domain) = match literal {
+        Some(literal) => (is_literal(literal), domain.to_owned()),
+        None => {
+            let lower = domain.to_lowercase();
+            (is_domain(domain) && is_domain(&lower), lower)
+        }
     };
-    let domain = domain.to_lowercase();
     right.then_some((Mailbox { local, domain }, rest))
 }
 
@@ -302,6 +307,27 @@ mod tests {
         }
         assert_eq!(read(&format!("<{}@b.test>", "a".repeat(65))), None);
         assert_eq!(read(&format!("<a@{}.test>", "b".repeat(64))), None);
+    }
+
+    #[test]
+    fn what_was_accepted_is_read_back_from_the_disk() {
+        for text in [
+            "<a@[IPv6:2001:db8::1]>",
+            "<a@[192.0.2.1]>",
+            "<A@VEREIN.test>",
+            "<a@\u{130}.test>",
+        ] {
+            let Some((path, _)) = ForwardPath::read(text) else {
+                continue;
+            };
+            let json = serde_json::to_string(&path.mailbox).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Mailbox>(&json).unwrap(),
+                path.mailbox,
+                "{text}"
+            );
+        }
+        assert!(ForwardPath::read("<a@[IPv6:2001:db8::1]>").is_some());
     }
 
     #[test]
