@@ -1,10 +1,11 @@
 //! `servergate drill`: a whole day on loopback, unprivileged, with nothing else installed.
 //!
-//! The primary is a second instance of this program that serves a folder and a zone file and is
-//! ordered to act; the standby is an ordinary one with shortened intervals. Everybody reaches the
-//! primary through a cable that can be pulled ([`cable`]). What is claimed at the end is computed
-//! from what two visitors saw ([`visitor`], [`ledger`]) and from the standby's record
-//! ([`witness`]), never from the standby's opinion of itself ([`checks`]).
+//! The primary is a second instance of this program that serves a folder and a zone file, takes
+//! mail, and is ordered to act; the standby is an ordinary one with shortened intervals. Everybody
+//! reaches the primary through a cable that can be pulled ([`cable`]). What is claimed at the end is
+//! computed from what two visitors saw ([`visitor`], [`ledger`]), from what a sender heard and the
+//! primary has ([`letters`]), and from the standby's record ([`witness`]), never from the standby's
+//! opinion of itself ([`checks`]).
 
 mod authority;
 mod bench;
@@ -13,6 +14,7 @@ mod checks;
 mod child;
 mod config;
 mod ledger;
+mod letters;
 mod picture;
 mod resolver;
 mod show;
@@ -101,13 +103,14 @@ async fn lay(plan: &Plan, tasks: &Tasks) -> Result<Cables> {
     const OBSERVED: &[Cable] = &[Cable::Primary, Cable::Observer];
     const SIGHT: &[Cable] = &[Cable::Observer];
     let mut cables = Cables::new(tasks.clone());
-    let (web, dns) = (plan.machine_web(), plan.machine_dns());
+    let (web, dns, mail) = (plan.machine_web(), plan.machine_dns(), plan.machine_mail());
     cables.lay_tcp(plan.primary_web(), web, PUBLIC)?;
     cables.lay_tcp(plan.primary_dns(), dns, PUBLIC)?;
     cables.lay_udp(plan.primary_dns(), dns, PUBLIC).await?;
     cables.lay_tcp(plan.observed_web(), web, OBSERVED)?;
     cables.lay_tcp(plan.observed_dns(), dns, OBSERVED)?;
     cables.lay_udp(plan.observed_dns(), dns, OBSERVED).await?;
+    cables.lay_tcp(plan.observed_mail(), mail, OBSERVED)?;
     cable::reference(plan.reference(), tasks)?;
     cables.lay_tcp(plan.observed_reference(), plan.reference(), SIGHT)?;
     Ok(cables)

@@ -14,6 +14,8 @@ use super::checks::seconds;
 use super::child::Instance;
 use super::config::{Files, Plan};
 use super::ledger::{Ledger, Visit, Who};
+use super::letters::sender::Sender;
+use super::letters::{Attempt, Letters};
 use super::show::Show;
 use super::visitor::{self, Visitors};
 use super::witness::Witness;
@@ -37,6 +39,8 @@ pub(super) struct Bench {
     pub(super) standby: Option<Instance>,
     pub(super) visitors: Option<Visitors>,
     pub(super) ledger: Ledger,
+    pub(super) sender: Option<Sender>,
+    pub(super) letters: Letters,
     pub(super) witness: Witness,
     pub(super) caption: String,
 }
@@ -64,6 +68,8 @@ impl Bench {
             standby: None,
             visitors: None,
             ledger: Ledger::default(),
+            sender: None,
+            letters: Letters::default(),
             witness,
             caption: String::new(),
         }
@@ -135,9 +141,10 @@ impl Bench {
     pub(super) async fn round(&mut self) -> Result<()> {
         let end = self.clock.now().mono.after(LOOK);
         loop {
-            // Both arms are cancel-safe.
+            // All arms are cancel-safe.
             tokio::select! {
                 Some(visit) = next(&mut self.visitors) => self.ledger.enter(visit),
+                Some(attempt) = attempted(&mut self.sender) => self.letters.enter(attempt),
                 () = self.clock.sleep_until(end) => break,
             }
         }
@@ -203,13 +210,17 @@ impl Bench {
         Ok(())
     }
 
-    /// Ends both instances and writes down what visitors saw.
+    /// Ends both instances and writes down what visitors saw and the sender heard.
     pub(super) async fn end(&mut self) -> Result<()> {
         self.show.wipe();
         if let Some(visitors) = &self.visitors {
             visitors.stop();
         }
+        if let Some(sender) = &self.sender {
+            sender.stop();
+        }
         let written = std::fs::write(self.files.visits(), self.ledger.csv());
+        let written = written.and(std::fs::write(self.files.letters(), self.letters.csv()));
         let mut ended = Ok(());
         for instance in [self.standby.take(), self.primary.take()]
             .into_iter()
@@ -217,13 +228,20 @@ impl Bench {
         {
             ended = ended.and(instance.end().await);
         }
-        ended.and(written.with_context(|| self.files.visits().display().to_string()))
+        ended.and(written.with_context(|| self.files.folder().display().to_string()))
     }
 }
 
 async fn next(visitors: &mut Option<Visitors>) -> Option<Visit> {
     match visitors {
         Some(visitors) => visitors.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn attempted(sender: &mut Option<Sender>) -> Option<Attempt> {
+    match sender {
+        Some(sender) => sender.next().await,
         None => std::future::pending().await,
     }
 }

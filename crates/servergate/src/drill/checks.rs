@@ -8,6 +8,7 @@ use model::{Cause, Service};
 
 use super::config::{PACE, Server};
 use super::ledger::{Dark, Ledger, Outcome, Visit, Who, dark};
+use super::letters::Balance;
 use super::visitor::STEP;
 
 /// When things were done to the cables, since the start of the drill.
@@ -38,6 +39,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) blind: bool,
     /// Where the standby led people at the end of the second act, before sight came back.
     pub(crate) led_to: Option<Server>,
+    /// What became of the letters.
+    pub(crate) mail: Balance,
 }
 
 /// One promise, and whether it held.
@@ -68,6 +71,7 @@ pub(crate) fn all(evidence: &Evidence<'_>) -> Vec<Check> {
         outages(evidence),
         statement(evidence),
         back(evidence),
+        mail(evidence),
         second_act(evidence),
     ]
 }
@@ -244,6 +248,14 @@ fn back(evidence: &Evidence<'_>) -> Check {
     }
 }
 
+fn mail(evidence: &Evidence<'_>) -> Check {
+    Check {
+        what: "every message that was accepted arrived, once".to_owned(),
+        figure: evidence.mail.to_string(),
+        held: evidence.mail.holds(),
+    }
+}
+
 fn second_act(evidence: &Evidence<'_>) -> Check {
     let Times { cut, rejoined, .. } = evidence.times;
     let visits = evidence.ledger.between(Who::With, cut, Duration::MAX);
@@ -306,6 +318,7 @@ mod tests {
             spoke: true,
             blind: true,
             led_to: Some(Server::Primary),
+            mail: Balance::default(),
         })
     }
 
@@ -327,6 +340,7 @@ mod tests {
         let ledger = day(&without_row, &with_row);
         assert!(!check(&ledger, outages).held);
         assert!(!check(&ledger, cause).held);
+        assert!(!check(&ledger, mail).held, "nothing was sent");
     }
 
     #[test]

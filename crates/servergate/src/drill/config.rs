@@ -1,5 +1,5 @@
-//! What the two instances of the drill are told: addresses, shortened intervals, both TOML files,
-//! and the zone.
+//! Where everything of the drill listens, how fast it goes, and where its files lie. What the two
+//! instances are told stands in [`written`].
 //!
 //! ```text
 //! 127.0.0.2  the primary's public address: its end of the cable that everybody reaches it by
@@ -9,6 +9,8 @@
 //! 127.0.0.6  the reference: somebody else's machine
 //! ```
 
+mod written;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -16,8 +18,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::authority::{self, AUTHORITY, CHAIN, KEY, SECRET};
-use super::site::{self, MARK};
+use super::authority::{self, AUTHORITY};
+use super::site;
 
 /// Whose day it is.
 pub(crate) const ORGANISATION: &str = "verein.test";
@@ -27,6 +29,15 @@ pub(crate) const HOST: &str = "www.verein.test";
 pub(crate) const LOCAL_HOST: &str = "verein.localhost";
 /// The public page's name, likewise.
 pub(crate) const STATUS_HOST: &str = "status.localhost";
+
+/// The primary's name in mail.
+pub(crate) const MAIL_HOST: &str = "mail.verein.test";
+/// The standby's, which stands behind it in the MX records.
+pub(crate) const MX_HOST: &str = "mx2.verein.test";
+/// The standby's place.
+pub(crate) const STANDBY_NAME: &str = "drill";
+/// Opens what is about people, in both instances; good for one drill.
+const PASSPHRASE: &str = "passphrase";
 
 const PRIMARY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const STANDBY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -82,6 +93,7 @@ pub(crate) struct Plan {
     https: u16,
     dns: u16,
     http: u16,
+    smtp: u16,
     reference: u16,
 }
 
@@ -101,6 +113,7 @@ impl Plan {
             https: next(false)?,
             dns: next(true)?,
             http: next(false)?,
+            smtp: next(false)?,
             reference: next(false)?,
         };
         Ok(plan)
@@ -132,6 +145,19 @@ impl Plan {
 
     pub(crate) fn observed_dns(&self) -> SocketAddr {
         (OBSERVER, self.dns).into()
+    }
+
+    /// Where senders come to.
+    pub(crate) fn standby_mail(&self) -> SocketAddr {
+        (STANDBY, self.smtp).into()
+    }
+
+    pub(crate) fn observed_mail(&self) -> SocketAddr {
+        (OBSERVER, self.smtp).into()
+    }
+
+    pub(crate) fn machine_mail(&self) -> SocketAddr {
+        (MACHINE, self.smtp).into()
     }
 
     pub(crate) fn observed_reference(&self) -> SocketAddr {
@@ -211,10 +237,20 @@ impl Files {
             sockets: sockets.to_owned(),
         };
         site::write(&folder.join("site")).context("writing the example site")?;
-        authority::write(folder, &[ORGANISATION, HOST, LOCAL_HOST, STATUS_HOST])?;
-        fs::write(folder.join("zone"), zone())?;
-        fs::write(files.primary(), primary(plan, &files.primary_socket()))?;
-        fs::write(files.standby(), standby(plan, &files.standby_socket()))?;
+        let hosts = [
+            ORGANISATION,
+            HOST,
+            LOCAL_HOST,
+            STATUS_HOST,
+            MAIL_HOST,
+            MX_HOST,
+        ];
+        authority::write(folder, &hosts)?;
+        fs::write(folder.join(PASSPHRASE), "only for this drill\n")?;
+        fs::write(folder.join("zone"), written::zone())?;
+        let (primary, standby) = (files.primary_socket(), files.standby_socket());
+        fs::write(files.primary(), written::primary(plan, &primary))?;
+        fs::write(files.standby(), written::standby(plan, &standby))?;
         let longest = files.standby_socket().as_os_str().len();
         // sun_path has 108 bytes, and some systems fewer.
         if longest >= 100 {
@@ -256,136 +292,16 @@ impl Files {
     pub(crate) fn visits(&self) -> PathBuf {
         self.folder.join("visits.csv")
     }
-}
 
-/// The primary: this program, serving a folder and a zone file.
-fn primary(plan: &Plan, socket: &Path) -> String {
-    let Plan {
-        https,
-        dns,
-        reference,
-        ..
-    } = plan;
-    let standby_dns = plan.standby_dns();
-    let socket = socket.display();
-    format!(
-        r#"# The primary of a drill: the organisation's own servers.
-version = 1
-mode = "act"
+    /// What the sender of mail heard.
+    pub(crate) fn letters(&self) -> PathBuf {
+        self.folder.join("letters.csv")
+    }
 
-[standby]
-name = "primary"
-addresses = ["{PRIMARY}"]
-data = "primary"
-references = ["{REFERENCE}:{reference}"]
-
-[listen]
-dns = ["{MACHINE}:{dns}"]
-https = ["{MACHINE}:{https}"]
-admin = "{socket}"
-
-[[organisation]]
-name = "{MARK}"
-domains = ["{ORGANISATION}"]
-languages = ["de", "en"]
-imprint = "https://{HOST}/impressum.html"
-
-[organisation.names]
-zones = ["{ORGANISATION}"]
-file = "zone"
-tsig = {{ name = "servergate", algorithm = "hmac-sha256", secret_file = "{SECRET}" }}
-notify = ["{standby_dns}"]
-
-[organisation.web]
-hosts = ["{HOST}", "{ORGANISATION}", "{LOCAL_HOST}"]
-folder = "site"
-expect = "{MARK}"
-certificate = {{ chain = "{CHAIN}", key = "{KEY}" }}
-"#
-    )
-}
-
-/// The standby, as anybody would write it but for the shortened intervals.
-fn standby(plan: &Plan, socket: &Path) -> String {
-    let (web, names) = (plan.observed_web(), plan.observed_dns());
-    let (listen_dns, listen_web) = (plan.standby_dns(), plan.standby_web());
-    let (listen_http, reference) = (plan.standby_http(), plan.observed_reference());
-    let status_url = plan.status_url();
-    let socket = socket.display();
-    let millis = |span: Duration| format!("{}ms", span.as_millis());
-    let (interval, timeout) = (millis(PACE.interval), millis(PACE.timeout));
-    let (spacing, clean) = (millis(PACE.spacing), millis(PACE.clean));
-    let stage = millis(PACE.stage);
-    format!(
-        r#"# The standby of a drill: somewhere else.
-version = 1
-mode = "act"
-
-[standby]
-name = "drill"
-addresses = ["{STANDBY}"]
-data = "standby"
-references = ["{reference}"]
-
-[listen]
-dns = ["{listen_dns}"]
-http = ["{listen_http}"]
-https = ["{listen_web}"]
-admin = "{socket}"
-
-[[organisation]]
-name = "{MARK}"
-domains = ["{ORGANISATION}"]
-languages = ["de", "en"]
-imprint = "https://{HOST}/impressum.html"
-
-[organisation.bulletin]
-host = "{STATUS_HOST}"
-url = "{status_url}"
-
-[organisation.names]
-zones = ["{ORGANISATION}"]
-primary = "{names}"
-tsig = {{ name = "servergate", algorithm = "hmac-sha256", secret_file = "{SECRET}" }}
-steer = {{ via = "secondary", names = ["{ORGANISATION}", "{HOST}"] }}
-
-[organisation.web]
-hosts = ["{HOST}", "{ORGANISATION}", "{LOCAL_HOST}"]
-primary = "https://{web}"
-expect = "{MARK}"
-certificate = {{ chain = "{CHAIN}", key = "{KEY}" }}
-ca = "{AUTHORITY}"
-refresh = "10s"                 # 15m outside of a drill
-capture = {{ rate = 100 }}        # the primary is ours alone
-clean = "{clean}"                # 3m
-stage = "{stage}"                # 30s
-
-[organisation.watch]
-interval = "{interval}"             # 10s
-timeout = "{timeout}"              # 3s
-burst_spacing = "{spacing}"        # 3s
-ports = []                      # other ports of loopback are other people's
-"#
-    )
-}
-
-/// The organisation's zone; both name servers are in it.
-fn zone() -> String {
-    let ttl = TTL.as_secs();
-    format!(
-        "$ORIGIN {ORGANISATION}.
-$TTL {ttl}
-@       IN SOA  ns1 post 1 10 2 604800 5
-@       IN NS   ns1
-@       IN NS   ns2
-@       IN A    {PRIMARY}
-@       IN MX   10 mail
-www     IN A    {PRIMARY}
-mail    IN A    {PRIMARY}
-ns1     IN A    {PRIMARY}
-ns2     IN A    {STANDBY}
-"
-    )
+    /// The mail that the primary has at the end, a file each.
+    pub(crate) fn arrived(&self) -> PathBuf {
+        self.folder.join("arrived")
+    }
 }
 
 #[cfg(test)]
@@ -406,10 +322,10 @@ mod tests {
     #[test]
     fn ports_are_free_and_different() {
         let plan = Plan::find().unwrap();
-        let mut ports = vec![plan.https, plan.dns, plan.http, plan.reference];
+        let mut ports = vec![plan.https, plan.dns, plan.http, plan.smtp, plan.reference];
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), 4);
+        assert_eq!(ports.len(), 5);
         assert!(is_free(plan.dns, true));
     }
 

@@ -1,5 +1,7 @@
 //! The day itself: what is done to the cables, what is waited for, and what came of it.
 
+mod mail;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -12,6 +14,7 @@ use super::checks::{self, Check, Evidence, Times, seconds};
 use super::child::Instance;
 use super::config::{HOST, ORGANISATION, PACE, STATUS_HOST, Server};
 use super::ledger::{Ledger, Visit, Who};
+use super::letters::Balance;
 use super::picture::{Mark, Picture};
 use super::resolver::Resolver;
 use super::site::FILES;
@@ -45,6 +48,7 @@ pub(super) struct Day {
     spoke: bool,
     blind: bool,
     led_to: Option<Server>,
+    mail: Balance,
 }
 
 impl Bench {
@@ -52,6 +56,7 @@ impl Bench {
     pub(super) async fn tell(&mut self) -> Result<Day> {
         self.start_primary().await?;
         self.start_standby().await?;
+        self.begin_mail().await?;
         let first = self.time();
         let authority = self.files.authority();
         let visitors =
@@ -66,6 +71,7 @@ impl Bench {
         let (cut, blind, led_to) = self.go_blind().await?;
         let rejoined = self.see_again().await?;
         self.let_go().await;
+        let mail = self.end_mail(&[pulled, cut]).await?;
         let (counted, left) = self.ledger.counted();
         let times = Times {
             pulled,
@@ -83,6 +89,7 @@ impl Bench {
             spoke,
             blind,
             led_to,
+            mail,
         })
     }
 
@@ -91,16 +98,18 @@ impl Bench {
         self.primary = Some(primary);
         let socket = self.files.primary_socket();
         self.until_answered(&socket).await.context("the primary")?;
-        let order = Request::Order {
-            service: format!("{ORGANISATION}/web"),
-            kind: OrderKind::Failover,
-            by: "the drill".to_owned(),
-        };
-        protocol::ask(&socket, &order)
-            .await
-            .context("ordering the primary to act")?;
+        for service in ["web", "mail"] {
+            let order = Request::Order {
+                service: format!("{ORGANISATION}/{service}"),
+                kind: OrderKind::Failover,
+                by: "the drill".to_owned(),
+            };
+            protocol::ask(&socket, &order)
+                .await
+                .context("ordering the primary to act")?;
+        }
         self.until_good(Who::Without).await?;
-        self.event("the primary serves the site and its zone");
+        self.event("the primary serves the site and its zone, and takes mail");
         Ok(())
     }
 
@@ -128,6 +137,7 @@ impl Bench {
         let before = self.witness.length();
         let pulled = self.time();
         self.cables.pull(Cable::Primary).await;
+        let silent = self.time();
         self.event("the primary's cable is pulled");
         self.caption("the primary is dark".to_owned());
         let acting = move |bench: &Self| {
@@ -144,6 +154,7 @@ impl Bench {
         ));
         self.caption("the standby serves its copy; the primary is dark".to_owned());
         let spoke = self.speak().await?;
+        self.until_kept(silent).await?;
         let served = move |bench: &Self| {
             let visits = bench.ledger.between(Who::With, pulled, Duration::MAX);
             let served =
@@ -201,6 +212,7 @@ impl Bench {
         self.until("visitors to be led to the primary", limit, returned)
             .await?;
         self.event("visitors are at the primary again");
+        self.until_handed_back(limit).await?;
         self.caption("all is well again".to_owned());
         self.pass(CALM).await?;
         Ok(plugged)
@@ -281,6 +293,7 @@ impl Bench {
             spoke: day.spoke,
             blind: day.blind,
             led_to: day.led_to,
+            mail: day.mail,
         })
     }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use model::{Condition, Fact, GenerationFact, Record, Role, Service, Standing, Timestamp, Verdict};
+use model::{
+    Condition, Fact, GenerationFact, Record, Role, Service, Standing, StateName, Timestamp, Verdict,
+};
 
 use crate::protocol::{self, Request};
 
@@ -72,9 +74,28 @@ impl Witness {
 
     /// What the places say of the website now.
     pub(crate) fn condition(&self) -> Option<Condition> {
-        verdicts(&self.records)
-            .last()
-            .map(|(_, verdict)| verdict.condition)
+        self.condition_of(Service::Web)
+    }
+
+    /// What the places say of a service now.
+    pub(crate) fn condition_of(&self, service: Service) -> Option<Condition> {
+        let mut newest = self.records.iter().rev();
+        newest.find_map(|record| match &record.fact {
+            Fact::Verdict(verdict) if verdict.service.service == service => Some(verdict.condition),
+            _ => None,
+        })
+    }
+
+    /// The primary has its mail again: nothing is handed back any more, and no outage runs.
+    pub(crate) fn mail_is_back(&self) -> bool {
+        let mut newest = self.records.iter().rev();
+        let standing = newest.find_map(|record| match &record.fact {
+            Fact::Standing(standing) if standing.service.service == Service::Mail => Some(standing),
+            _ => None,
+        });
+        standing.is_some_and(|standing| {
+            standing.state == StateName::Following && standing.outage.is_none()
+        })
     }
 
     /// The role for the website now.
