@@ -142,8 +142,8 @@ impl Drop for Seat {
     }
 }
 
-/// The /24 or /56 an address lies in; the two families never share a number.
-fn network(address: IpAddr) -> u64 {
+/// The /24 or /56 an address lies in, as a number; the two families never share one.
+pub fn network(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits() >> 8),
         IpAddr::V6(v6) => {

@@ -1,31 +1,36 @@
-//! How many messages one network may leave in an hour. Pure; bounded in memory.
+//! How many messages one network may leave in an hour. Pure; bounded in memory, and no flood of
+//! addresses pushes anybody out: networks that share a place in the table share its budget.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use host::limits::network;
 use model::Mono;
 
-/// Networks that are remembered.
-const MOST: usize = 20_000;
+/// Places in the table: 256 KiB.
+const PLACES: usize = 1 << 16;
 
 /// Counts messages by network in windows of fixed length.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    most: u64,
+    most: u32,
     window: Duration,
     began: Option<Mono>,
-    spent: HashMap<u64, u64>,
+    spent: Box<[u32]>,
+    /// So that nobody can choose addresses that share a place with somebody else's.
+    key: RandomState,
 }
 
 impl Budget {
     /// At most `most` messages of one network in each `window`.
     pub(crate) fn new(most: u64, window: Duration) -> Self {
         Self {
-            most,
+            most: u32::try_from(most).unwrap_or(u32::MAX),
             window,
             began: None,
-            spent: HashMap::new(),
+            spent: vec![0; PLACES].into(),
+            key: RandomState::new(),
         }
     }
 
@@ -34,27 +39,16 @@ impl Budget {
         let over = |began: Mono| now.since(began) >= self.window;
         if self.began.is_none_or(over) {
             self.began = Some(now);
-            self.spent.clear();
+            self.spent.fill(0);
         }
-        // More networks than that are a flood from everywhere; those we know go on.
-        let network = network(client);
-        if self.spent.len() >= MOST && !self.spent.contains_key(&network) {
-            return false;
+        let place = self.key.hash_one(network(client)) as usize % PLACES;
+        match self.spent.get_mut(place) {
+            Some(spent) if *spent < self.most => {
+                *spent += 1;
+                true
+            }
+            _ => false,
         }
-        let spent = self.spent.entry(network).or_default();
-        if *spent >= self.most {
-            return false;
-        }
-        *spent += 1;
-        true
-    }
-}
-
-/// The /24 (IPv4) or /56 (IPv6) an address lies in.
-fn network(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => u64::from(v4.to_bits() >> 8),
-        IpAddr::V6(v6) => (v6.to_bits() >> 72) as u64 | (1 << 63),
     }
 }
 
@@ -62,31 +56,32 @@ fn network(address: IpAddr) -> u64 {
 mod tests {
     use super::*;
 
+    fn at(seconds: u64) -> Mono {
+        Mono::at(Duration::from_secs(seconds))
+    }
+
     #[test]
     fn a_network_has_its_budget_and_gets_another_in_the_next_window() {
-        let at = |seconds| Mono::at(Duration::from_secs(seconds));
         let mut budget = Budget::new(2, Duration::from_secs(60));
-        let (here, near, far) = (
-            [192, 0, 2, 1].into(),
-            [192, 0, 2, 2].into(),
-            [198, 51, 100, 1].into(),
-        );
+        let (here, near) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         assert!(budget.spend(at(0), here));
         assert!(budget.spend(at(1), near));
         assert!(!budget.spend(at(2), here));
-        assert!(budget.spend(at(3), far));
         assert!(budget.spend(at(60), here));
     }
 
     #[test]
-    fn it_never_remembers_more_networks_than_it_may() {
-        let mut budget = Budget::new(1, Duration::from_secs(60));
-        for number in 0..MOST as u32 + 50 {
-            budget.spend(
-                Mono::default(),
-                std::net::Ipv4Addr::from_bits(number << 8).into(),
-            );
+    fn a_flood_from_everywhere_does_not_keep_others_out() {
+        let mut budget = Budget::new(100, Duration::from_secs(60));
+        for number in 0..200_000_u32 {
+            budget.spend(at(0), std::net::Ipv4Addr::from_bits(number << 8).into());
         }
-        assert_eq!(budget.spent.len(), MOST);
+        let others = (0..100_u128).map(|number| {
+            std::net::Ipv6Addr::from_bits((0x2001_0db8 << 96) | (number << 72)).into()
+        });
+        let taken = others
+            .filter(|other: &IpAddr| budget.spend(at(1), *other))
+            .count();
+        assert_eq!(taken, 100);
     }
 }

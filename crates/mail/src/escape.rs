@@ -1,7 +1,7 @@
 //! The escape for asymmetric faults: whoever was told `451` because the primary did not answer,
 //! and comes back after a while with the same message, is kept.
 //!
-//! The same message is the same network, sender and recipient, as greylisting does it: some
+//! The same message is the same network (/24 or /56), sender and recipient, as greylisting does it: some
 //! senders reach us and not the primary, while we still believe the primary well.
 
 use std::collections::{HashMap, VecDeque};
@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use host::limits::network;
 use model::Mono;
 
 /// How long the sender must have waited.
@@ -51,14 +52,6 @@ impl Escape {
             self.order.pop_front();
             self.seen.remove(&key);
         }
-    }
-}
-
-/// The /24 (IPv4) or /64 (IPv6) an address lies in.
-fn network(address: IpAddr) -> u64 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => u64::from(v4.to_bits() >> 8),
-        IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64 | (1 << 63),
     }
 }
 

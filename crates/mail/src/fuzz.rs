@@ -70,7 +70,7 @@ pub fn smtp_reply(data: &[u8]) {
 /// Header sections of messages.
 pub fn mail_header(data: &[u8]) {
     let _ = header::count_received(data);
-    for range in header::results_of(data, "mx.test") {
+    for range in crate::auth::results::forged(data, "mx.test") {
         assert!(data.get(range).is_some());
     }
 }

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 use crate::config::Limits;
 use crate::desk::Desk;
 use crate::post::Post;
-use crate::session::{Inbound, Terms, TooMany};
+use crate::session::{Inbound, NO_SEAT, Terms};
 
 /// Whoever is still in the middle of a message so long after the drain began is cut off.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,7 +77,7 @@ pub(crate) async fn run(door: Arc<Door>, listeners: Vec<host::net::Listener>) {
             clock: door.post.host.clock.clone(),
             drain: door.drain.clone(),
             patience: PATIENCE,
-            refusal: TooMany::Guests.bytes(),
+            refusal: NO_SEAT,
             proxies: Vec::new(),
             header: PATIENCE,
             counters: door.driver.counters.clone(),

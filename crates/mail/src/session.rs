@@ -30,7 +30,7 @@ use crate::wire::data::DataDecoder;
 use crate::wire::line::{Line, take_line};
 use crate::wire::reply::Reply;
 
-pub use reply::TooMany;
+pub(crate) use reply::NO_SEAT;
 
 /// A command line may be so long (RFC 5321 §4.5.3.1.4, and what extensions add to it).
 const LONGEST_LINE: usize = 2048;
@@ -54,6 +54,8 @@ pub struct Terms {
     pub mistakes: u32,
     /// Unknown recipients before it ends: somebody tries names.
     pub strangers: u32,
+    /// Commands since the last message before it ends: a flood that wants nothing.
+    pub idle: u32,
     /// How long the next command is waited for (RFC 5321 §4.5.3.2.7), and how long when many
     /// guests want in.
     pub patience: Patience,
@@ -79,6 +81,7 @@ impl Terms {
             messages: 10_000,
             mistakes: 20,
             strangers: 20,
+            idle: 100,
             patience: Patience {
                 usual: Duration::from_secs(300),
                 tight: Duration::from_secs(15),
@@ -200,6 +203,8 @@ pub struct Inbound {
     mistakes: u32,
     strangers: u32,
     messages: u32,
+    /// Commands since the last message that bring none nearer.
+    idle: u32,
     /// When the guest last got on.
     progress: Mono,
     /// When we look whether it did.
@@ -223,6 +228,7 @@ impl Inbound {
             mistakes: 0,
             strangers: 0,
             messages: 0,
+            idle: 0,
             progress: Mono::default(),
             wake: None,
             draining: false,

@@ -6,7 +6,6 @@ use bytes::{Bytes, BytesMut};
 use crate::auth::results;
 use crate::auth::verdict::Verdicts;
 use crate::spool::{Message, MessageBody, SpoolError};
-use crate::wire::header;
 
 /// Pieces of a large message, in bytes.
 const PIECE: usize = 64 << 10;
@@ -62,7 +61,7 @@ impl<'m> Reading<'m> {
 
 fn put_together(head: &Bytes, on_top: &[u8], name: &str) -> Bytes {
     // RFC 8601 §5: results under our name that are not ours are removed.
-    let forged = header::results_of(head, name);
+    let forged = results::forged(head, name);
     if on_top.is_empty() && forged.is_empty() {
         return head.clone();
     }

@@ -185,6 +185,7 @@ impl Inbound {
 
     pub(super) fn end_answered(&mut self, answer: Answer, out: &mut Output<Question>) {
         self.stage = Stage::Ready;
+        self.idle = 0;
         match answer {
             Answer::Kept(kept) => self.say(&reply::kept(kept), out),
             Answer::Say(reply) => self.say(&reply, out),

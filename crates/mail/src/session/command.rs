@@ -23,6 +23,16 @@ impl Inbound {
         if more && last_of_group && !matches!(command, Command::StartTls) {
             return self.farewell(&reply::TOO_EARLY, out);
         }
+        let brings_one_nearer = matches!(
+            command,
+            Command::Rcpt(_) | Command::Data | Command::Bdat { .. } | Command::Quit
+        );
+        if !brings_one_nearer {
+            self.idle += 1;
+        }
+        if self.idle > self.terms.idle {
+            return self.farewell(&reply::TOO_MANY_IDLE, out);
+        }
         match command {
             Command::Ehlo(name) => self.hello(&name, true, out),
             Command::Helo(name) => self.hello(&name, false, out),
@@ -178,6 +188,8 @@ impl Inbound {
         } else if reply.code() / 100 == 5 {
             self.stranger(&reply, out);
         } else {
+            // Deferred: no mistake, and no message either.
+            self.idle += 1;
             self.say(&reply, out);
         }
     }

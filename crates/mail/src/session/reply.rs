@@ -4,19 +4,8 @@ use super::Terms;
 use crate::spool::Kept;
 use crate::wire::reply::Reply;
 
-/// A limit that was passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TooMany {
-    /// Connections altogether, or from one network.
-    Guests,
-}
-
-impl TooMany {
-    /// The bytes that a guest over the limit hears before the end (RFC 5321 §3.8: 421).
-    pub fn bytes(self) -> &'static [u8] {
-        b"421 4.3.2 Too many connections, try again later\r\n"
-    }
-}
+/// What a guest for whom there is no seat hears before the end (RFC 5321 §3.8).
+pub(crate) const NO_SEAT: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";
 
 pub(super) const OK: Reply = Reply::fixed(250, (2, 0, 0), "Ok");
 pub(super) const SENDER_OK: Reply = Reply::fixed(250, (2, 1, 0), "Ok");
@@ -75,6 +64,8 @@ pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::fixed(
 pub(super) const TOO_MANY_MESSAGES: Reply =
     Reply::fixed(421, (4, 7, 0), "Enough for one connection, come again");
 pub(super) const TOO_MANY_MISTAKES: Reply = Reply::fixed(421, (4, 7, 0), "Too many mistakes");
+pub(super) const TOO_MANY_IDLE: Reply =
+    Reply::fixed(421, (4, 7, 0), "Too many commands without a message");
 pub(super) const TOO_MANY_STRANGERS: Reply =
     Reply::fixed(421, (4, 7, 0), "Too many unknown recipients");
 pub(super) const NOT_KEPT: Reply = Reply::fixed(

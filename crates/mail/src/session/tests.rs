@@ -89,6 +89,7 @@ fn every_conversation_goes_as_its_transcript_says() {
         }
         terms.mistakes = 3;
         terms.strangers = 3;
+        terms.idle = 12;
         (Inbound::new(Arc::new(terms), address), Surroundings::new())
     };
     let played = play_folder(&folder, "server-", Ours::Server, make).unwrap();

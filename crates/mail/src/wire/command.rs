@@ -205,7 +205,7 @@ fn mail(text: &str) -> Result<MailCommand, Fault> {
                 ret @ ("FULL" | "HDRS") => mail.ret = Some(ret.to_owned()),
                 _ => return Err(Fault::Value),
             },
-            ("ENVID", Some(value)) if value.len() <= 100 && is_xtext(value) => {
+            ("ENVID", Some(value)) if is_xtext(value, 100) => {
                 mail.envid = Some(value.to_owned());
             }
             // RFC 4954 §5: understood by whoever relays, and believed from nobody.
@@ -348,6 +348,8 @@ mod tests {
             ("MAIL FROM:<a@b.test> SIZE=x", 501),
             ("MAIL FROM:<a@b.test> BODY=BINARYMIME", 504),
             ("MAIL FROM:<a@b.test> FOO=1", 555),
+            ("MAIL FROM:<a@b.test> ENVID=a+2", 501),
+            ("RCPT TO:<a@b.test> ORCPT=rfc822;a\tb", 501),
             ("MAIL FROM:<a@b.test> SIZE==1", 501),
             ("RCPT TO:<a@b@c.test>", 501),
             ("RCPT TO:<a@b.test> NOTIFY=NEVER,DELAY", 501),

@@ -26,17 +26,21 @@ pub(super) fn each(text: &str) -> impl Iterator<Item = Result<(String, Option<&s
     })
 }
 
-/// RFC 3461 §4: printable ASCII with `+XX` for everything else.
-pub(super) fn is_xtext(text: &str) -> bool {
+/// RFC 3461 §4: printable ASCII with `+XX` for everything else, at most `longest` characters once
+/// that is undone.
+pub(super) fn is_xtext(text: &str, longest: usize) -> bool {
     let bytes = text.as_bytes();
     let hex = |at: usize| {
         bytes
             .get(at)
             .is_some_and(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(b))
     };
-    bytes.iter().enumerate().all(|(at, byte)| match byte {
-        b'+' => hex(at + 1) && hex(at + 2),
-        b'=' => false,
-        byte => byte.is_ascii_graphic(),
-    })
+    let escapes = bytes.iter().filter(|byte| **byte == b'+').count();
+    let short = bytes.len() <= longest + 2 * escapes;
+    short
+        && bytes.iter().enumerate().all(|(at, byte)| match byte {
+            b'+' => hex(at + 1) && hex(at + 2),
+            b'=' => false,
+            byte => byte.is_ascii_graphic(),
+        })
 }

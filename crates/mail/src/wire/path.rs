@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const LOCAL: usize = 64;
+/// RFC 5321 §4.5.3.1.1 says 64, and to take more where that can be. COMPAT: VERP and SRS senders are longer.
+const LOCAL: usize = 192;
 const DOMAIN: usize = 255;
 const PATH: usize = 256;
 
@@ -305,7 +306,8 @@ mod tests {
         ] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }
-        assert_eq!(read(&format!("<{}@b.test>", "a".repeat(65))), None);
+        assert!(read(&format!("<{}@b.test>", "a".repeat(190))).is_some());
+        assert_eq!(read(&format!("<{}@b.test>", "a".repeat(193))), None);
         assert_eq!(read(&format!("<a@{}.test>", "b".repeat(64))), None);
     }
 

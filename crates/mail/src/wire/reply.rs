@@ -182,10 +182,13 @@ impl ReplyReader {
 
 /// Takes the enhanced code off the words (RFC 2034 §4: the same on each line).
 fn put_together(code: u16, mut lines: Vec<String>) -> Reply {
-    let enhanced = lines.first().and_then(|line| enhanced(line, code));
+    let enhanced = lines.first().and_then(|line| enhanced_of(line, code));
     if enhanced.is_some() {
         for line in &mut lines {
-            if let Some((_, rest)) = line.split_once(' ') {
+            // COMPAT: some say it on the first line only.
+            if enhanced_of(line, code) == enhanced
+                && let Some((_, rest)) = line.split_once(' ')
+            {
                 *line = rest.to_owned();
             }
         }
@@ -201,7 +204,7 @@ fn put_together(code: u16, mut lines: Vec<String>) -> Reply {
     }
 }
 
-fn enhanced(line: &str, code: u16) -> Option<(u8, u16, u16)> {
+fn enhanced_of(line: &str, code: u16) -> Option<(u8, u16, u16)> {
     let word = line.split(' ').next()?;
     let mut numbers = word.split('.');
     let (class, subject, detail) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -288,6 +291,10 @@ mod tests {
             .unwrap();
         assert_eq!((refused.code(), refused.enhanced()), (550, Some((5, 1, 1))));
         assert_eq!(refused.to_string(), "550 5.1.1 <a@b.test> No such user");
+        let first = read(b"550-5.7.1 no\r\n550 see https://x.test\r\n")
+            .unwrap()
+            .unwrap();
+        assert_eq!(first.to_string(), "550 5.7.1 no see https://x.test");
         assert_eq!(read(b"250\r\n").unwrap().unwrap().code(), 250);
         assert_eq!(read(b"250-a\r\n"), Ok(None));
         assert_eq!(read(b"250 a"), Ok(None));
