@@ -53,6 +53,8 @@ enum Course {
         caller: Box<Caller>,
         otherwise: Otherwise,
         accepted: usize,
+        /// A part of the body has gone to the primary.
+        begun: bool,
     },
 }
 
@@ -110,11 +112,15 @@ impl Desk {
                 return Ok(Answer::Say(reply));
             }
         };
+        // Also if this recipient is refused: what is decided for one organisation now must not
+        // hold for another.
+        transaction.office = Some(Arc::clone(&office));
         let course = std::mem::replace(&mut transaction.course, Course::Undecided);
         let answer = match course {
             Course::Keep { .. } => {
                 transaction.course = course;
-                self.kept_recipient(&mut transaction, &office, recipient)
+                self.post
+                    .keep_recipient(&mut transaction, &office, recipient)
             }
             Course::Failed(otherwise) => {
                 self.post
@@ -173,15 +179,6 @@ impl Desk {
             )),
             _ => Ok(office),
         }
-    }
-
-    fn kept_recipient(
-        &self,
-        transaction: &mut Transaction,
-        office: &Arc<Office>,
-        recipient: Recipient,
-    ) -> Answer {
-        self.post.keep_recipient(transaction, office, recipient)
     }
 
     fn body(&mut self) -> Result<Answer, Later> {
@@ -320,7 +317,6 @@ impl Post {
         if let Some(reply) = reply {
             return Answer::Say(reply);
         }
-        transaction.office = Some(Arc::clone(office));
         transaction.recipients.push(recipient);
         Answer::Go
     }

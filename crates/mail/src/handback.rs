@@ -111,6 +111,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
             }
             () = office.spool.news() => memory.told = false,
             () = seal.unlocked(), if seal.state() != store::SealState::Unlocked => {}
+            () = office.hurry.notified() => memory.retry = None,
             () = sleep(&post, retry) => {}
         }
     }

@@ -25,6 +25,9 @@ pub enum HandleError {
     /// A message is not in quarantine.
     #[error("message {0} is not in quarantine; `servergate mail quarantine` shows what is")]
     NotQuarantined(u64),
+    /// A part of a message waits for the primary.
+    #[error("message {0} still waits for some of its recipients; decide when they have it")]
+    StillWaits(u64),
     /// The export could not be written.
     #[error("writing the export")]
     Export(#[source] std::io::Error),
@@ -196,6 +199,10 @@ impl MailHandle {
         if !row.fates.contains(&Fate::Quarantined) {
             return Err(HandleError::NotQuarantined(number));
         }
+        if row.waits() {
+            // A part of it may be on its way to the primary at this moment.
+            return Err(HandleError::StillWaits(number));
+        }
         let mut account = match spool.account(number)? {
             Some(account) => account,
             None => Account::begin(&spool.read(number)?.meta),
@@ -208,13 +215,13 @@ impl MailHandle {
             }
         }
         spool.settle(number, &row, &account).await?;
-        spool.retry();
+        self.office.hurry.notify_one();
         Ok(())
     }
 
     /// Tries again now what was tried in vain.
     pub fn hand_back(&self) {
-        self.office.spool.retry();
+        self.office.hurry.notify_one();
     }
 
     /// Whether what is kept may go back now.

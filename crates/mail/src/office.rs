@@ -1,13 +1,13 @@
 //! One organisation's mail: its settings, its people, its spool, its primary.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use host::tls::HopTls;
 use host::{Drain, Host, Tasks};
-use model::{Service, ServiceId, Standings, Timestamp, Topic};
+use model::{Mono, Service, ServiceId, Standings, Timestamp, Topic};
 use store::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::config::MailConfig;
 use crate::recipients::import::{Imported, Scope};
@@ -16,6 +16,8 @@ use crate::spool::Spool;
 use crate::way::{self, Way};
 use crate::wire::path::Mailbox;
 
+/// After a failed handshake the primary is asked in clear for so long, where that is allowed.
+const IN_CLEAR: Duration = Duration::from_secs(600);
 /// Learned recipients that wait to be written down.
 const LEARNED: usize = 1024;
 
@@ -48,8 +50,10 @@ pub(crate) struct Office {
     people: Mutex<Option<People>>,
     store: Store,
     learned: mpsc::Sender<Change>,
-    /// The primary was found unable to shake hands for TLS: it is asked without for a while.
-    pub(crate) no_tls: AtomicBool,
+    /// When the primary was found unable to shake hands for TLS.
+    no_tls: Mutex<Option<Mono>>,
+    /// A person wants what waits to be tried now.
+    pub(crate) hurry: Notify,
     standings: watch::Receiver<Standings>,
 }
 
@@ -72,7 +76,8 @@ impl Office {
             people: Mutex::default(),
             store: host.store.clone(),
             learned,
-            no_tls: AtomicBool::new(false),
+            no_tls: Mutex::default(),
+            hurry: Notify::new(),
             standings,
         };
         (Arc::new(office), changes)
@@ -162,7 +167,7 @@ impl Office {
 
     /// Reads the list of people, which must be unlocked.
     async fn read_people(self: &Arc<Self>, tasks: &Tasks, now: Timestamp) -> Result<(), KeptError> {
-        let key = Kept::book_key(&self.store, random()).await?;
+        let key = Kept::book_key(&self.store, random()?).await?;
         let kept = Kept::new(self.store.clone(), self.config.organisation.clone(), key);
         let rules = &self.config.people;
         let domains = rules
@@ -191,9 +196,15 @@ impl Office {
         }
     }
 
-    /// The name under which the next hop was last found unable to shake hands.
-    pub(crate) fn without_tls(&self) -> bool {
-        self.no_tls.load(Ordering::Relaxed)
+    /// Whether the primary is asked in clear: its handshake failed not long ago.
+    pub(crate) fn without_tls(&self, now: Mono) -> bool {
+        let failed = *self.no_tls.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|failed| now.since(failed) < IN_CLEAR)
+    }
+
+    /// The handshake with the primary failed.
+    pub(crate) fn note_no_tls(&self, now: Mono) {
+        *self.no_tls.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 }
 
@@ -224,14 +235,9 @@ pub(crate) async fn keep_learned(
     }
 }
 
-/// 32 bytes that nobody can guess, from the operating system's randomness by way of the standard
-/// library's hash keys.
-fn random() -> [u8; 32] {
-    use std::hash::{BuildHasher, RandomState};
+/// 32 bytes that nobody can guess.
+fn random() -> Result<[u8; 32], KeptError> {
     let mut bytes = [0; 32];
-    for (number, chunk) in bytes.chunks_mut(8).enumerate() {
-        let word = RandomState::new().hash_one(number).to_le_bytes();
-        chunk.copy_from_slice(word.get(..chunk.len()).unwrap_or_default());
-    }
-    bytes
+    getrandom::fill(&mut bytes).map_err(|_| KeptError::Random)?;
+    Ok(bytes)
 }

@@ -121,6 +121,16 @@ pub enum Draft {
     Blob(Box<SealedWriter>),
 }
 
+impl Draft {
+    /// Its bytes so far.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Inline(small) => small.len() as u64,
+            Self::Blob(writer) => writer.written(),
+        }
+    }
+}
+
 /// The spool of one organisation. A cheap handle.
 #[derive(Clone, Debug)]
 pub struct Spool(Arc<Inner>);
@@ -242,6 +252,11 @@ impl Spool {
             Draft::Blob(writer) => writer.write(bytes)?,
         }
         Ok(())
+    }
+
+    /// Whether a draft leaves memory with these bytes.
+    pub fn outgrows(&self, draft: &Draft, bytes: &[u8]) -> bool {
+        matches!(draft, Draft::Inline(small) if small.len() + bytes.len() > INLINE)
     }
 
     /// Makes a message durable.
@@ -419,11 +434,6 @@ impl Spool {
             .delete(self.at(HELD, position))
             .delete(self.at(CHECKS, position))
             .delete(self.key(BODIES).with(id))
-    }
-
-    /// Wakes whoever hands back, as if something had been kept.
-    pub fn retry(&self) {
-        self.0.news.notify_one();
     }
 
     /// The accounts of up to `limit` messages after number `after`, oldest first. Blocks on the disk.

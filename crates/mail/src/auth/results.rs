@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::{Bytes, BytesMut};
+
 use super::message::header_len;
 use super::verdict::{Dkim, Dmarc, Identity, Outcome, Policy, Spf, Verdicts};
 
@@ -40,6 +42,22 @@ pub fn forged(message: &[u8], authserv_id: &str) -> Vec<Range<usize>> {
     }
     found.extend(claims(header, &field, authserv_id));
     found
+}
+
+/// `message`, or its beginning, without the fields that claim to be ours.
+pub fn without_forged(message: &Bytes, authserv_id: &str) -> Bytes {
+    let forged = forged(message, authserv_id);
+    if forged.is_empty() {
+        return message.clone();
+    }
+    let mut out = BytesMut::with_capacity(message.len());
+    let mut from = 0;
+    for range in forged {
+        out.extend_from_slice(message.get(from..range.start).unwrap_or_default());
+        from = range.end;
+    }
+    out.extend_from_slice(message.get(from..).unwrap_or_default());
+    out.freeze()
 }
 
 fn claims(header: &[u8], field: &Range<usize>, authserv_id: &str) -> Option<Range<usize>> {

@@ -31,10 +31,24 @@ impl Post {
         else {
             return Answer::Say(out_of_order());
         };
+        // The header section stands in the part that is still here.
+        if office.spool.outgrows(draft, piece) && self.goes_in_circles(draft) {
+            return Answer::Say(self.in_circles());
+        }
         match office.spool.add(draft, piece) {
             Ok(()) => Answer::Go,
             Err(error) => Answer::Say(self.not_kept(&error)),
         }
+    }
+
+    fn goes_in_circles(&self, draft: &Draft) -> bool {
+        matches!(draft, Draft::Inline(bytes) if header::count_received(bytes) > trace::MOST_HOPS)
+    }
+
+    /// RFC 5321 §6.3.
+    fn in_circles(&self) -> Reply {
+        self.metrics.refused(Refusal::Loop);
+        Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles")
     }
 
     fn not_kept(&self, error: &KeepError) -> Reply {
@@ -70,13 +84,12 @@ pub(super) async fn end(
     else {
         return (Answer::Say(out_of_order()), None);
     };
-    if let Draft::Inline(bytes) = &draft
-        && header::count_received(bytes) > trace::MOST_HOPS
-    {
-        // RFC 5321 §6.3.
-        post.metrics.refused(Refusal::Loop);
-        let reply = Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles");
-        return (Answer::Say(reply), None);
+    if post.goes_in_circles(&draft) {
+        return (Answer::Say(post.in_circles()), None);
+    }
+    if !office.spool.has_room(draft.length()) {
+        // What was said of its size, or nothing, was wrong.
+        return (Answer::Say(post.not_kept(&KeepError::NoRoom)), None);
     }
     let now = post.host.clock.now().wall;
     match office.spool.keep(now, id, envelope, draft).await {

@@ -4,13 +4,13 @@
 //! end is unknown, the sender hears `451` and comes again (RFC 5321 §4.5.4.1): it has the message.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use host::Hint;
 
 use super::{Course, Transaction, out_of_order};
+use crate::auth::results;
 use crate::client::caller::{CallError, Caller};
 use crate::client::{Lost, Opening, TlsWish, Verb};
 use crate::config::{Protocol, Trust};
@@ -37,7 +37,7 @@ pub(crate) async fn call(
 ) -> Result<Caller, CallError> {
     let hop = &office.config.primary;
     let required = !matches!(hop.trust, Trust::Opportunistic);
-    let tls = match (required, office.without_tls()) {
+    let tls = match (required, office.without_tls(post.host.clock.now().mono)) {
         (true, _) => TlsWish::Required,
         (false, true) => TlsWish::Never,
         (false, false) => TlsWish::Offered,
@@ -53,7 +53,7 @@ pub(crate) async fn call(
     match called {
         // RFC 7435: better in clear than not at all, where nobody asked for more.
         Err(CallError::Lost(Lost::Handshake)) if tls == TlsWish::Offered => {
-            office.no_tls.store(true, Ordering::Relaxed);
+            office.note_no_tls(post.host.clock.now().mono);
             Err(CallError::Lost(Lost::Handshake))
         }
         called => called,
@@ -84,11 +84,11 @@ pub(super) async fn first_recipient(
     };
     match begun {
         Ok((caller, None)) => {
-            transaction.office = Some(Arc::clone(&office));
             transaction.course = Course::Through {
                 caller: Box::new(caller),
                 otherwise,
                 accepted: 0,
+                begun: false,
             };
             self::recipient(post, transaction, office, recipient).await
         }
@@ -140,6 +140,7 @@ pub(super) async fn recipient(
         caller,
         accepted,
         otherwise,
+        ..
     } = &mut transaction.course
     else {
         return (Answer::Say(out_of_order()), None);
@@ -222,9 +223,10 @@ pub(super) async fn piece(
     mut transaction: Box<Transaction>,
     piece: Bytes,
 ) -> Answered {
-    let Course::Through { caller, .. } = &mut transaction.course else {
+    let Course::Through { caller, begun, .. } = &mut transaction.course else {
         return (Answer::Say(out_of_order()), None);
     };
+    let piece = post.first_cleaned(begun, piece);
     match caller.send_piece(piece).await {
         Ok(()) => (Answer::Go, Some(transaction)),
         Err(_) => (later(&post, &transaction), None),
@@ -237,12 +239,16 @@ pub(super) async fn end(
     rest: Bytes,
 ) -> Answered {
     let Course::Through {
-        caller, accepted, ..
+        caller,
+        accepted,
+        begun,
+        ..
     } = &mut transaction.course
     else {
         return (Answer::Say(out_of_order()), None);
     };
     let accepted = *accepted;
+    let rest = post.first_cleaned(begun, rest);
     let lmtp = transaction
         .office
         .as_ref()
@@ -287,6 +293,17 @@ async fn finish(
         };
     }
     worst.ok_or(CallError::Lost(Lost::Malformed))
+}
+
+impl Post {
+    /// The first piece of a body without results that somebody forged under our name (RFC 8601
+    /// §5); a header section is not longer than a piece, or is nobody's.
+    fn first_cleaned(&self, begun: &mut bool, piece: Bytes) -> Bytes {
+        match std::mem::replace(begun, true) {
+            true => piece,
+            false => results::without_forged(&piece, &self.name),
+        }
+    }
 }
 
 fn rank(reply: &Reply) -> u8 {

@@ -61,17 +61,9 @@ impl<'m> Reading<'m> {
 
 fn put_together(head: &Bytes, on_top: &[u8], name: &str) -> Bytes {
     // RFC 8601 §5: results under our name that are not ours are removed.
-    let forged = results::forged(head, name);
-    if on_top.is_empty() && forged.is_empty() {
-        return head.clone();
+    let head = results::without_forged(head, name);
+    if on_top.is_empty() {
+        return head;
     }
-    let mut out = BytesMut::with_capacity(on_top.len() + head.len());
-    out.extend_from_slice(on_top);
-    let mut from = 0;
-    for range in forged {
-        out.extend_from_slice(head.get(from..range.start).unwrap_or_default());
-        from = range.end;
-    }
-    out.extend_from_slice(head.get(from..).unwrap_or_default());
-    out.freeze()
+    [on_top, &head].concat().into()
 }

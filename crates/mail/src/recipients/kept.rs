@@ -45,6 +45,9 @@ pub enum KeptError {
     /// A newer version of the program wrote it.
     #[error("the recipients were written by a newer version; install that one again")]
     Newer,
+    /// The operating system gives no randomness for the key.
+    #[error("the machine gives no randomness; look whether getrandom is allowed")]
+    Random,
     /// The store could not be read.
     #[error("reading the recipients")]
     Read(#[from] ReadError),
