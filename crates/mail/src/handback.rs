@@ -12,6 +12,7 @@
 //! waited for in vain (`lane`). What a reply means is decided in [`judge`].
 
 mod body;
+mod job;
 pub mod judge;
 mod lane;
 mod round;
@@ -40,6 +41,8 @@ enum Ended {
     Paused,
     /// The primary does not answer.
     Broken,
+    /// The store does not take what became of messages.
+    Unwritten,
     /// The standing changed, the program ends, or what is kept is locked.
     Stopped,
 }
@@ -118,9 +121,14 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
 }
 
 async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, drain: &Drain) {
-    let ended = match office.spool.tally().waiting {
-        0 => Ended::Emptied,
-        _ => round::round(post, office, memory, drain).await,
+    // What the primary has and could not be written down goes first, and nothing goes twice.
+    let ended = match office.spool.settle_again().await {
+        Err(error) => {
+            tracing::error!(%error, "what was handed back cannot be written down");
+            Ended::Unwritten
+        }
+        Ok(()) if office.spool.tally().waiting == 0 => Ended::Emptied,
+        Ok(()) => round::round(post, office, memory, drain).await,
     };
     let now = post.host.clock.now();
     let outcome = |outcome| Handback {
@@ -149,7 +157,7 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
                 .send(outcome(HandbackOutcome::Paused))
                 .await;
         }
-        Ended::Deferred => memory.wait_longer(now.mono),
+        Ended::Deferred | Ended::Unwritten => memory.wait_longer(now.mono),
         Ended::Broken => {
             memory.proved = false;
             memory.wait_longer(now.mono);

@@ -136,6 +136,14 @@ impl MailHandle {
         Ok(self.office.spool.accounts(after, limit)?)
     }
 
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn count_accounts(&self) -> Result<usize, HandleError> {
+        Ok(self.office.spool.count_accounts()?)
+    }
+
     /// One message that is kept, or the account of one that was.
     ///
     /// # Errors

@@ -11,28 +11,36 @@
 //! The position is the message's number: order of acceptance, never given twice. Accepting is one
 //! commit; handing back ends with one commit that takes the message away and completes its account.
 
+mod draft;
+mod held;
 mod ledger;
 mod record;
 mod row;
+mod settled;
+#[cfg(test)]
+mod tests;
+mod versioned;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use model::{OrganisationId, Timestamp};
 use store::{
-    Batch, BlobError, BlobId, CommitError, Expect, Key, LogName, Position, ReadError, Receipt,
-    SealedBlob, SealedWriter, Store, Table,
+    Batch, BlobError, BlobId, CommitError, Key, LogName, Position, ReadError, Receipt, SealedBlob,
+    Store, Table,
 };
 use tokio::sync::Notify;
 
-use crate::auth::verdict::Verdicts;
 use crate::envelope::Envelope;
 
+pub use draft::Draft;
+pub use held::Tally;
 pub use ledger::{Account, Line};
 pub use record::Meta;
 pub(crate) use record::decode_any;
 pub use row::{Fate, Row};
+
+use held::Held;
 
 const HELD: Table = Table::new("mail-held");
 const BODIES: Table = Table::new("mail-body");
@@ -112,25 +120,6 @@ pub enum MessageBody {
     Blob(SealedBlob),
 }
 
-/// A message while it comes in.
-#[derive(Debug)]
-pub enum Draft {
-    /// Small so far.
-    Inline(Vec<u8>),
-    /// Large: on its way to the disk.
-    Blob(Box<SealedWriter>),
-}
-
-impl Draft {
-    /// Its bytes so far.
-    pub fn length(&self) -> u64 {
-        match self {
-            Self::Inline(small) => small.len() as u64,
-            Self::Blob(writer) => writer.written(),
-        }
-    }
-}
-
 /// The spool of one organisation. A cheap handle.
 #[derive(Clone, Debug)]
 pub struct Spool(Arc<Inner>);
@@ -143,25 +132,6 @@ struct Inner {
     quota: Option<u64>,
     held: Mutex<Held>,
     news: Notify,
-}
-
-/// What is kept, in memory: the number and the size of each message.
-#[derive(Debug, Default)]
-struct Held {
-    messages: BTreeMap<u64, u32>,
-    bytes: u64,
-    quarantined: BTreeMap<u64, u32>,
-}
-
-/// How much is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Messages that wait for the primary.
-    pub waiting: usize,
-    /// Messages that the primary refused, for a person to look at.
-    pub quarantined: usize,
-    /// Bytes of all of them.
-    pub bytes: u64,
 }
 
 impl Spool {
@@ -219,44 +189,14 @@ impl Spool {
 
     /// How much is kept.
     pub fn tally(&self) -> Tally {
-        let held = self.held();
-        Tally {
-            waiting: held.messages.len(),
-            quarantined: held.quarantined.len(),
-            bytes: held.bytes,
-        }
+        self.held().tally()
     }
 
     /// Whether another message of `size` bytes may be taken: the disk has its reserve, the store
     /// gives receipts, the quota is not reached.
     pub fn has_room(&self, size: u64) -> bool {
-        let within = |quota: u64| self.held().bytes.saturating_add(size) <= quota;
+        let within = |quota: u64| self.tally().bytes.saturating_add(size) <= quota;
         self.0.store.has_room().is_ok() && self.0.quota.is_none_or(within)
-    }
-
-    /// Adds bytes to a draft; what grows large goes to the disk on the way.
-    ///
-    /// # Errors
-    /// The disk is full, or a write failed.
-    pub fn add(&self, draft: &mut Draft, bytes: &[u8]) -> Result<(), KeepError> {
-        match draft {
-            Draft::Inline(small) if small.len() + bytes.len() <= INLINE => {
-                small.extend_from_slice(bytes);
-            }
-            Draft::Inline(small) => {
-                let mut writer = self.0.store.blobs().sealed_writer()?;
-                writer.write(small)?;
-                writer.write(bytes)?;
-                *draft = Draft::Blob(Box::new(writer));
-            }
-            Draft::Blob(writer) => writer.write(bytes)?,
-        }
-        Ok(())
-    }
-
-    /// Whether a draft leaves memory with these bytes.
-    pub fn outgrows(&self, draft: &Draft, bytes: &[u8]) -> bool {
-        matches!(draft, Draft::Inline(small) if small.len() + bytes.len() > INLINE)
     }
 
     /// Makes a message durable.
@@ -286,7 +226,7 @@ impl Spool {
             }
             Draft::Blob(writer) => {
                 meta.size = writer.written();
-                let blob = finish(*writer).await?;
+                let blob = draft::finish(*writer).await?;
                 meta.blob = Some(blob.to_string());
                 let keeps = self.key(BODIES).with(&id);
                 batch = batch.put(keeps.clone(), Vec::new()).link(blob, keeps);
@@ -358,133 +298,5 @@ impl Spool {
             meta,
             body,
         })
-    }
-
-    /// What the checks of a message gave, if they were made. Blocks on the disk.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn checks(&self, position: u64) -> Result<Option<Verdicts>, SpoolError> {
-        let found = self.0.store.get(&self.at(CHECKS, position))?;
-        Ok(found.and_then(|found| serde_json::from_slice(&found.value).ok()))
-    }
-
-    /// Writes down what the checks of a message gave.
-    ///
-    /// # Errors
-    /// The store does not take it.
-    pub async fn checked(&self, position: u64, verdicts: &Verdicts) -> Result<(), KeepError> {
-        let value = serde_json::to_vec(verdicts)?;
-        // Only while it is still kept: what is gone needs no checks.
-        let batch = Batch::new().put_if(self.at(CHECKS, position), value, Expect::Absent);
-        match self.0.store.commit(batch).await {
-            Ok(_) | Err(CommitError::Precondition { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes down what became of the recipients of a message. When nothing waits any more and
-    /// nothing is in quarantine the message itself goes, and its account stays.
-    ///
-    /// # Errors
-    /// The store does not take it: it will be handed back once more after a restart.
-    pub async fn settle(
-        &self,
-        position: u64,
-        row: &Row,
-        account: &Account,
-    ) -> Result<(), SpoolError> {
-        let damaged = |_| SpoolError::Damaged(position);
-        let value = serde_json::to_vec(account).map_err(damaged)?;
-        let mut batch = Batch::new();
-        let done = row.is_done();
-        if done {
-            batch = self
-                .removal(position, &row.id)
-                .put(self.at(LEDGER, position), value);
-        } else {
-            batch = batch
-                .put(self.at(LEDGER, position), value)
-                .put(self.at(HELD, position), row.encode().map_err(damaged)?);
-        }
-        if let Some(old) = position.checked_sub(ACCOUNTS) {
-            batch = batch.delete(self.at(LEDGER, old));
-        }
-        match self.0.store.commit(batch).await {
-            // On a full disk only what removes is taken: making room matters more than the account.
-            Err(CommitError::NoSpace { .. }) if done => {
-                self.0.store.commit(self.removal(position, &row.id)).await?;
-            }
-            committed => {
-                committed?;
-            }
-        }
-        let mut held = self.held();
-        held.remove(position);
-        if !done {
-            held.add(position, row);
-        }
-        Ok(())
-    }
-
-    /// What takes a message away.
-    fn removal(&self, position: u64, id: &str) -> Batch {
-        Batch::new()
-            .erase(&self.0.log, Position::from_number(position))
-            .delete(self.at(HELD, position))
-            .delete(self.at(CHECKS, position))
-            .delete(self.key(BODIES).with(id))
-    }
-
-    /// The accounts of up to `limit` messages after number `after`, oldest first. Blocks on the disk.
-    ///
-    /// # Errors
-    /// The store could not be read.
-    pub fn accounts(&self, after: u64, limit: usize) -> Result<Vec<(u64, Account)>, SpoolError> {
-        let prefix = self.key(LEDGER);
-        let from = prefix.clone().with_number(after);
-        let rows = self.0.store.scan_after(&prefix, &from, limit)?;
-        let account = |(key, value): (Key, store::Versioned)| {
-            let position = key.number(1)?;
-            Some((position, serde_json::from_slice(&value.value).ok()?))
-        };
-        Ok(rows.into_iter().filter_map(account).collect())
-    }
-
-    /// The account of one message, if there is one. Blocks on the disk.
-    ///
-    /// # Errors
-    /// The store could not be read.
-    pub fn account(&self, position: u64) -> Result<Option<Account>, SpoolError> {
-        let found = self.0.store.get(&self.at(LEDGER, position))?;
-        Ok(found.and_then(|found| serde_json::from_slice(&found.value).ok()))
-    }
-}
-
-impl Held {
-    fn add(&mut self, position: u64, row: &Row) {
-        let size = u32::try_from(row.size).unwrap_or(u32::MAX);
-        self.bytes += u64::from(size);
-        if row.waits() {
-            self.messages.insert(position, size);
-        } else {
-            self.quarantined.insert(position, size);
-        }
-    }
-
-    fn remove(&mut self, position: u64) {
-        let size = self.messages.remove(&position);
-        let size = size.or_else(|| self.quarantined.remove(&position));
-        self.bytes = self.bytes.saturating_sub(size.unwrap_or(0).into());
-    }
-}
-
-/// The sync of a large body blocks for as long as the disk takes.
-async fn finish(writer: SealedWriter) -> Result<BlobId, KeepError> {
-    #[allow(clippy::disallowed_methods)] // a sync that no task list needs to know
-    let finishing = tokio::task::spawn_blocking(move || writer.finish());
-    match finishing.await {
-        Ok(finished) => Ok(finished?),
-        Err(_) => Err(KeepError::NoRoom),
     }
 }

@@ -118,11 +118,15 @@ impl Desk {
                 mail::answer(self, organisation, what).await
             }
             Request::Unlock { passphrase } => {
-                crate::sealing::unlock(&self.host.store, passphrase.into_bytes()).await?;
+                crate::sealing::unlock(&self.host.store, &self.host.tasks, passphrase.into_bytes())
+                    .await?;
                 Ok(json!({ "said": "What is about people is open until the next start." }))
             }
             Request::Sealing => Ok(json!({ "state": mail::sealing(self) })),
-            Request::Held => mail::held(self),
+            Request::Held => {
+                let (mails, sealing) = (self.mails.clone(), mail::sealing(self));
+                tokio::task::spawn_blocking(move || mail::held(&mails, sealing)).await?
+            }
             Request::Backup { to } => {
                 let report = self.host.store.backup(&to).await.context("the backup")?;
                 let store::BackupReport {

@@ -80,7 +80,6 @@ pub async fn stand_by(
 ) -> Result<()> {
     let store = Store::open(&config.standby.data, around.store.clone())
         .with_context(|| format!("the data in {}", config.standby.data.display()))?;
-    crate::sealing::open(&config, &store).await?;
     let (drain_trigger, drain) = Drain::new();
     let (host, ends, progress) = host(&config, &around, store);
     let certificates = certificates(&config, &host)?;
@@ -125,6 +124,12 @@ pub async fn stand_by(
         progress: Progresses::follow(&host, progress),
         certificates: certificates.clone(),
     };
+
+    // Beside everything else: it computes for a while, and nobody has to wait for it.
+    if let Some(file) = config.standby.passphrase_file.clone() {
+        let opening = crate::sealing::open(file, host.store.clone(), host.tasks.clone());
+        host.tasks.spawn("unlocking", opening);
+    }
 
     // From here on we are heard.
     let mut parts = Parts::new(host.tasks.clone());

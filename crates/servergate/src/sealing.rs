@@ -1,31 +1,32 @@
-//! What is about people rests sealed: set up and unlocked at the start from a credential file, or
-//! later at the admin socket.
+//! What is about people rests sealed: set up and unlocked from a credential file beside everything
+//! else at the start, or later at the admin socket.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use host::Tasks;
 use store::{SealState, Store};
-
-use crate::config::Config;
 
 /// A longer passphrase is a file by mistake.
 const LONGEST: u64 = 4096;
 
-/// Unlocks the store with the passphrase file, and sets it up the first time. Without a file, or
-/// with mail that nobody asked for, everything stays as it is: a locked standby takes mail, and
-/// serves names, the site and the page.
-pub(crate) async fn open(config: &Config, store: &Store) -> Result<()> {
-    let Some(file) = &config.standby.passphrase_file else {
-        return Ok(());
+/// Unlocks the store with the passphrase file, and sets it up the first time. A passphrase that is
+/// wrong is no outage: a locked standby takes mail, and serves names, the site and the page.
+pub(crate) async fn open(file: PathBuf, store: Store, tasks: Tasks) {
+    let opened = match read(&file) {
+        Ok(passphrase) => unlock(&store, &tasks, passphrase).await,
+        Err(error) => Err(error),
     };
-    let passphrase = read(file)?;
-    unlock(store, passphrase)
-        .await
-        .with_context(|| format!("with the passphrase in {}", file.display()))
+    if let Err(error) = opened {
+        let file = file.display();
+        tracing::error!(
+            "what is about people stays locked: {error:#}; mend {file}, or run `servergate unlock`"
+        );
+    }
 }
 
 /// Unlocks the store, or sets it up the first time.
-pub(crate) async fn unlock(store: &Store, passphrase: Vec<u8>) -> Result<()> {
+pub(crate) async fn unlock(store: &Store, tasks: &Tasks, passphrase: Vec<u8>) -> Result<()> {
     let seal = store.seal();
     let work = move || match seal.state() {
         SealState::NotSetUp => seal.set_up(&passphrase),
@@ -33,7 +34,7 @@ pub(crate) async fn unlock(store: &Store, passphrase: Vec<u8>) -> Result<()> {
         SealState::Unlocked => Ok(()),
     };
     // It computes for a while on purpose, and takes memory on purpose.
-    tokio::task::spawn_blocking(work).await??;
+    tasks.blocking("unlock", work).await??;
     Ok(())
 }
 

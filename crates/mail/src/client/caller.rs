@@ -19,8 +19,8 @@ use crate::wire::reply::{Capabilities, Reply};
 const CONNECT: Duration = Duration::from_secs(5);
 /// Commands under way to the machine.
 const COMMANDS: usize = 32;
-/// Reports under way back: as many as a message may have recipients, and some.
-const REPORTS: usize = 1100;
+/// Reports under way back: with LMTP the answers for one message, and those to the next one.
+const REPORTS: usize = 2100;
 
 /// Why the next hop could not be asked.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What the primary's replies to one message mean. Pure.
 
 use crate::spool::Fate;
-use crate::wire::reply::Reply;
+use crate::wire::reply::{Capabilities, Reply};
 
 /// Refusals of contents in a row after which a person should look.
 pub const REFUSALS_IN_A_ROW: u32 = 20;
@@ -35,6 +35,14 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Nothing became of it: it is tried again.
+    pub fn later() -> Self {
+        Self {
+            deferred: true,
+            ..Self::default()
+        }
+    }
+
     fn keep(&mut self) {
         self.deferred = true;
     }
@@ -44,6 +52,25 @@ impl Judgement {
         self.fates
             .push((index, Fate::Quarantined, reply.to_string()));
     }
+}
+
+/// What follows if the primary cannot take a message, whoever it is for: nothing was sent.
+pub fn unfit(
+    can: &Capabilities,
+    utf8: bool,
+    size: u64,
+    waiting: impl Iterator<Item = usize>,
+) -> Option<Judgement> {
+    if utf8 && !can.smtputf8 {
+        // RFC 6531 §3.2 knows a bounce only; the primary may learn it yet.
+        return Some(Judgement::later());
+    }
+    let largest = can.size.filter(|largest| size > *largest)?;
+    let words = format!("not sent: {size} bytes, and the primary takes {largest} at the most");
+    let reply = Reply::owned(552, Some((5, 3, 4)), words);
+    let mut judged = Judgement::default();
+    waiting.for_each(|index| judged.quarantine(index, &reply));
+    Some(judged)
 }
 
 /// Judges. `canary`: it was sent alone, to see whether the primary is whole. `released`: a person
@@ -82,6 +109,8 @@ pub fn judge(said: &Said<'_>, canary: bool, released: bool) -> Judgement {
             }
             // Someone who existed is refused: the primary may have come back empty. Nothing is
             // bounced for that (RFC 5321 §6.1: we are responsible).
+            // RFC 3463 X.2.2: the mailbox is full, which has an end.
+            5 if reply.enhanced() == Some((5, 2, 2)) => judged.keep(),
             5 if (*known || canary) && !released => {
                 judged.pause = true;
                 judged.keep();
@@ -212,6 +241,38 @@ mod tests {
             let later = judged(mail, &[(true, rcpt)], data, &[end], false, false);
             assert!(later.deferred && later.fates.is_empty() && !later.pause);
         }
+    }
+
+    #[test]
+    fn a_full_mailbox_waits_and_stops_nobody() {
+        let full = [(0, true, Reply::fixed(552, (5, 2, 2), "full"))];
+        let (mail, data) = (reply(250), reply(554));
+        let said = Said {
+            mail: &mail,
+            recipients: &full,
+            data: &data,
+            end: &[],
+        };
+        assert_eq!(judge(&said, false, false), Judgement::later());
+    }
+
+    #[test]
+    fn an_answer_to_data_that_nobody_knows_is_no_yes() {
+        let odd = judged(250, &[(true, 250)], 250, &[], false, false);
+        assert_eq!(odd, Judgement::later());
+    }
+
+    #[test]
+    fn what_the_primary_cannot_take_is_not_sent() {
+        let mut can = Capabilities::default();
+        assert_eq!(unfit(&can, false, 10, 0..2), None);
+        assert_eq!(unfit(&can, true, 10, 0..2), Some(Judgement::later()));
+        can.size = Some(9);
+        let large = unfit(&can, false, 10, 0..2).unwrap();
+        assert_eq!(
+            fates(&large),
+            [(0, Fate::Quarantined), (1, Fate::Quarantined)]
+        );
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //!
 //! The next message's MAIL, RCPT and DATA are sent together with the end of the one before
 //! (RFC 2920 §3.1 allows that: DATA is the last of its group), so a message costs one round trip.
-//! What the primary took is written down while the next is on its way.
+//! What the primary took is written down (`written`) while the next is on its way.
+
+mod written;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,38 +14,29 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
 use super::body::Reading;
-use super::judge::{self, Judgement, REFUSALS_IN_A_ROW, Said};
+use super::job::Job;
+use super::judge::{self, Judgement, Said};
 use super::round::Shared;
-use crate::auth::verdict::Verdicts;
 use crate::client::Verb;
 use crate::client::caller::{CallError, Caller};
 use crate::desk::{attributes, call};
 use crate::envelope::Client;
 use crate::metrics::Taken;
-use crate::spool::{Account, Fate, Message, Row, SpoolError};
+use crate::spool::{Account, Fate, SpoolError};
 use crate::wire::reply::Reply;
 
-/// Commits that are waited for only when there are more.
-const COMMITS: usize = 64;
+/// How often the connection may break at one message before the others have their turn.
+const BREAKS: u32 = 3;
 /// How often a lane calls again after a cut before it gives up.
 const CALLS: u32 = 5;
-
-/// A message to be handed back.
-pub(super) struct Job {
-    pub(super) position: u64,
-    pub(super) message: Message,
-    pub(super) row: Row,
-    pub(super) account: Option<Account>,
-    pub(super) verdicts: Option<Verdicts>,
-    /// One a recipient: whether we know that it exists.
-    pub(super) known: Vec<bool>,
-}
 
 /// What came of a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Taken,
     NotTaken,
+    /// The primary cannot take this one, whoever it is for: it says nothing about the others.
+    Unfit,
 }
 
 /// A job and the permit to have it under way.
@@ -118,22 +111,29 @@ impl Lane {
         let mut report = Report::NotTaken;
         // The message at the front has been announced to the primary.
         let mut announced = false;
-        while let Some((job, _)) = todo.front() {
+        while let Some((mut job, permit)) = todo.pop_front() {
             if !announced {
                 if !self.shared.goes_on() {
+                    todo.push_front((job, permit));
                     return report;
                 }
-                if let Err(error) = self.announce(job).await {
-                    if !self.call_again(&error) {
-                        return report;
+                match self.begin(&job).await {
+                    Ok(None) => {}
+                    Ok(Some(unfit)) => {
+                        report = Report::Unfit;
+                        self.write_down(job, permit, unfit).await;
+                        continue;
                     }
-                    continue;
+                    Err(error) => {
+                        todo.push_front((job, permit));
+                        if !self.call_again(&error) {
+                            return report;
+                        }
+                        continue;
+                    }
                 }
             }
             announced = false;
-            let Some((job, permit)) = todo.pop_front() else {
-                break;
-            };
             let next = match &mut more {
                 Some(jobs) if todo.is_empty() && self.shared.goes_on() => jobs.try_recv().ok(),
                 _ => None,
@@ -153,7 +153,6 @@ impl Lane {
                     self.write_down(job, permit, judgement).await;
                 }
                 Err(broken) => {
-                    let mut job = job;
                     let error = match broken {
                         Broken::AfterEnd(error) => {
                             self.cut(&mut job);
@@ -161,9 +160,16 @@ impl Lane {
                         }
                         Broken::Before(error) => error,
                     };
-                    // It is not known to have arrived, so it goes again, and first.
-                    todo.push_front((job, permit));
-                    if canary || !self.call_again(&error) {
+                    job.breaks += 1;
+                    let again = self.call_again(&error) && !canary;
+                    if again && job.breaks < BREAKS {
+                        // It is not known to have arrived, so it goes again, and first.
+                        todo.push_front((job, permit));
+                        continue;
+                    }
+                    // One at which the primary always breaks off keeps back no other.
+                    self.write_down(job, permit, Judgement::later()).await;
+                    if !again {
                         self.shared.broken.store(true, Ordering::Relaxed);
                         return report;
                     }
@@ -199,14 +205,24 @@ impl Lane {
         }
     }
 
+    /// Calls, and announces the message unless the primary cannot take it.
+    async fn begin(&mut self, job: &Job) -> Result<Option<Judgement>, CallError> {
+        let client = &job.message.meta.envelope.client;
+        if self.caller.is_none() {
+            let Shared { post, office, .. } = &*self.shared;
+            self.caller = Some(call(post, office, Some(client)).await?);
+            self.introduced = Some(client.clone());
+        }
+        let can = self.caller.as_ref().map(Caller::capabilities);
+        if let Some(unfit) = can.and_then(|can| job.unfit(can)) {
+            return Ok(Some(unfit));
+        }
+        self.announce(job).await.map(|()| None)
+    }
+
     /// MAIL, RCPT and DATA, without waiting for answers.
     async fn announce(&mut self, job: &Job) -> Result<(), CallError> {
         let envelope = &job.message.meta.envelope;
-        if self.caller.is_none() {
-            let Shared { post, office, .. } = &*self.shared;
-            self.caller = Some(call(post, office, Some(&envelope.client)).await?);
-            self.introduced = Some(envelope.client.clone());
-        }
         let differs = self.introduced.as_ref() != Some(&envelope.client);
         let Some(caller) = &mut self.caller else {
             return Ok(());
@@ -237,7 +253,8 @@ impl Lane {
         let same = self.introduced.as_ref() == Some(&next.message.meta.envelope.client);
         let anonymous =
             caller.capabilities().xclient.is_empty() || !self.shared.office.config.primary.xclient;
-        caller.capabilities().pipelining && (same || anonymous) && self.shared.goes_on()
+        let can = caller.capabilities();
+        can.pipelining && (same || anonymous) && next.unfit(can).is_none() && self.shared.goes_on()
     }
 
     /// Reads the answers to an announced message, sends its body, announces the next, and judges.
@@ -283,79 +300,6 @@ impl Lane {
         };
         let judgement = judge::judge(&said, canary, self.shared.released);
         Ok((judgement, announced))
-    }
-
-    /// Writes down what became of a message; the commit is waited for later.
-    async fn write_down(
-        &mut self,
-        mut job: Box<Job>,
-        permit: Option<OwnedSemaphorePermit>,
-        judgement: Judgement,
-    ) {
-        let shared = &self.shared;
-        self.refusals = match (judgement.refused, judgement.taken) {
-            (_, true) => 0,
-            (true, false) => self.refusals + 1,
-            (false, false) => self.refusals,
-        };
-        let many = self.refusals >= REFUSALS_IN_A_ROW && !shared.released;
-        if judgement.pause || many {
-            shared.paused.store(true, Ordering::Relaxed);
-        }
-        if judgement.deferred {
-            shared.deferred.store(true, Ordering::Relaxed);
-            shared.post.metrics.taken(Taken::Deferred);
-            job.row.tries += 1;
-        }
-        let account = job
-            .account
-            .get_or_insert_with(|| Account::begin(&job.message.meta));
-        let now = shared.post.host.clock.now().wall;
-        for (index, fate, reply) in judgement.fates {
-            if let Some(place) = job.row.fates.get_mut(index) {
-                *place = fate;
-            }
-            if let Some(line) = account.lines.get_mut(index) {
-                (line.fate, line.when, line.reply) = (fate, now, reply);
-            }
-            shared.post.metrics.taken(match fate {
-                Fate::Quarantined => Taken::Quarantined,
-                _ => Taken::HandedBack,
-            });
-        }
-        if judgement.taken {
-            shared.delivered.fetch_add(1, Ordering::Relaxed);
-        }
-        let office = Arc::clone(&shared.office);
-        let writing = async move {
-            let _permit = permit;
-            let Job {
-                position,
-                row,
-                account,
-                ..
-            } = *job;
-            match account {
-                Some(account) => office.spool.settle(position, &row, &account).await,
-                None => Ok(()),
-            }
-        };
-        let task = shared.post.host.tasks.spawn("mail settling", writing);
-        self.commits.push_back(task);
-        self.settled(COMMITS).await;
-    }
-
-    /// Waits until at most `left` commits are under way.
-    async fn settled(&mut self, left: usize) {
-        while self.commits.len() > left {
-            let Some(commit) = self.commits.pop_front() else {
-                return;
-            };
-            if let Ok(Err(error)) = commit.await {
-                tracing::error!(%error, "what was handed back could not be written down");
-                self.shared.broken.store(true, Ordering::Relaxed);
-            }
-        }
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use host::{Drain, Progress};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::lane::{Job, Lane, Report};
+use super::job::Job;
+use super::lane::{Lane, Report};
 use super::{Ended, Memory};
 use crate::office::Office;
 use crate::post::Post;
 use crate::recipients::Known;
-use crate::spool::{Spool, SpoolError};
+use crate::spool::SpoolError;
 
 /// Messages read from the disk in one go.
 const BATCH: usize = 64;
@@ -74,15 +75,14 @@ pub(super) async fn round(
         paused: AtomicBool::new(false),
         broken: AtomicBool::new(false),
     });
-    let mut after = 0;
     if !memory.proved {
-        match canary(&shared, &mut after).await {
+        match canary(&shared).await {
             Ok(true) => memory.proved = true,
             Ok(false) => return shared.ended(),
             Err(error) => return unreadable(&shared, &error),
         }
     }
-    match bulk(&shared, after).await {
+    match bulk(&shared).await {
         Ok(()) => shared.ended(),
         Err(error) => unreadable(&shared, &error),
     }
@@ -100,25 +100,33 @@ fn unreadable(shared: &Shared, error: &SpoolError) -> Ended {
     Ended::Stopped
 }
 
-/// One message, alone. Somebody known is chosen as recipient, if anybody is.
-async fn canary(shared: &Arc<Shared>, after: &mut u64) -> Result<bool, SpoolError> {
-    let jobs = jobs(shared, 0).await?;
-    let chosen = jobs
-        .iter()
-        .position(|job| job.known.contains(&true))
-        .unwrap_or(0);
-    let Some(job) = jobs.into_iter().nth(chosen) else {
-        return Ok(true);
-    };
-    *after = 0;
+/// One message, alone: the oldest of its sender, for somebody known if there is one.
+async fn canary(shared: &Arc<Shared>) -> Result<bool, SpoolError> {
     let mut lane = Lane::new(Arc::clone(shared));
-    let report = lane.canary(job).await;
+    let (mut report, mut after) = (Report::Unfit, 0);
+    while report == Report::Unfit {
+        let mut jobs = jobs(shared, after).await?;
+        let Some(last) = jobs.last() else { break };
+        after = last.position;
+        while report == Report::Unfit && !jobs.is_empty() {
+            report = lane.canary(jobs.remove(choice(&jobs))).await;
+        }
+    }
     lane.end().await;
     Ok(report == Report::Taken)
 }
 
+/// Which of them is the canary.
+fn choice(jobs: &[Job]) -> usize {
+    let oldest =
+        |at: usize, job: &Job| jobs.iter().take(at).all(|one| one.sender() != job.sender());
+    let fit = |(at, job): (usize, &Job)| job.is_for_somebody_known() && oldest(at, job);
+    jobs.iter().enumerate().position(fit).unwrap_or(0)
+}
+
 /// Everything that waits.
-async fn bulk(shared: &Arc<Shared>, mut after: u64) -> Result<(), SpoolError> {
+async fn bulk(shared: &Arc<Shared>) -> Result<(), SpoolError> {
+    let mut after = 0;
     let under_way = Arc::new(Semaphore::new(UNDER_WAY as usize));
     let most = shared.office.config.lanes.max(1);
     let mut lanes = Lanes::default();
@@ -180,7 +188,7 @@ async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> 
         let spool = &office.spool;
         let mut jobs = Vec::with_capacity(BATCH);
         for position in spool.waiting(after, BATCH) {
-            match read(spool, position) {
+            match Job::read(spool, position) {
                 Ok(mut job) => {
                     let recipients = &job.message.meta.envelope.recipients;
                     let known = |one: &crate::envelope::Recipient| {
@@ -211,17 +219,6 @@ async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> 
     }
 }
 
-fn read(spool: &Spool, position: u64) -> Result<Job, SpoolError> {
-    Ok(Job {
-        position,
-        message: spool.read(position)?,
-        row: spool.row(position)?,
-        account: spool.account(position)?,
-        verdicts: spool.checks(position)?,
-        known: Vec::new(),
-    })
-}
-
 /// The connections of a round.
 #[derive(Default)]
 struct Lanes {
@@ -242,8 +239,7 @@ impl Lanes {
 
     /// One sender, one lane.
     async fn send(&self, job: Job, permit: tokio::sync::OwnedSemaphorePermit, wanted: usize) {
-        let sender = job.message.meta.envelope.sender.path.to_string();
-        let hash = blake3::hash(sender.as_bytes());
+        let hash = blake3::hash(job.sender().as_bytes());
         let number = hash.as_bytes().first().copied().unwrap_or(0);
         if let Some(lane) = self.senders.get(usize::from(number) % wanted) {
             let _ = lane.send((job, permit)).await;

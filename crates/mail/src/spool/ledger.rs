@@ -4,7 +4,7 @@
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Fate, Meta};
+use super::{Fate, Meta, versioned};
 
 /// The account of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,14 @@ pub struct Line {
 }
 
 impl Account {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
+        versioned::encode(self)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        versioned::decode(bytes)
+    }
+
     /// An account of a message of which nothing became yet.
     pub fn begin(meta: &Meta) -> Self {
         let line = |recipient: &crate::envelope::Recipient| Line {

@@ -4,6 +4,8 @@
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::versioned;
+
 /// What became of one recipient of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -16,14 +18,6 @@ pub enum Fate {
     Quarantined,
     /// A person gave it up.
     Dropped,
-}
-
-/// The state of one message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "version", rename_all = "kebab-case")]
-enum Spec {
-    #[serde(rename = "1")]
-    V1(Row),
 }
 
 /// The state of one message.
@@ -65,11 +59,10 @@ impl Row {
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Spec::V1(self.clone()))
+        versioned::encode(self)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let Spec::V1(row) = serde_json::from_slice(bytes).ok()?;
-        Some(row)
+        versioned::decode(bytes)
     }
 }

@@ -1,11 +1,13 @@
 //! What is asked about mail, and about what is held of people.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ::mail::recipients::import::{self, Format, Imported};
 use ::mail::spool::Fate;
 use ::mail::{MailHandle, Summary};
 use anyhow::{Context, Result, bail};
+use model::OrganisationId;
 use serde_json::{Value, json};
 use store::SealState;
 
@@ -210,12 +212,15 @@ pub(super) fn sealing(desk: &Desk) -> &'static str {
 }
 
 /// What is held about whom: the answer to who asks for it, whoever that is.
-pub(super) fn held(desk: &Desk) -> Result<Value> {
+pub(super) fn held(
+    mails: &BTreeMap<OrganisationId, MailHandle>,
+    sealing: &'static str,
+) -> Result<Value> {
     let mut rows = Vec::new();
     let mut add = |what: &str, about: &str, count: String, age: String, until: &str| {
         rows.push(json!([what, about, count, age, until]));
     };
-    for (id, mail) in &desk.mails {
+    for (id, mail) in mails {
         let tally = mail.tally();
         let oldest = mail
             .oldest()?
@@ -243,7 +248,7 @@ pub(super) fn held(desk: &Desk) -> Result<Value> {
                 "the next import; 31 days where learned",
             );
         }
-        let accounts = mail.accounts(0, usize::MAX)?.len().to_string();
+        let accounts = mail.count_accounts()?.to_string();
         let what = format!("{id}: accounts of handed back messages");
         add(
             &what,
@@ -269,6 +274,6 @@ pub(super) fn held(desk: &Desk) -> Result<Value> {
     );
     Ok(json!({
         "columns": ["HELD", "ABOUT", "HOW MUCH", "AGE", "UNTIL"],
-        "rows": rows, "sealing": sealing(desk),
+        "rows": rows, "sealing": sealing,
     }))
 }
