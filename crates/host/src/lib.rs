@@ -21,5 +21,5 @@ pub use clock::Clock;
 pub use outlet::{
     Handback, HandbackOutcome, Hint, Outlet, OutletReceiver, Outlets, Progress, outlet,
 };
-pub use part::{Host, OpenError, Part, RunError};
+pub use part::{Host, OpenError, Part, RunError, chain};
 pub use tasks::{Drain, DrainTrigger, TaskReport, Tasks};

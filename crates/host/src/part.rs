@@ -65,6 +65,18 @@ pub enum RunError {
     Ended(String),
 }
 
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}
+
 /// One part of the standby: opened once, run until drained.
 pub trait Part: Sized {
     /// What the configuration says about it.

@@ -229,8 +229,9 @@ impl Outbound {
                 self.introduced = true;
                 self.hello(now, out);
             }
-            // It offered and refuses: we are not trusted there. It goes on without.
-            Stage::Xclient if reply.code() != 421 => {
+            // It offered and refuses: we are not trusted there. It goes on without; but not in the
+            // middle, where it would take the next message for the former client's.
+            Stage::Xclient if reply.code() != 421 && !self.introducing => {
                 self.introduced = true;
                 self.ready(now, out);
             }

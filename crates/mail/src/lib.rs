@@ -24,6 +24,8 @@ pub mod recipients;
 mod serve;
 pub mod session;
 pub mod spool;
+#[cfg(test)]
+mod testing;
 mod trace;
 pub mod way;
 pub mod wire;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 
 use host::session::{Counters, Driver, Limits};
 use host::tls::{ClientTls, HopTls};
-use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError};
+use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError, chain};
 use model::{OrganisationId, Standings};
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
@@ -224,16 +226,4 @@ async fn open_office(
     )
     .map_err(|error| OpenError::Store(chain(&error).into()))?;
     Ok(Office::new(config.clone(), host, spool, tls, standings))
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        cause = error.source();
-    }
-    words
 }

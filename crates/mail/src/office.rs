@@ -185,7 +185,7 @@ impl Office {
 
     async fn read_or_say(self: &Arc<Self>, host: &Host) {
         if let Err(error) = self.read_people(&host.tasks, host.clock.now().wall).await {
-            tracing::error!(error = %crate::chain(&error), "the list of people cannot be read");
+            tracing::error!(error = %host::chain(&error), "the list of people cannot be read");
         }
     }
 

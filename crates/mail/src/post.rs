@@ -108,8 +108,7 @@ impl Post {
         format!("{place}-{high:016x}{:04x}", low & 0xFFFF)
     }
 
-    /// Has a message checked in the background; what does not fit is checked when it is handed
-    /// back.
+    /// Has a message checked in the background; what does not fit is handed back without results.
     pub(crate) fn ask_for_checks(&self, office: &Arc<Office>, position: u64) {
         let office = Arc::clone(office);
         if self.checks.try_send(ToCheck { office, position }).is_err() {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use host::tls::ClientTls;
 use host::web::Handler;
-use host::{Drain, Host, OpenError, Part, RunError};
+use host::{Drain, Host, OpenError, Part, RunError, chain};
 use model::{OrganisationId, Standings};
 use tokio::sync::{mpsc, watch};
 
@@ -156,16 +156,4 @@ fn primary(config: &WebConfig) -> Result<Option<(config::Primary, ClientTls)>, O
             Ok(Some((*primary, tls)))
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        cause = error.source();
-    }
-    words
 }

@@ -25,7 +25,7 @@ use super::verdict::Heard;
 pub struct Limits {
     /// Checks that run at the same time.
     pub at_once: usize,
-    /// Messages that wait for one; what does not fit is checked at hand-back.
+    /// Messages that wait for one; what does not fit is handed back without results.
     pub waiting: usize,
     /// Checks in a row to which nothing answered, after which DNS is left alone.
     pub silent: u32,
@@ -52,7 +52,7 @@ impl Default for Limits {
 pub enum Offer {
     /// It waits for a check.
     Waits,
-    /// There are too many: it is checked when it is handed back. Counted.
+    /// There are too many: it is handed back without results. Counted.
     Left,
 }
 
@@ -175,7 +175,7 @@ impl<T> Queue<T> {
         self.running
     }
 
-    /// How many were left to hand-back since the start.
+    /// How many were left without results since the start.
     pub fn left(&self) -> u64 {
         self.left
     }

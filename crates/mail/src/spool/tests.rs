@@ -1,31 +1,12 @@
 //! What is kept, settled, and remembered when the store takes no more.
 
 use model::OrganisationId;
-use store::{Committer, Options, PassphraseCost, Store};
+use store::Store;
 
 use super::*;
 use crate::envelope::{Client, Recipient, Sender};
+use crate::testing::{options, unlocked_store};
 use crate::wire::path::{Mailbox, ReversePath};
-
-fn open(dir: &std::path::Path) -> Store {
-    let options = Options {
-        committer: Committer::Inline,
-        reserve_bytes: 0,
-        passphrase_cost: PassphraseCost {
-            memory_kib: 8,
-            passes: 1,
-            lanes: 1,
-        },
-        ..Options::default()
-    };
-    let store = Store::open(dir, options).unwrap();
-    let seal = store.seal();
-    match seal.state() {
-        store::SealState::NotSetUp => seal.set_up(b"correct horse").unwrap(),
-        _ => seal.unlock(b"correct horse").unwrap(),
-    }
-    store
-}
 
 fn spool(store: &Store) -> Spool {
     Spool::open(store.clone(), OrganisationId::new("verein.test"), None).unwrap()
@@ -77,14 +58,14 @@ async fn small_and_large_are_there_after_a_restart_and_gone_once_handed_back() {
     let dir = tempfile::tempdir().unwrap();
     let large = vec![b'x'; 3 * INLINE];
     let (one, two) = {
-        let store = open(dir.path());
+        let store = unlocked_store(dir.path(), options());
         let spool = spool(&store);
         (
             keep(&spool, "a", b"small").await,
             keep(&spool, "b", &large).await,
         )
     };
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let spool = spool(&store);
     assert_eq!(spool.waiting(0, 9), [one, two]);
     assert_eq!(all_of(&spool.read(one).unwrap()), b"small");
@@ -109,7 +90,7 @@ async fn small_and_large_are_there_after_a_restart_and_gone_once_handed_back() {
 #[tokio::test]
 async fn what_the_store_does_not_take_is_not_handed_back_once_more() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let spool = spool(&store);
     let one = keep(&spool, "a", b"small").await;
     let account = Account::begin(&spool.read(one).unwrap().meta);
@@ -128,7 +109,7 @@ async fn what_the_store_does_not_take_is_not_handed_back_once_more() {
 #[tokio::test]
 async fn a_quota_is_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let organisation = OrganisationId::new("verein.test");
     let spool = Spool::open(store, organisation, Some(1000)).unwrap();
     assert!(spool.has_room(1000));

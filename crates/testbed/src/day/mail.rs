@@ -56,7 +56,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     ));
     letters.post(&stage, "dark", DARK)?;
     strangers_are_refused(&stage)?;
-    let storm = storm(&stage)?;
+    storm(&stage)?;
     let held = DARK + STORM;
     stage.wait_held(held)?;
     ensure!(
@@ -66,14 +66,8 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     report.note(format_args!(
         "{held} messages are kept, unknown recipients refused"
     ));
-    if let Some(memory) = stage
-        .standby
-        .process
-        .as_ref()
-        .map(|_| stage.standby.memory())
-    {
-        report.note(format_args!("{}", memory?));
-    }
+    let memory = stage.standby.memory()?;
+    report.note(memory);
 
     stage.killed_and_back(report, held)?;
     stage.heal()?;
@@ -85,7 +79,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
                 && stage::waiting(status) == Some(0)
         })?;
     arrived(&stage, &letters, "everything of the day")?;
-    storm.arrived(&stage)?;
+    storm_arrived(&stage)?;
     stage.true_clients()?;
     stage.nothing_bounced()?;
     adds_up(report, &stage, held)?;
@@ -162,9 +156,7 @@ fn strangers_are_refused(stage: &Stage) -> Result<()> {
 }
 
 /// Many at once.
-struct Storm;
-
-fn storm(stage: &Stage) -> Result<Storm> {
+fn storm(stage: &Stage) -> Result<()> {
     let server = (STANDBY.parse::<std::net::IpAddr>()?, 25).into();
     let source = Source {
         messages: STORM,
@@ -172,33 +164,30 @@ fn storm(stage: &Stage) -> Result<Storm> {
         length: 4096,
         ..Source::new(server, TOOL, RECIPIENTS[2])
     };
-    smtp_source(&stage.sender_host, &source)?;
-    Ok(Storm)
+    smtp_source(&stage.sender_host, &source)
 }
 
-impl Storm {
-    /// As many as were sent, each with another name.
-    fn arrived(&self, stage: &Stage) -> Result<()> {
-        let mut ids = std::collections::BTreeSet::new();
-        let mut count = 0;
-        for message in stage.dovecot.delivered()? {
-            let text = String::from_utf8_lossy(&message.bytes);
-            if !text.contains(TOOL) {
-                continue;
-            }
-            count += 1;
-            let id = text
-                .lines()
-                .find_map(|line| line.strip_prefix("X-Servergate-Id: "));
-            ids.extend(id.map(ToOwned::to_owned));
+/// As many of the storm as were sent, each with another name.
+fn storm_arrived(stage: &Stage) -> Result<()> {
+    let mut ids = std::collections::BTreeSet::new();
+    let mut count = 0;
+    for message in stage.dovecot.delivered()? {
+        let text = String::from_utf8_lossy(&message.bytes);
+        if !text.contains(TOOL) {
+            continue;
         }
-        ensure!(
-            (count, ids.len()) == (STORM, STORM),
-            "of {STORM} of the storm {count} arrived, with {} names",
-            ids.len()
-        );
-        Ok(())
+        count += 1;
+        let id = text
+            .lines()
+            .find_map(|line| line.strip_prefix("X-Servergate-Id: "));
+        ids.extend(id.map(ToOwned::to_owned));
     }
+    ensure!(
+        (count, ids.len()) == (STORM, STORM),
+        "of {STORM} of the storm {count} arrived, with {} names",
+        ids.len()
+    );
+    Ok(())
 }
 
 fn arrived(stage: &Stage, letters: &Letters, what: &str) -> Result<()> {

@@ -1,42 +1,18 @@
 //! What is there after a restart, also after one in the middle of an import.
 
 use std::future::Future;
-use std::path::Path;
 
-use store::{Committer, Options, PassphraseCost, SealState};
+use store::Options;
 
 use super::*;
 use crate::recipients::import::{Format, Scope, read};
 use crate::recipients::{DomainRules, Known, Source};
+use crate::testing::{options, unlocked_store};
 
 const RANDOM: [u8; 32] = [9; 32];
 
 fn day(days: i64) -> Timestamp {
     Timestamp::from_millis(1_779_000_000_000 + days * 86_400_000)
-}
-
-fn open(dir: &Path) -> Store {
-    let options = Options {
-        committer: Committer::Inline,
-        reserve_bytes: 0,
-        passphrase_cost: PassphraseCost {
-            memory_kib: 8,
-            passes: 1,
-            lanes: 1,
-        },
-        ..Options::default()
-    };
-    unlocked(Store::open(dir, options).unwrap())
-}
-
-/// What is about people is sealed, and open in these tests.
-fn unlocked(store: Store) -> Store {
-    let seal = store.seal();
-    match seal.state() {
-        SealState::NotSetUp => seal.set_up(b"correct horse").unwrap(),
-        _ => seal.unlock(b"correct horse").unwrap(),
-    }
-    store
 }
 
 fn wait<F: Future>(future: F) -> F::Output {
@@ -81,10 +57,10 @@ fn chunks(store: &Store) -> usize {
 #[test]
 fn the_book_key_is_drawn_once() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let first = wait(Kept::book_key(&store, [1; 32])).unwrap();
     drop(store);
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let second = wait(Kept::book_key(&store, [2; 32])).unwrap();
     let hash = |key: BookKey| key.hash("anna", "verein.test", Case::Fold);
     assert_eq!(hash(first), hash(second));
@@ -94,7 +70,7 @@ fn the_book_key_is_drawn_once() {
 #[test]
 fn everything_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let here = kept(&store, "verein.test");
     let list = wait(here.import(&imported("p", 10_000), day(0))).unwrap();
     assert_eq!(list.len(), 10_000);
@@ -112,7 +88,7 @@ fn everything_is_there_after_a_restart() {
     wait(here.note(&changes)).unwrap();
     drop((store, here));
 
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let again = load(&kept(&store, "verein.test"));
     assert_eq!(again.counts(), book.counts());
     for local in ["anna", "bert", "carl", "p0", "p9999", "p10000"] {
@@ -133,7 +109,7 @@ fn a_crash_at_any_step_leaves_one_list_whole() {
     let next = imported("next", 70_000);
     let steps = {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
+        let store = unlocked_store(dir.path(), options());
         kept(&store, "verein.test")
             .plan(&next, day(1))
             .unwrap()
@@ -143,7 +119,7 @@ fn a_crash_at_any_step_leaves_one_list_whole() {
     assert!(steps > 4, "{steps}");
     for done in 0..=steps {
         let dir = tempfile::tempdir().unwrap();
-        let store = open(dir.path());
+        let store = unlocked_store(dir.path(), options());
         let here = kept(&store, "verein.test");
         wait(here.import(&former, day(0))).unwrap();
         let plan = here.plan(&next, day(1)).unwrap();
@@ -152,7 +128,7 @@ fn a_crash_at_any_step_leaves_one_list_whole() {
         }
         drop((store, here));
 
-        let store = open(dir.path());
+        let store = unlocked_store(dir.path(), options());
         let here = kept(&store, "verein.test");
         let book = load(&here);
         let switched = done == steps;
@@ -172,7 +148,7 @@ fn a_crash_at_any_step_leaves_one_list_whole() {
 #[test]
 fn of_two_imports_at_once_one_is_told_to_wait() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let here = kept(&store, "verein.test");
     // The slow one has written all but its switch.
     let slow = here.plan(&imported("slow", 10), day(0)).unwrap();
@@ -191,12 +167,10 @@ fn of_two_imports_at_once_one_is_told_to_wait() {
 fn batches_stay_small() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
-        committer: Committer::Inline,
-        reserve_bytes: 0,
         max_batch_bytes: 1 << 20,
-        ..Options::default()
+        ..options()
     };
-    let store = unlocked(Store::open(dir.path(), options).unwrap());
+    let store = unlocked_store(dir.path(), options);
     let here = kept(&store, "verein.test");
     wait(here.import(&imported("p", 100_000), day(0))).unwrap();
     let mut book = Book::new(here.key, settings());
@@ -214,7 +188,7 @@ fn batches_stay_small() {
 #[test]
 fn learned_answers_are_swept_and_taken_back() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let here = kept(&store, "verein.test");
     let mut book = load(&here);
     let learn = |book: &mut Book, local: &str, valid| {
@@ -241,7 +215,7 @@ fn learned_answers_are_swept_and_taken_back() {
 #[test]
 fn no_name_reaches_the_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let here = kept(&store, "verein.test");
     wait(here.import(&imported("annabeispiel", 3), day(0))).unwrap();
     for table in [form::RECIPIENTS, form::LISTS] {
@@ -255,7 +229,7 @@ fn no_name_reaches_the_disk() {
 #[test]
 fn damage_and_newer_forms_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = unlocked_store(dir.path(), options());
     let here = kept(&store, "verein.test");
     wait(here.import(&imported("p", 3), day(0))).unwrap();
     let chunk = form::generation(&here.organisation, 1).with_number(0);

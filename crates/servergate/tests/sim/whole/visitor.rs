@@ -123,6 +123,8 @@ pub(super) async fn browse(
         tasks: tasks.clone(),
         known: tokio::sync::Mutex::default(),
     });
+    // The simulation moves this clock.
+    let mut beat = tokio::time::interval(EVERY);
     for path in pages.paths().into_iter().cycle() {
         if *late.borrow() {
             break;
@@ -143,7 +145,7 @@ pub(super) async fn browse(
             };
             diary.lock().expect("nobody panicked").push(visit);
         });
-        tokio::time::sleep(EVERY).await;
+        beat.tick().await;
     }
     Ok(())
 }
