@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Roles: Following, Suspecting and HandingBack stand by; Serving acts; Returning returns; Held is
-//! as ordered. A hand-back that the part stopped waits, paused, for a person. In mode observe the machine runs all the same, and what it publishes stays standby.
+//! as ordered. A hand-back that the part stopped waits, paused, for a person. In mode observe the
+//! machine runs all the same, and what it publishes stays standby.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -92,24 +92,16 @@ pub(crate) fn run(mut core: Core, requests: &Receiver<Request>, limits: GroupLim
         };
         let mut bytes = first.size();
         let mut group = vec![first];
-        let mut met = 0;
-        // A sync may end before those whom it answered have come back with more. Whoever is on
-        // the way gets a turn of the processor, for as long as somebody new comes of it: no timer,
-        // and next to nothing for one who is alone.
-        while group.len() > met && held_over.is_none() {
-            met = group.len();
-            std::thread::yield_now();
-            while group.len() < limits.batches && bytes < limits.bytes {
-                let Ok(request) = requests.try_recv() else {
-                    break;
-                };
-                bytes = bytes.saturating_add(request.size());
-                if bytes > limits.bytes {
-                    held_over = Some(request);
-                    break;
-                }
-                group.push(request);
+        while group.len() < limits.batches && bytes < limits.bytes {
+            let Ok(request) = requests.try_recv() else {
+                break;
+            };
+            bytes = bytes.saturating_add(request.size());
+            if bytes > limits.bytes {
+                held_over = Some(request);
+                break;
             }
+            group.push(request);
         }
         let closing = group
             .iter()

@@ -1,7 +1,12 @@
 //! A message on its way back.
 
+use model::Timestamp;
+
 use super::judge::{self, Judgement};
 use crate::auth::verdict::Verdicts;
+use crate::envelope::Recipient;
+use crate::office::Office;
+use crate::recipients::Known;
 use crate::spool::{Account, Fate, Message, Row, Spool, SpoolError};
 use crate::wire::reply::Capabilities;
 
@@ -30,6 +35,14 @@ impl Job {
             known: Vec::new(),
             breaks: 0,
         })
+    }
+
+    /// Looks up which of its recipients exist.
+    pub(super) fn learn_who_is_known(&mut self, office: &Office, now: Timestamp) {
+        let recipients = &self.message.meta.envelope.recipients;
+        let known =
+            |one: &Recipient| matches!(office.known(&one.mailbox, now), Some(Known::Valid { .. }));
+        self.known = recipients.iter().map(known).collect();
     }
 
     /// What follows if the primary, which can do so much, cannot take it at all.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use host::{Drain, Progress};
+use model::Timestamp;
+use store::ReadError;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::job::Job;
@@ -12,7 +14,6 @@ use super::lane::{Lane, Report};
 use super::{Ended, Memory};
 use crate::office::Office;
 use crate::post::Post;
-use crate::recipients::Known;
 use crate::spool::SpoolError;
 
 /// Messages read from the disk in one go.
@@ -89,7 +90,7 @@ pub(super) async fn round(
 }
 
 fn unreadable(shared: &Shared, error: &SpoolError) -> Ended {
-    if let SpoolError::Read(store::ReadError::Sealed { .. }) = error {
+    if let SpoolError::Read(ReadError::Sealed { .. }) = error {
         tracing::warn!(
             organisation = %shared.office.config.organisation,
             "mail is kept that nobody unlocked; `servergate unlock` lets it be handed back"
@@ -180,36 +181,23 @@ fn tell_progress(shared: &Shared) {
     });
 }
 
-/// Reads the next messages beside the runtime.
+/// Reads the next messages beside the runtime; none are left if it gives none.
 async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> {
     let office = Arc::clone(&shared.office);
     let now = shared.post.host.clock.now().wall;
     let reading = move || {
-        let spool = &office.spool;
-        let mut jobs = Vec::with_capacity(BATCH);
-        for position in spool.waiting(after, BATCH) {
-            match Job::read(spool, position) {
-                Ok(mut job) => {
-                    let recipients = &job.message.meta.envelope.recipients;
-                    let known = |one: &crate::envelope::Recipient| {
-                        matches!(office.known(&one.mailbox, now), Some(Known::Valid { .. }))
-                    };
-                    job.known = recipients.iter().map(known).collect();
-                    jobs.push(job);
-                }
-                // Settled meanwhile.
-                Err(SpoolError::Gone(_)) => {}
-                Err(error @ SpoolError::Read(store::ReadError::Sealed { .. }))
-                    if jobs.is_empty() =>
-                {
-                    return Err(error);
-                }
-                Err(SpoolError::Read(store::ReadError::Sealed { .. })) => break,
-                // One that cannot be read must not keep back those behind it. It stays kept.
-                Err(error) => tracing::error!(%error, position, "a kept message cannot be read"),
+        let mut after = after;
+        loop {
+            let numbers = office.spool.waiting(after, BATCH);
+            let Some(last) = numbers.last().copied() else {
+                return Ok(Vec::new());
+            };
+            after = last;
+            let jobs = read(&office, &numbers, now)?;
+            if !jobs.is_empty() {
+                return Ok(jobs);
             }
         }
-        Ok(jobs)
     };
     let reading = shared.post.host.tasks.blocking("mail reading", reading);
     match reading.await {
@@ -217,6 +205,28 @@ async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> 
         // It panicked, which is counted; the next round tries again.
         Err(_) => Ok(Vec::new()),
     }
+}
+
+/// Those of them that can be read. One that is damaged must not keep back those behind it, and
+/// stays kept.
+fn read(office: &Office, numbers: &[u64], now: Timestamp) -> Result<Vec<Job>, SpoolError> {
+    let mut jobs = Vec::with_capacity(numbers.len());
+    for position in numbers {
+        match Job::read(&office.spool, *position) {
+            Ok(mut job) => {
+                job.learn_who_is_known(office, now);
+                jobs.push(job);
+            }
+            // Settled meanwhile.
+            Err(SpoolError::Gone(_)) => {}
+            Err(error @ SpoolError::Read(ReadError::Sealed { .. })) => match jobs.is_empty() {
+                true => return Err(error),
+                false => break,
+            },
+            Err(error) => tracing::error!(%error, position, "a kept message cannot be read"),
+        }
+    }
+    Ok(jobs)
 }
 
 /// The connections of a round.
