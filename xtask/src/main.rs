@@ -69,7 +69,7 @@ enum Task {
     },
     /// CPU time per unit of work, ours beside a peer's
     Bench {
-        /// `site` (beside nginx) or `names` (beside Knot)
+        /// `site` (beside nginx), `names` (beside Knot) or `mail` (beside Postfix)
         what: bench::Subject,
         /// Rounds; each measures the peer and ours in turn
         #[arg(long, default_value_t = 5)]
