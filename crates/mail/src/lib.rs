@@ -77,6 +77,12 @@ pub struct Setting {
 }
 
 impl Mail {
+    /// Where guests are heard.
+    pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
+        let bound = self.listeners.iter();
+        bound.filter_map(|one| one.local_addr().ok()).collect()
+    }
+
     /// What the operator's commands go through, for each organisation.
     pub fn handles(&self) -> BTreeMap<OrganisationId, MailHandle> {
         let named = |office: &Arc<Office>| {

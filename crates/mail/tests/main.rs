@@ -1,1 +1,17 @@
-//! Tests of the part as its users see it.
+//! Tests of the part as its users see it: guests over real sockets on one side, a primary that does
+//! what it is told on the other.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on ends here"
+)]
+
+mod back;
+mod crash;
+mod guest;
+mod hostile;
+mod keep;
+mod primary;
+mod stage;
+mod through;

@@ -1,0 +1,284 @@
+//! A primary that does what it is told, and remembers what it was told.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use host::Tasks;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What it does.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    /// It speaks LMTP.
+    pub(crate) lmtp: bool,
+    /// What it offers.
+    pub(crate) offers: Vec<&'static str>,
+    /// What it says to a RCPT that contains the first; otherwise `250`.
+    pub(crate) recipients: Vec<(&'static str, &'static str)>,
+    /// What it says to the end of a message that contains the first; otherwise `250`. With LMTP
+    /// the recipient is looked at as well.
+    pub(crate) ends: Vec<(&'static str, &'static str)>,
+    /// It goes away when it hears this verb.
+    pub(crate) gone_at: Option<&'static str>,
+    /// It goes away in the middle of a body.
+    pub(crate) gone_in_body: bool,
+    /// So often it takes a message and goes away before it says so.
+    pub(crate) cuts: usize,
+    /// It does so once to a message that contains this.
+    pub(crate) cut_of: Option<&'static str>,
+}
+
+/// A message that it took, or of which it saw the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    /// The last XCLIENT of the conversation.
+    pub(crate) xclient: Option<String>,
+    pub(crate) mail: String,
+    /// RCPT lines that were accepted.
+    pub(crate) recipients: Vec<String>,
+    pub(crate) data: Vec<u8>,
+    /// What it said; `None` where it went away.
+    pub(crate) said: Option<String>,
+}
+
+impl Received {
+    /// Whether it was taken, said or not.
+    pub(crate) fn taken(&self) -> bool {
+        self.said.as_ref().is_none_or(|said| said.starts_with('2'))
+    }
+
+    /// What follows the name of the field, in the message.
+    pub(crate) fn subject(&self) -> String {
+        let text = String::from_utf8_lossy(&self.data).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix("Subject: "));
+        line.unwrap_or_default().to_owned()
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    script: Mutex<Script>,
+    commands: Mutex<Vec<String>>,
+    messages: Mutex<Vec<Received>>,
+}
+
+/// The primary.
+#[derive(Clone)]
+pub(crate) struct Primary {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    changed: Arc<watch::Sender<usize>>,
+}
+
+/// Where nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Primary {
+    /// One that offers what most do, but XCLIENT.
+    pub(crate) async fn usual() -> Self {
+        let offers = vec!["PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8"];
+        Self::start(Script {
+            offers,
+            ..Script::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let primary = Self {
+            address: listener.local_addr().unwrap(),
+            shared: Arc::default(),
+            changed: Arc::new(watch::channel(0).0),
+        };
+        primary.told(|now| *now = script);
+        let serving = primary.clone();
+        let tasks = Tasks::default();
+        tasks.clone().spawn("primary", async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let one = serving.clone();
+                tasks.spawn("primary's guest", async move { one.converse(stream).await });
+            }
+        });
+        primary
+    }
+
+    /// It is told something else.
+    pub(crate) fn told(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut held(&self.shared.script));
+    }
+
+    /// Every line that it heard.
+    pub(crate) fn commands(&self, verb: &str) -> Vec<String> {
+        let commands = held(&self.shared.commands);
+        let of_verb = commands.iter().filter(|line| line.starts_with(verb));
+        of_verb.cloned().collect()
+    }
+
+    /// Messages so far.
+    pub(crate) fn messages(&self) -> Vec<Received> {
+        held(&self.shared.messages).clone()
+    }
+
+    /// Messages as soon as it took so many.
+    pub(crate) async fn taken(&self, count: usize) -> Vec<Received> {
+        let taken = || -> Vec<Received> {
+            let all = self.messages().into_iter();
+            all.filter(Received::taken).collect()
+        };
+        self.until(|| taken().len() >= count, "messages").await;
+        taken()
+    }
+
+    /// Waits until it heard what makes `enough` true.
+    pub(crate) async fn until(&self, enough: impl Fn() -> bool, what: &str) {
+        let mut changed = self.changed.subscribe();
+        let waiting = changed.wait_for(|_| enough());
+        let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        let number = self.messages().len();
+        assert!(waited.is_ok(), "no {what} for 20 s; {number} messages");
+    }
+
+    fn reply_to_recipient(&self, line: &str) -> String {
+        let script = held(&self.shared.script);
+        let found = script
+            .recipients
+            .iter()
+            .find(|(in_it, _)| line.contains(in_it));
+        found
+            .map_or("250 2.1.5 Known", |(_, reply)| reply)
+            .to_owned()
+    }
+
+    fn reply_to_end(&self, recipient: &str, data: &[u8]) -> String {
+        let script = held(&self.shared.script);
+        let text = String::from_utf8_lossy(data);
+        let meant = |in_it: &str| recipient.contains(in_it) || text.contains(in_it);
+        let found = script.ends.iter().find(|(in_it, _)| meant(in_it));
+        found
+            .map_or("250 2.6.0 Taken by the primary", |(_, reply)| reply)
+            .to_owned()
+    }
+
+    /// Whether it goes away now that it has this.
+    fn cuts(&self, data: &[u8]) -> bool {
+        let mut script = held(&self.shared.script);
+        let text = String::from_utf8_lossy(data);
+        if script
+            .cut_of
+            .take_if(|in_it| text.contains(*in_it))
+            .is_some()
+        {
+            return true;
+        }
+        let cuts = script.cuts > 0;
+        script.cuts = script.cuts.saturating_sub(1);
+        cuts
+    }
+
+    async fn converse(&self, mut stream: TcpStream) -> Option<()> {
+        let (read, mut write) = stream.split();
+        let mut read = BufReader::new(read);
+        write.write_all(b"220 primary.test ESMTP\r\n").await.ok()?;
+        let (mut xclient, mut mail, mut recipients) = (None, String::new(), Vec::new());
+        loop {
+            let mut line = Vec::new();
+            if read.read_until(b'\n', &mut line).await.ok()? == 0 {
+                return None;
+            }
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            held(&self.shared.commands).push(line.clone());
+            self.changed.send_modify(|count| *count += 1);
+            let script = held(&self.shared.script).clone();
+            let verb = line.split(' ').next().unwrap_or_default().to_owned();
+            if script.gone_at == Some(verb.as_str()) {
+                return None;
+            }
+            let said = match verb.as_str() {
+                "EHLO" | "LHLO" => {
+                    let offers = script.offers.iter().map(|one| format!("250-{one}\r\n"));
+                    format!("{}250 primary.test", offers.collect::<String>())
+                }
+                "XCLIENT" => {
+                    xclient = Some(line);
+                    "220 primary.test again".to_owned()
+                }
+                "MAIL" => {
+                    let foreign = !line.is_ascii() && !line.contains(" SMTPUTF8");
+                    recipients.clear();
+                    mail = line;
+                    if foreign {
+                        "553 5.6.7 Not ASCII"
+                    } else {
+                        "250 2.1.0 Sender known"
+                    }
+                    .to_owned()
+                }
+                "RCPT" => {
+                    let said = self.reply_to_recipient(&line);
+                    if said.starts_with('2') {
+                        recipients.push(line);
+                    }
+                    said
+                }
+                "DATA" if recipients.is_empty() => "503 5.5.1 Nobody".to_owned(),
+                "DATA" => {
+                    write.write_all(b"354 Go on\r\n").await.ok()?;
+                    let data = body(&mut read, script.gone_in_body).await?;
+                    let (cut, mut said) = (self.cuts(&data), Vec::new());
+                    if !cut {
+                        match script.lmtp {
+                            true => said
+                                .extend(recipients.iter().map(|one| self.reply_to_end(one, &data))),
+                            false => said.push(self.reply_to_end("", &data)),
+                        }
+                    }
+                    held(&self.shared.messages).push(Received {
+                        xclient: xclient.clone(),
+                        mail: mail.clone(),
+                        recipients: std::mem::take(&mut recipients),
+                        data,
+                        said: (!cut).then(|| said.join("; ")),
+                    });
+                    self.changed.send_modify(|count| *count += 1);
+                    if cut {
+                        return None;
+                    }
+                    said.join("\r\n")
+                }
+                "QUIT" => "221 Bye".to_owned(),
+                _ => "250 Ok".to_owned(),
+            };
+            write
+                .write_all(format!("{said}\r\n").as_bytes())
+                .await
+                .ok()?;
+        }
+    }
+}
+
+/// Reads a body, without its dots. `None` where it breaks off.
+async fn body<R: AsyncBufReadExt + Unpin>(read: &mut R, gone: bool) -> Option<Vec<u8>> {
+    let mut data = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        if read.read_until(b'\n', &mut line).await.ok()? == 0 || gone {
+            return None;
+        }
+        match line.as_slice() {
+            b".\r\n" => return Some(data),
+            [b'.', rest @ ..] => data.extend_from_slice(rest),
+            whole => data.extend_from_slice(whole),
+        }
+    }
+}
