@@ -4,7 +4,7 @@ use host::HandbackOutcome;
 
 use crate::back::{ANNA, accounts, dark, keep, subjects};
 use crate::primary::{Primary, Script};
-use crate::stage::{Phase, Set, Stage};
+use crate::stage::{Phase, Set, Stage, within};
 
 async fn keep_many(stage: &Stage, count: usize) -> Vec<String> {
     let all: Vec<String> = (0..count).map(|number| number.to_string()).collect();
@@ -22,7 +22,8 @@ async fn a_restart_in_the_middle_sends_nothing_twice() {
     let folder = stage.close().await;
     let before = primary.messages().len();
     assert!(before < 150, "it was over before it was interrupted");
-    let stage = Stage::reopen(folder, Set::new(primary.address), Phase::HandingBack).await;
+    let stage = Stage::reopen(folder, Set::new(primary.address), Phase::Acting).await;
+    stage.stand(Phase::HandingBack).await;
     stage.waiting(0).await;
     assert_eq!(subjects(&primary.messages()), all);
 }
@@ -106,4 +107,21 @@ async fn somebody_known_who_is_refused_stops_the_rest() {
     let tally = stage.handle.tally();
     assert_eq!((tally.waiting, tally.quarantined), (0, 1));
     assert_eq!(subjects(&primary.messages()), ["one"]);
+}
+
+#[tokio::test]
+async fn a_primary_that_is_away_again_loses_nothing() {
+    let (primary, mut stage) = dark().await;
+    keep(&stage, &[("one", &ANNA), ("two", &ANNA)]).await;
+    primary.told(|script| script.gone_at = Some("EHLO"));
+    stage.stand(Phase::HandingBack).await;
+    // Whoever watches hears of it.
+    assert!(within(stage.hints.recv()).await.is_some());
+    assert_eq!(stage.handle.tally().waiting, 2);
+    stage.stand(Phase::Acting).await;
+    stage.idle().await;
+    primary.told(|script| script.gone_at = None);
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    assert_eq!(subjects(&primary.messages()), ["one", "two"]);
 }
