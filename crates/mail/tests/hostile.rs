@@ -237,3 +237,29 @@ async fn strangers_and_mistakes_end_the_conversation() {
         assert_eq!(guest.rest().await, "");
     }
 }
+
+#[tokio::test]
+async fn nobody_passes_for_another_client() {
+    let stage = Stage::of(nobody(), Phase::Acting).await;
+    let mut guest = Guest::hello(stage.address).await;
+    for line in [
+        "XCLIENT ADDR=192.0.2.1",
+        "XFORWARD ADDR=192.0.2.1",
+        "AUTH PLAIN AAAA",
+        "LHLO a.test",
+    ] {
+        let said = guest.say(line).await;
+        assert!(said.starts_with("50"), "{line}: {said}");
+    }
+    let said = guest
+        .post("a@client.test", &["anna@verein.test"], &message("one"))
+        .await;
+    assert!(said.starts_with("250"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    stage.handle.export(folder.path()).unwrap();
+    let text = std::fs::read_to_string(folder.path().join("1.eml")).unwrap();
+    assert!(
+        text.starts_with("Received: from client.test ([127.0.0.1])"),
+        "{text}"
+    );
+}

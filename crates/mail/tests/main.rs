@@ -9,9 +9,11 @@
 
 mod back;
 mod crash;
+mod escape;
 mod guest;
 mod hostile;
 mod keep;
 mod primary;
 mod stage;
 mod through;
+mod turns;

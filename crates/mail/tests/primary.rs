@@ -27,6 +27,10 @@ pub(crate) struct Script {
     pub(crate) gone_in_body: bool,
     /// So often it takes a message and goes away before it says so.
     pub(crate) cuts: usize,
+    /// It goes away after so many messages of one connection, and says nothing of that.
+    pub(crate) per_connection: Option<usize>,
+    /// It offers XCLIENT and refuses it.
+    pub(crate) distrusts: bool,
     /// It does so once to a message that contains this.
     pub(crate) cut_of: Option<&'static str>,
 }
@@ -191,6 +195,7 @@ impl Primary {
         let mut read = BufReader::new(read);
         write.write_all(b"220 primary.test ESMTP\r\n").await.ok()?;
         let (mut xclient, mut mail, mut recipients) = (None, String::new(), Vec::new());
+        let mut count = 0;
         loop {
             let mut line = Vec::new();
             if read.read_until(b'\n', &mut line).await.ok()? == 0 {
@@ -209,21 +214,21 @@ impl Primary {
                     let offers = script.offers.iter().map(|one| format!("250-{one}\r\n"));
                     format!("{}250 primary.test", offers.collect::<String>())
                 }
+                "XCLIENT" if script.distrusts => "550 5.7.0 Not from you".to_owned(),
                 "XCLIENT" => {
                     xclient = Some(line);
                     "220 primary.test again".to_owned()
                 }
+                "MAIL" if !line.is_ascii() && !line.contains(" SMTPUTF8") => {
+                    mail.clear();
+                    "553 5.6.7 Not ASCII".to_owned()
+                }
                 "MAIL" => {
-                    let foreign = !line.is_ascii() && !line.contains(" SMTPUTF8");
                     recipients.clear();
                     mail = line;
-                    if foreign {
-                        "553 5.6.7 Not ASCII"
-                    } else {
-                        "250 2.1.0 Sender known"
-                    }
-                    .to_owned()
+                    "250 2.1.0 Sender known".to_owned()
                 }
+                "RCPT" if mail.is_empty() => "503 5.5.1 Who says so?".to_owned(),
                 "RCPT" => {
                     let said = self.reply_to_recipient(&line);
                     if said.starts_with('2') {
@@ -263,6 +268,10 @@ impl Primary {
                 .write_all(format!("{said}\r\n").as_bytes())
                 .await
                 .ok()?;
+            count += usize::from(verb == "DATA");
+            if script.per_connection.is_some_and(|most| count >= most) {
+                return None;
+            }
         }
     }
 }

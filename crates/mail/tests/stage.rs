@@ -32,6 +32,8 @@ const CHEAP: PassphraseCost = PassphraseCost {
 pub(crate) enum Phase {
     Standby,
     Acting,
+    /// Acting, and the primary may be asked first.
+    Supporting,
     HandingBack,
     /// Handing back was stopped, and a person is asked.
     Asked,
@@ -45,6 +47,7 @@ pub(crate) struct Set {
     pub(crate) locked: bool,
     pub(crate) keep_unknown: bool,
     pub(crate) gate: Gate,
+    pub(crate) quota: Option<u64>,
     /// Who is on the list that is imported; nobody: none is.
     pub(crate) people: Vec<&'static str>,
 }
@@ -58,6 +61,7 @@ impl Set {
             locked: false,
             keep_unknown: false,
             gate: Gate::Through,
+            quota: None,
             people: vec!["anna@verein.test", "ben@verein.test", "cem@verein.test"],
         }
     }
@@ -186,9 +190,21 @@ impl Stage {
 
     /// Guests who are here.
     pub(crate) fn guests(&self) -> u64 {
+        self.running("smtp guest")
+    }
+
+    /// Waits until nothing is under way to the primary.
+    pub(crate) async fn idle(&self) {
+        let works = ["smtp client", "mail lane", "mail settling", "mail reading"];
+        let ended = || works.iter().all(|work| self.running(work) == 0);
+        until("end of the round", ended).await;
+        settle().await;
+    }
+
+    fn running(&self, task: &str) -> u64 {
         let listed = self.tasks.list().into_iter();
-        let guests = listed.filter(|one| one.name == "smtp guest");
-        guests.map(|one| one.running).sum()
+        let named = listed.filter(|one| one.name == task);
+        named.map(|one| one.running).sum()
     }
 
     /// One of our counters, by the words in its line.
@@ -275,7 +291,7 @@ fn config(set: &Set) -> Config {
                 fresh: Duration::from_secs(3600),
                 keep_unknown: set.keep_unknown,
             },
-            quota: None,
+            quota: set.quota,
             lanes: 8,
             certificate: None,
         }],
@@ -288,6 +304,7 @@ fn standing(phase: Phase) -> Standings {
     let (role, state, condition) = match phase {
         Phase::Standby => (Role::Standby, StateName::Following, Condition::Reachable),
         Phase::Acting => (Role::Acting, StateName::Serving, Condition::Dark),
+        Phase::Supporting => (Role::Acting, StateName::Serving, Condition::Reachable),
         Phase::HandingBack | Phase::Asked => {
             (Role::Standby, StateName::HandingBack, Condition::Reachable)
         }

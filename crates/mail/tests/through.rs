@@ -219,3 +219,28 @@ async fn lmtp_gives_the_sender_the_worst_answer() {
     assert_eq!(said, "250 2.6.0 Taken by the primary");
     assert!(primary.commands("EHLO").is_empty() && !primary.commands("LHLO").is_empty());
 }
+
+#[tokio::test]
+async fn chunks_reach_a_primary_that_knows_only_data() {
+    let (primary, stage) = both(Script::default()).await;
+    primary.told(|script| script.ends.push(("casino", "554 5.7.1 No games here")));
+    for (subject, said) in [("one", "250 2.6.0"), ("casino", "554 5.7.1")] {
+        let mut guest = Guest::hello(stage.address).await;
+        guest.say("MAIL FROM:<a@client.test>").await;
+        guest.say("RCPT TO:<anna@verein.test>").await;
+        let body = [message(subject), b".\r\n..\r\n".to_vec()].concat();
+        let (one, two) = body.split_at(20);
+        guest
+            .send(format!("BDAT {}\r\n", one.len()).as_bytes())
+            .await;
+        guest.send(one).await;
+        assert!(guest.reply().await.starts_with("250"));
+        guest
+            .send(format!("BDAT {} LAST\r\n", two.len()).as_bytes())
+            .await;
+        guest.send(two).await;
+        let heard = guest.reply().await;
+        assert!(heard.starts_with(said), "{heard}");
+        assert!(primary.messages().last().unwrap().data.ends_with(&body));
+    }
+}
