@@ -91,7 +91,6 @@ impl Memory {
 /// Hands back for one organisation until the drain begins.
 pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
     let mut follow = office.follow();
-    let seal = post.host.store.seal();
     let mut memory = Memory::default();
     loop {
         follow.borrow_and_update();
@@ -113,7 +112,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
                 }
             }
             () = office.spool.news() => memory.told = false,
-            () = seal.unlocked(), if seal.state() != store::SealState::Unlocked => {}
+            () = office.people_read(), if !office.people_are_read() => {}
             () = office.hurry.notified() => memory.retry = None,
             () = sleep(&post, retry) => {}
         }
@@ -128,6 +127,11 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
             Ended::Unwritten
         }
         Ok(()) if office.spool.tally().waiting == 0 => Ended::Emptied,
+        // Who exists is not known yet, so a refusal could not be judged.
+        Ok(()) if !office.people_are_read() => {
+            say_if_locked(post, office);
+            Ended::Stopped
+        }
         Ok(()) => round::round(post, office, memory, drain).await,
     };
     let now = post.host.clock.now();
@@ -167,6 +171,15 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
             });
         }
         Ended::Stopped => memory.retry = None,
+    }
+}
+
+fn say_if_locked(post: &Post, office: &Office) {
+    if post.host.store.seal().state() != store::SealState::Unlocked {
+        tracing::warn!(
+            organisation = %office.config.organisation,
+            "mail is kept that nobody unlocked; `servergate unlock` lets it be handed back"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use host::tls::HopTls;
 use host::{Drain, Host, Tasks};
 use model::{Mono, Service, ServiceId, Standings, Timestamp, Topic};
 use store::Store;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, SetOnce, mpsc, watch};
 
 use crate::config::MailConfig;
 use crate::recipients::import::{Imported, Scope};
@@ -48,6 +48,8 @@ pub(crate) struct Office {
     pub(crate) spool: Spool,
     pub(crate) tls: HopTls,
     people: Mutex<Option<People>>,
+    /// The list of people was read, or cannot be.
+    read: SetOnce<()>,
     store: Store,
     learned: mpsc::Sender<Change>,
     /// When the primary was found unable to shake hands for TLS.
@@ -74,6 +76,7 @@ impl Office {
             spool,
             tls,
             people: Mutex::default(),
+            read: SetOnce::new(),
             store: host.store.clone(),
             learned,
             no_tls: Mutex::default(),
@@ -183,10 +186,22 @@ impl Office {
         Ok(())
     }
 
+    /// Whether the list of people was read, or cannot be.
+    pub(crate) fn people_are_read(&self) -> bool {
+        self.read.initialized()
+    }
+
+    /// Waits until it is. Cancel-safe.
+    pub(crate) async fn people_read(&self) {
+        self.read.wait().await;
+    }
+
     async fn read_or_say(self: &Arc<Self>, host: &Host) {
         if let Err(error) = self.read_people(&host.tasks, host.clock.now().wall).await {
             tracing::error!(error = %host::chain(&error), "the list of people cannot be read");
         }
+        // It is read once only.
+        let _ = self.read.set(());
     }
 
     async fn note(&self, learned: &[Change]) {

@@ -6,11 +6,9 @@ use host::HandbackOutcome;
 use mail::config::Protocol;
 use mail::spool::{Account, Fate};
 
-use crate::guest::{Guest, large, message};
+use crate::guest::{ANNA, Guest, large, message};
 use crate::primary::{Primary, Received, Script};
 use crate::stage::{Phase, Set, Stage};
-
-pub(crate) const ANNA: [&str; 1] = ["anna@verein.test"];
 
 /// A part that keeps, before a primary.
 pub(crate) async fn dark() -> (Primary, Stage) {
@@ -386,4 +384,19 @@ async fn nothing_goes_out_while_it_may_not() {
     let folder = stage.close().await;
     assert!(primary.commands("").is_empty());
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_cut_of_the_canary_is_counted() {
+    let (primary, stage) = dark().await;
+    keep(&stage, &[("one", &ANNA), ("two", &ANNA)]).await;
+    primary.told(|script| script.cut_of = Some("one"));
+    stage.stand(Phase::HandingBack).await;
+    stage.waiting(0).await;
+    assert_eq!(subjects(&primary.messages()), ["one", "one", "two"]);
+    let cuts: Vec<u32> = accounts(&stage)
+        .iter()
+        .map(|account| account.lines[0].cut)
+        .collect();
+    assert_eq!(cuts, [1, 0]);
 }

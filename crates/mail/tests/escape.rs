@@ -4,22 +4,13 @@ use std::time::Duration;
 
 use mail::config::Gate;
 
-use crate::guest::{Guest, message};
+use crate::guest::{ANNA, Guest, message};
 use crate::primary::{Primary, Script, nobody};
-use crate::stage::{Phase, Set, Stage};
-
-const ANNA: [&str; 1] = ["anna@verein.test"];
+use crate::stage::{Phase, Set, Stage, later};
 
 async fn post(stage: &Stage, from: &str, to: &[&str]) -> String {
     let mut guest = Guest::hello(stage.address).await;
     guest.post(from, to, &message("one")).await
-}
-
-/// Nothing happens for so long.
-async fn later(by: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(by).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]

@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+/// Whom most of the messages are for.
+pub(crate) const ANNA: [&str; 1] = ["anna@verein.test"];
+
 /// Nothing takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 

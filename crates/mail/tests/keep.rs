@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::guest::{Guest, large, message};
+use crate::guest::{ANNA, Guest, large, message};
 use crate::primary::{Primary, nobody};
 use crate::stage::{Phase, Set, Stage, until};
 
@@ -228,4 +228,36 @@ async fn a_drain_finishes_the_message_that_is_under_way() {
     let (stage, rest) = tokio::join!(ending, posting);
     assert!(rest.starts_with("421 4.3.2"), "{rest}");
     until("message", || stage.handle.tally().waiting == 1).await;
+}
+
+#[tokio::test]
+async fn a_large_message_that_goes_in_circles_is_refused() {
+    let stage = Stage::of(nobody(), Phase::Acting).await;
+    let mut guest = Guest::hello(stage.address).await;
+    let hops = "Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n".repeat(101);
+    let body = [hops.as_bytes(), &large("loop", 300 << 10)].concat();
+    let said = guest
+        .post("a@client.test", &["anna@verein.test"], &body)
+        .await;
+    assert!(said.starts_with("554 5.4.6"), "{said}");
+}
+
+#[tokio::test]
+async fn the_quota_holds_for_messages_without_a_size() {
+    let mut set = Set::new(nobody());
+    set.quota = Some(10_000);
+    let stage = Stage::open(set, Phase::Acting).await;
+    let mut guest = Guest::hello(stage.address).await;
+    guest.say("MAIL FROM:<a@client.test> SIZE=20000").await;
+    assert!(
+        guest
+            .say("RCPT TO:<anna@verein.test>")
+            .await
+            .starts_with("452")
+    );
+    guest.say("RSET").await;
+    let said = guest
+        .post("a@client.test", &ANNA, &large("large", 1 << 20))
+        .await;
+    assert!(said.starts_with("452"), "{said}");
 }

@@ -233,6 +233,13 @@ pub(crate) async fn until(what: &str, enough: impl Fn() -> bool) {
     panic!("no {what} for 20 s");
 }
 
+/// Nothing happens for so long.
+pub(crate) async fn later(by: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(by).await;
+    tokio::time::resume();
+}
+
 /// All that is ready is done.
 async fn settle() {
     for _ in 0..20 {

@@ -1,6 +1,6 @@
 //! While the primary lives: its words are ours, and nothing is kept.
 
-use crate::guest::{Guest, large, message};
+use crate::guest::{ANNA, Guest, large, message};
 use crate::primary::{Primary, Script, nobody};
 use crate::stage::{Phase, Stage};
 
@@ -243,4 +243,17 @@ async fn chunks_reach_a_primary_that_knows_only_data() {
         assert!(heard.starts_with(said), "{heard}");
         assert!(primary.messages().last().unwrap().data.ends_with(&body));
     }
+}
+
+#[tokio::test]
+async fn results_forged_under_our_name_do_not_pass_through() {
+    let primary = Primary::usual().await;
+    let stage = Stage::of(primary.address, Phase::Standby).await;
+    let mut guest = Guest::hello(stage.address).await;
+    let forged = b"Authentication-Results: mx2.verein.test; dkim=pass header.d=bank.test\r\n";
+    let body = [&forged[..], &message("one")].concat();
+    let said = guest.post("a@client.test", &ANNA, &body).await;
+    assert!(said.starts_with("250"), "{said}");
+    let data = String::from_utf8(primary.messages()[0].data.clone()).unwrap();
+    assert!(!data.contains("bank.test"), "{data}");
 }

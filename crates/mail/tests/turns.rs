@@ -1,10 +1,14 @@
 //! Handing back that does not go smoothly: interrupted, limited, distrusted, refused.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use host::HandbackOutcome;
 
-use crate::back::{ANNA, accounts, dark, keep, subjects};
+use crate::back::{accounts, dark, keep, subjects};
+use crate::guest::{ANNA, Guest};
 use crate::primary::{Primary, Script};
-use crate::stage::{Phase, Set, Stage, within};
+use crate::stage::{Phase, Set, Stage, later, within};
 
 async fn keep_many(stage: &Stage, count: usize) -> Vec<String> {
     let all: Vec<String> = (0..count).map(|number| number.to_string()).collect();
@@ -124,4 +128,93 @@ async fn a_primary_that_is_away_again_loses_nothing() {
     stage.stand(Phase::HandingBack).await;
     assert_eq!(stage.ended().await, HandbackOutcome::Done);
     assert_eq!(subjects(&primary.messages()), ["one", "two"]);
+}
+
+/// The primary wants everything later, until the next try is further away than `taken` waits.
+async fn put_off(primary: &Primary, stage: &Stage) {
+    primary.told(|script| script.recipients.push(("", "451 4.3.0 Later")));
+    stage.stand(Phase::HandingBack).await;
+    for (tries, wait) in [5, 10, 20, 0].into_iter().enumerate() {
+        let over = || primary.commands("QUIT").len() > tries;
+        primary.until(over, "end of a try").await;
+        stage.idle().await;
+        later(Duration::from_secs(wait)).await;
+    }
+    assert!(primary.messages().is_empty());
+    primary.told(|script| script.recipients.clear());
+}
+
+#[tokio::test]
+async fn a_person_can_have_it_tried_again_at_once() {
+    let (primary, stage) = dark().await;
+    keep(&stage, &[("one", &ANNA)]).await;
+    put_off(&primary, &stage).await;
+    stage.handle.hand_back();
+    primary.taken(1).await;
+}
+
+#[tokio::test]
+async fn one_that_is_always_deferred_keeps_back_no_other() {
+    let (primary, stage) = dark().await;
+    primary.told(|script| {
+        script
+            .recipients
+            .push(("anna@", "452 4.2.2 Her box is full"))
+    });
+    keep(&stage, &[("one", &ANNA), ("two", &["ben@verein.test"])]).await;
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(subjects(&primary.taken(1).await), ["two"]);
+}
+
+#[tokio::test]
+async fn what_is_addressed_in_utf8_is_never_said_without_smtputf8() {
+    let primary = Primary::start(Script {
+        offers: vec!["PIPELINING", "8BITMIME"],
+        ..Script::default()
+    })
+    .await;
+    let mut stage = Stage::of(primary.address, Phase::Acting).await;
+    keep(&stage, &[("one", &ANNA)]).await;
+    let mut guest = Guest::hello(stage.address).await;
+    for line in [
+        "MAIL FROM:<m\u{fc}ller@client.test> SMTPUTF8",
+        "RCPT TO:<anna@verein.test>",
+    ] {
+        assert!(guest.say(line).await.starts_with("250"));
+    }
+    assert!(guest.say("DATA").await.starts_with("354"));
+    assert!(guest.say("Subject: two\r\n\r\n.").await.starts_with("250"));
+    keep(&stage, &[("three", &ANNA)]).await;
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    assert_eq!(subjects(&primary.messages()), ["one", "three"]);
+    assert_eq!(stage.handle.tally().quarantined, 1);
+    let said: BTreeSet<String> = primary.commands("MAIL").into_iter().collect();
+    assert!(said.iter().all(|line| line.is_ascii()), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_round_that_was_stopped_waits_for_nothing() {
+    let (primary, stage) = dark().await;
+    let all = keep_many(&stage, 150).await;
+    put_off(&primary, &stage).await;
+    later(Duration::from_secs(40)).await;
+    primary.taken(10).await;
+    // Decided otherwise, and back again, before the round is over.
+    stage.stand(Phase::Acting).await;
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(primary.taken(150).await.len(), all.len());
+}
+
+#[tokio::test]
+async fn after_a_restart_the_list_is_read_before_anything_goes_back() {
+    let (primary, stage) = dark().await;
+    keep(&stage, &[("one", &ANNA), ("two", &["ben@verein.test"])]).await;
+    let folder = stage.close().await;
+    // A refusal of somebody of whom nothing is known stops nobody.
+    primary.told(|script| script.recipients.push(("ben@", "550 5.1.1 No Ben")));
+    let mut stage = Stage::reopen(folder, Set::new(primary.address), Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Paused);
+    let tally = stage.handle.tally();
+    assert_eq!((tally.waiting, tally.quarantined), (1, 0));
 }

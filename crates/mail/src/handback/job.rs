@@ -10,6 +10,9 @@ use crate::recipients::Known;
 use crate::spool::{Account, Fate, Message, Row, Spool, SpoolError};
 use crate::wire::reply::Capabilities;
 
+/// Tried in vain so often, a message keeps back no other any more.
+const STUCK: u32 = 2;
+
 /// A message to be handed back.
 pub(super) struct Job {
     pub(super) position: u64,
@@ -56,6 +59,11 @@ impl Job {
             meta.size,
             waiting.map(|(index, _)| index),
         )
+    }
+
+    /// Whether it was in vain before, again and again: others have their turn.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.row.tries >= STUCK
     }
 
     /// Whether somebody is among the recipients of whom we know that they exist.

@@ -61,13 +61,16 @@ pub fn unfit(
     size: u64,
     waiting: impl Iterator<Item = usize>,
 ) -> Option<Judgement> {
-    if utf8 && !can.smtputf8 {
-        // RFC 6531 §3.2 knows a bounce only; the primary may learn it yet.
-        return Some(Judgement::later());
-    }
-    let largest = can.size.filter(|largest| size > *largest)?;
-    let words = format!("not sent: {size} bytes, and the primary takes {largest} at the most");
-    let reply = Reply::owned(552, Some((5, 3, 4)), words);
+    let reply = if utf8 && !can.smtputf8 {
+        // RFC 6531 §3.2 knows a bounce only. A person sees it here, and can have it tried again
+        // when the primary has learned it.
+        let words = "not sent: it is addressed in UTF-8, and the primary does not offer SMTPUTF8";
+        Reply::fixed(550, (5, 6, 7), words)
+    } else {
+        let largest = can.size.filter(|largest| size > *largest)?;
+        let words = format!("not sent: {size} bytes, and the primary takes {largest} at the most");
+        Reply::owned(552, Some((5, 3, 4)), words)
+    };
     let mut judged = Judgement::default();
     waiting.for_each(|index| judged.quarantine(index, &reply));
     Some(judged)
@@ -266,13 +269,14 @@ mod tests {
     fn what_the_primary_cannot_take_is_not_sent() {
         let mut can = Capabilities::default();
         assert_eq!(unfit(&can, false, 10, 0..2), None);
-        assert_eq!(unfit(&can, true, 10, 0..2), Some(Judgement::later()));
+        let utf8 = unfit(&can, true, 10, 0..2).unwrap();
         can.size = Some(9);
         let large = unfit(&can, false, 10, 0..2).unwrap();
-        assert_eq!(
-            fates(&large),
-            [(0, Fate::Quarantined), (1, Fate::Quarantined)]
-        );
+        for (unfit, why) in [(utf8, "SMTPUTF8"), (large, "takes 9")] {
+            let both = [(0, Fate::Quarantined), (1, Fate::Quarantined)];
+            assert_eq!(fates(&unfit), both);
+            assert!(unfit.fates.iter().all(|(.., words)| words.contains(why)));
+        }
     }
 
     #[test]

@@ -25,7 +25,8 @@ use crate::metrics::Taken;
 use crate::spool::{Account, Fate, SpoolError};
 use crate::wire::reply::Reply;
 
-/// How often the connection may break at one message before the others have their turn.
+/// How often the connection may break at one message before the round is given up, or before the
+/// others have their turn if that was so in earlier rounds.
 const BREAKS: u32 = 3;
 /// How often a lane calls again after a cut before it gives up.
 const CALLS: u32 = 5;
@@ -34,9 +35,22 @@ const CALLS: u32 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Taken,
+    /// The primary refused it, or broke off: nothing more goes out now.
     NotTaken,
+    /// The primary wants it later, which may be because of whom it is for.
+    Deferred,
     /// The primary cannot take this one, whoever it is for: it says nothing about the others.
     Unfit,
+}
+
+impl Report {
+    fn of(judgement: &Judgement) -> Self {
+        match judgement {
+            Judgement { taken: true, .. } => Self::Taken,
+            Judgement { pause: true, .. } => Self::NotTaken,
+            _ => Self::Deferred,
+        }
+    }
 }
 
 /// A job and the permit to have it under way.
@@ -147,9 +161,7 @@ impl Lane {
             {
                 Ok((judgement, next_announced)) => {
                     announced = next_announced;
-                    if judgement.taken {
-                        report = Report::Taken;
-                    }
+                    report = Report::of(&judgement);
                     self.write_down(job, permit, judgement).await;
                 }
                 Err(broken) => {
@@ -168,8 +180,9 @@ impl Lane {
                         continue;
                     }
                     // One at which the primary always breaks off keeps back no other.
+                    let aside = again && job.is_stuck();
                     self.write_down(job, permit, Judgement::later()).await;
-                    if !again {
+                    if !aside {
                         self.shared.broken.store(true, Ordering::Relaxed);
                         return report;
                     }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use host::{Drain, Progress};
 use model::Timestamp;
-use store::ReadError;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::job::Job;
@@ -20,6 +19,8 @@ use crate::spool::SpoolError;
 const BATCH: usize = 64;
 /// Messages under way at once, over all connections.
 const UNDER_WAY: u32 = 256;
+/// So many are sent alone, one after the other, while the primary only wants them later.
+const CANARIES: u32 = 5;
 /// After so many messages over the connections there are, there are twice as many.
 const RAMP: u64 = 50;
 
@@ -33,15 +34,20 @@ pub(super) struct Shared {
     pub(super) deferred: AtomicBool,
     pub(super) paused: AtomicBool,
     pub(super) broken: AtomicBool,
+    /// It was decided otherwise, or the program ends. What was left out for that stays left out,
+    /// even if it is decided back before the round is over.
+    stopped: AtomicBool,
 }
 
 impl Shared {
     /// Whether another message may go out.
     pub(super) fn goes_on(&self) -> bool {
-        !self.paused.load(Ordering::Relaxed)
-            && !self.broken.load(Ordering::Relaxed)
-            && !self.drain.has_begun()
-            && self.office.may_hand_back()
+        if self.drain.has_begun() || !self.office.may_hand_back() {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        [&self.paused, &self.broken, &self.stopped]
+            .iter()
+            .all(|end| !end.load(Ordering::Relaxed))
     }
 
     fn ended(&self) -> Ended {
@@ -75,49 +81,55 @@ pub(super) async fn round(
         deferred: AtomicBool::new(false),
         paused: AtomicBool::new(false),
         broken: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
     });
     if !memory.proved {
-        match canary(&shared).await {
-            Ok(true) => memory.proved = true,
-            Ok(false) => return shared.ended(),
-            Err(error) => return unreadable(&shared, &error),
-        }
+        memory.proved = canary(&shared).await;
     }
-    match bulk(&shared).await {
-        Ok(()) => shared.ended(),
-        Err(error) => unreadable(&shared, &error),
+    if memory.proved {
+        bulk(&shared).await;
     }
+    shared.ended()
 }
 
-fn unreadable(shared: &Shared, error: &SpoolError) -> Ended {
-    if let SpoolError::Read(ReadError::Sealed { .. }) = error {
-        tracing::warn!(
-            organisation = %shared.office.config.organisation,
-            "mail is kept that nobody unlocked; `servergate unlock` lets it be handed back"
-        );
-    } else {
-        tracing::error!(%error, "kept mail cannot be read");
-    }
-    Ended::Stopped
-}
-
-/// One message, alone: the oldest of its sender, for somebody known if there is one.
-async fn canary(shared: &Arc<Shared>) -> Result<bool, SpoolError> {
+/// Whether one message was taken that went alone.
+async fn canary(shared: &Arc<Shared>) -> bool {
     let mut lane = Lane::new(Arc::clone(shared));
-    let (mut report, mut after) = (Report::Unfit, 0);
-    while report == Report::Unfit {
-        let mut jobs = jobs(shared, after).await?;
-        let Some(last) = jobs.last() else { break };
-        after = last.position;
-        while report == Report::Unfit && !jobs.is_empty() {
-            report = lane.canary(jobs.remove(choice(&jobs))).await;
-        }
+    let mut taken = canary_among(shared, &mut lane, false).await;
+    if taken.is_none() {
+        // All were in vain before: one of them shows it as well.
+        taken = canary_among(shared, &mut lane, true).await;
     }
     lane.end().await;
-    Ok(report == Report::Taken)
+    taken == Some(true)
 }
 
-/// Which of them is the canary.
+/// Sends messages alone until one is taken or refused; `None` if there is none of that kind.
+async fn canary_among(shared: &Arc<Shared>, lane: &mut Lane, stuck: bool) -> Option<bool> {
+    let (mut after, mut tried, mut deferred) = (0, false, 0);
+    loop {
+        let mut jobs = jobs(shared, after).await;
+        let Some(last) = jobs.last() else {
+            return tried.then_some(false);
+        };
+        after = last.position;
+        jobs.retain(|job| job.is_stuck() == stuck);
+        while !jobs.is_empty() {
+            tried = true;
+            match lane.canary(jobs.remove(choice(&jobs))).await {
+                Report::Taken => return Some(true),
+                Report::NotTaken => return Some(false),
+                Report::Deferred => deferred += 1,
+                Report::Unfit => {}
+            }
+            if deferred == CANARIES {
+                return Some(false);
+            }
+        }
+    }
+}
+
+/// Which of them is the canary: the oldest of its sender, for somebody known if there is one.
 fn choice(jobs: &[Job]) -> usize {
     let oldest =
         |at: usize, job: &Job| jobs.iter().take(at).all(|one| one.sender() != job.sender());
@@ -126,7 +138,7 @@ fn choice(jobs: &[Job]) -> usize {
 }
 
 /// Everything that waits.
-async fn bulk(shared: &Arc<Shared>) -> Result<(), SpoolError> {
+async fn bulk(shared: &Arc<Shared>) {
     let mut after = 0;
     let under_way = Arc::new(Semaphore::new(UNDER_WAY as usize));
     let most = shared.office.config.lanes.max(1);
@@ -136,14 +148,7 @@ async fn bulk(shared: &Arc<Shared>) -> Result<(), SpoolError> {
         if !shared.goes_on() {
             break;
         }
-        let jobs = match jobs(shared, after).await {
-            Ok(jobs) => jobs,
-            Err(error) => {
-                // What is under way ends first, or the next round would send it again.
-                lanes.end().await;
-                return Err(error);
-            }
-        };
+        let jobs = jobs(shared, after).await;
         let Some(last) = jobs.last() else { break };
         after = last.position;
         let delivered = shared.delivered.load(Ordering::Relaxed);
@@ -167,7 +172,6 @@ async fn bulk(shared: &Arc<Shared>) -> Result<(), SpoolError> {
         tell_progress(shared);
     }
     lanes.end().await;
-    Ok(())
 }
 
 fn tell_progress(shared: &Shared) {
@@ -182,7 +186,7 @@ fn tell_progress(shared: &Shared) {
 }
 
 /// Reads the next messages beside the runtime; none are left if it gives none.
-async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> {
+async fn jobs(shared: &Arc<Shared>, after: u64) -> Vec<Job> {
     let office = Arc::clone(&shared.office);
     let now = shared.post.host.clock.now().wall;
     let reading = move || {
@@ -190,26 +194,23 @@ async fn jobs(shared: &Arc<Shared>, after: u64) -> Result<Vec<Job>, SpoolError> 
         loop {
             let numbers = office.spool.waiting(after, BATCH);
             let Some(last) = numbers.last().copied() else {
-                return Ok(Vec::new());
+                return Vec::new();
             };
             after = last;
-            let jobs = read(&office, &numbers, now)?;
+            let jobs = read(&office, &numbers, now);
             if !jobs.is_empty() {
-                return Ok(jobs);
+                return jobs;
             }
         }
     };
     let reading = shared.post.host.tasks.blocking("mail reading", reading);
-    match reading.await {
-        Ok(read) => read,
-        // It panicked, which is counted; the next round tries again.
-        Err(_) => Ok(Vec::new()),
-    }
+    // If it panicked, which is counted, the next round tries again.
+    reading.await.unwrap_or_default()
 }
 
 /// Those of them that can be read. One that is damaged must not keep back those behind it, and
 /// stays kept.
-fn read(office: &Office, numbers: &[u64], now: Timestamp) -> Result<Vec<Job>, SpoolError> {
+fn read(office: &Office, numbers: &[u64], now: Timestamp) -> Vec<Job> {
     let mut jobs = Vec::with_capacity(numbers.len());
     for position in numbers {
         match Job::read(&office.spool, *position) {
@@ -219,14 +220,10 @@ fn read(office: &Office, numbers: &[u64], now: Timestamp) -> Result<Vec<Job>, Sp
             }
             // Settled meanwhile.
             Err(SpoolError::Gone(_)) => {}
-            Err(error @ SpoolError::Read(ReadError::Sealed { .. })) => match jobs.is_empty() {
-                true => return Err(error),
-                false => break,
-            },
             Err(error) => tracing::error!(%error, position, "a kept message cannot be read"),
         }
     }
-    Ok(jobs)
+    jobs
 }
 
 /// The connections of a round.
