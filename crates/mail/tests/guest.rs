@@ -94,17 +94,29 @@ impl Guest {
         if !last.starts_with("354") {
             return last;
         }
-        let mut sent = Vec::with_capacity(message.len() + 64);
-        for line in message.split_inclusive(|byte| *byte == b'\n') {
-            if line.starts_with(b".") {
-                sent.push(b'.');
-            }
-            sent.extend_from_slice(line);
-        }
-        sent.extend_from_slice(b".\r\n");
-        self.send(&sent).await;
+        self.send(&stuffed(message)).await;
         self.reply().await
     }
+
+    /// As `post`, and breaks off without waiting for the reply.
+    pub(crate) async fn post_and_leave(mut self, from: &str, to: &[&str], message: &[u8]) {
+        assert!(self.begin(from, to).await.starts_with("354"));
+        self.send(&stuffed(message)).await;
+        self.0.get_ref().set_zero_linger().unwrap();
+    }
+}
+
+/// What goes over the line for it: dots doubled (RFC 5321 section 4.5.2), and the end.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::with_capacity(message.len() + 64);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            sent.push(b'.');
+        }
+        sent.extend_from_slice(line);
+    }
+    sent.extend_from_slice(b".\r\n");
+    sent
 }
 
 /// A message with this subject.

@@ -261,3 +261,19 @@ async fn the_quota_holds_for_messages_without_a_size() {
         .await;
     assert!(said.starts_with("452"), "{said}");
 }
+
+#[tokio::test]
+async fn what_a_guest_left_behind_is_counted() {
+    let stage = Stage::of(nobody(), Phase::Acting).await;
+    for number in 0..60 {
+        let guest = Guest::hello(stage.address).await;
+        let body = message(&number.to_string());
+        guest.post_and_leave("a@client.test", &ANNA, &body).await;
+    }
+    stage.alone().await;
+    let counted = stage.handle.tally();
+    assert!(counted.waiting > 0);
+    let folder = stage.close().await;
+    let stage = Stage::reopen(folder, Set::new(nobody()), Phase::Acting).await;
+    assert_eq!(stage.handle.tally(), counted);
+}

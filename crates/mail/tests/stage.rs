@@ -193,6 +193,11 @@ impl Stage {
         self.running("smtp guest")
     }
 
+    /// Waits until all guests have left.
+    pub(crate) async fn alone(&self) {
+        until("the last guest's end", || self.guests() == 0).await;
+    }
+
     /// Waits until nothing is under way to the primary.
     pub(crate) async fn idle(&self) {
         let works = ["smtp client", "mail lane", "mail settling", "mail reading"];
