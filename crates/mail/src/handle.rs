@@ -97,6 +97,7 @@ impl MailHandle {
             let counts = book.counts();
             People {
                 imported: counts.listed,
+                mailboxes: counts.mailboxes,
                 learned: counts.valid,
                 at: book.list().map(crate::recipients::List::imported_at),
                 fresh: fresh(book),
@@ -248,6 +249,15 @@ impl MailHandle {
             .await?)
     }
 
+    /// Replaces the mailboxes.
+    ///
+    /// # Errors
+    /// The store does not take them, or it is locked.
+    pub async fn import_mailboxes(&self, imported: &Imported) -> Result<usize, HandleError> {
+        let now = self.post.host.clock.now().wall;
+        Ok(self.office.import_mailboxes(imported, now).await?)
+    }
+
     /// What an import may hold.
     pub fn scope(&self) -> Scope {
         self.office.scope()
@@ -288,6 +298,8 @@ impl MailHandle {
 pub struct People {
     /// By import.
     pub imported: usize,
+    /// Mailboxes, by import.
+    pub mailboxes: usize,
     /// From the primary's answers.
     pub learned: usize,
     /// When the list was imported.

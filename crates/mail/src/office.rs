@@ -168,6 +168,21 @@ impl Office {
         Ok(count)
     }
 
+    /// Puts imported mailboxes in the place of the former ones; says how many there are.
+    pub(crate) async fn import_mailboxes(
+        &self,
+        imported: &Imported,
+        now: Timestamp,
+    ) -> Result<usize, ImportError> {
+        let kept = self.kept().ok_or(ImportError::Locked)?;
+        let mailboxes = kept.import_mailboxes(imported, now).await?;
+        let count = mailboxes.len();
+        if let Some(people) = self.people().as_mut() {
+            people.book.replace_mailboxes(mailboxes);
+        }
+        Ok(count)
+    }
+
     /// Reads the list of people, which must be unlocked.
     async fn read_people(self: &Arc<Self>, tasks: &Tasks, now: Timestamp) -> Result<(), KeptError> {
         let key = Kept::book_key(&self.store, random()?).await?;

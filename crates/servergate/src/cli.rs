@@ -367,13 +367,25 @@ pub(crate) enum Import {
         #[command(flatten)]
         of: SiteOf,
     },
+    /// Who has a mailbox, and the hash of their password: replaces the former ones.
+    Mailboxes {
+        /// The lists; several are taken together. The standby reads them.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// `passwd`, or `csv` with a column `password`; guessed if nothing is said.
+        #[arg(long)]
+        format: Option<ListFormat>,
+        #[command(flatten)]
+        of: SiteOf,
+    },
 }
 
 impl Import {
     /// What every import has.
     pub(crate) fn common(&self) -> &Common {
-        let Self::Recipients { of, .. } = self;
-        &of.common
+        match self {
+            Self::Recipients { of, .. } | Self::Mailboxes { of, .. } => &of.common,
+        }
     }
 }
 

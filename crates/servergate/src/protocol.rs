@@ -62,6 +62,14 @@ pub(crate) enum Request {
     Backup { to: PathBuf },
 }
 
+/// What is imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Imports {
+    Recipients,
+    Mailboxes,
+}
+
 /// What is asked about mail.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -89,6 +97,7 @@ pub(crate) enum MailRequest {
         to: PathBuf,
     },
     Import {
+        what: Imports,
         files: Vec<PathBuf>,
         format: Option<ListFormat>,
     },

@@ -17,6 +17,9 @@
 //! | yes, or learned yes before | a later no | unknown, come again |
 //! | yes, or learned yes before | a later no, repeated | invalid |
 //! | – | – | unknown; refused only if a fresh, whole list covers the domain |
+//!
+//! Imported mailboxes are a list as well, of which nobody expects that it is whole: aliases are
+//! not in it, so its silence refuses nobody.
 
 mod key;
 mod learned;
@@ -177,6 +180,8 @@ pub struct Change {
 pub struct Counts {
     /// Addresses on the imported list.
     pub listed: usize,
+    /// Mailboxes that were imported.
+    pub mailboxes: usize,
     /// Addresses that the primary accepted.
     pub valid: usize,
     /// Addresses that the primary refused.
@@ -191,6 +196,7 @@ pub struct Book {
     key: BookKey,
     settings: Settings,
     list: Option<List>,
+    mailboxes: Option<List>,
     lore: Lore,
 }
 
@@ -201,6 +207,7 @@ impl Book {
             key,
             settings,
             list: None,
+            mailboxes: None,
             lore: Lore::new(MOST_VALID, MOST_INVALID),
         }
     }
@@ -280,6 +287,11 @@ impl Book {
         self.list = Some(list);
     }
 
+    /// Puts newly imported mailboxes in the place of the former ones.
+    pub fn replace_mailboxes(&mut self, mailboxes: List) {
+        self.mailboxes = Some(mailboxes);
+    }
+
     /// The imported list.
     pub fn list(&self) -> Option<&List> {
         self.list.as_ref()
@@ -299,6 +311,7 @@ impl Book {
     pub fn counts(&self) -> Counts {
         Counts {
             listed: self.list.as_ref().map_or(0, List::len),
+            mailboxes: self.mailboxes.as_ref().map_or(0, List::len),
             valid: self.lore.valid(),
             invalid: self.lore.invalid(),
             refused: self.lore.refused(),
@@ -307,7 +320,7 @@ impl Book {
 
     /// About how many bytes of memory it takes.
     pub fn bytes(&self) -> usize {
-        let listed = self.list.as_ref().map_or(0, List::len);
+        let listed: usize = self.lists().map(List::len).sum();
         listed * size_of::<AddressHash>() + self.lore.bytes()
     }
 
@@ -317,6 +330,10 @@ impl Book {
         if !learned.is_empty() {
             let _ = self.lore.set(change.hash, learned, now);
         }
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &List> {
+        [&self.list, &self.mailboxes].into_iter().flatten()
     }
 
     fn is_catch_all(&self, domain: &str, rules: &DomainRules) -> bool {
@@ -342,8 +359,7 @@ impl Book {
         rules: &DomainRules,
         now: Timestamp,
     ) -> bool {
-        let listed = self.list.as_ref().is_some_and(|list| list.contains(hash));
-        listed
+        self.lists().any(|list| list.contains(hash))
             || base(local, rules)
                 .is_some_and(|base| matches!(self.evidence(base, domain, now), Evidence::Yes(_)))
     }
@@ -352,7 +368,8 @@ impl Book {
     fn evidence(&self, local: &str, domain: &str, now: Timestamp) -> Evidence {
         let hash = self.key.hash(local, domain, self.settings.case);
         let learned = self.lore.get(&hash, now);
-        let list = self.list.as_ref().filter(|list| list.contains(&hash));
+        let on = self.lists().filter(|list| list.contains(&hash));
+        let list = on.max_by_key(|list| list.imported_at);
         let overruled = |no: &No| list.is_some_and(|list| list.imported_at > no.at.moment());
         let no = learned.no.filter(|no| !overruled(no));
         let source = match (list, learned.yes) {

@@ -10,6 +10,7 @@ mod collect;
 mod csv;
 mod guess;
 mod passwd;
+mod password;
 mod plain;
 mod postfix;
 
@@ -33,7 +34,8 @@ pub enum Format {
     Passwd,
     /// `/etc/aliases` of Sendmail, Postfix and Exim.
     Aliases,
-    /// A table with a header row, one column of which is called `address`, `email` or `mail`.
+    /// A table with a header row, one column of which is called `address`, `email` or `mail`. Where
+    /// another is called `password`, the rows are mailboxes.
     Csv,
 }
 

@@ -10,10 +10,13 @@
 //! | `mail-recipients` | organisation, `list`, generation, number | version, up to 4096 hashes in order |
 //! | `mail-recipients` | organisation, `learned`, hash | version, flags, minute of the yes, of the no |
 //! | `mail-lists` | organisation, `list` | JSON: generation, when, how many, which domains |
+//! | `mail-mailboxes` | organisation, generation, hash | JSON: address and password hash |
+//! | `mail-lists` | organisation, `mailboxes` | as `list`, for the mailboxes |
 //! | `mail-lists` | organisation, `generation` | version, the last number handed out |
 //! | `mail-book-key` | `key` | version, 32 bytes |
 
 mod form;
+mod mailboxes;
 
 use std::collections::BTreeSet;
 
@@ -109,6 +112,9 @@ impl Kept {
         if let Some(list) = self.load_list()? {
             book.replace_list(list);
         }
+        if let Some(mailboxes) = self.load_mailboxes()? {
+            book.replace_mailboxes(mailboxes);
+        }
         self.each_learned(|_, change| book.restore(change, now))?;
         Ok(book)
     }
@@ -120,17 +126,9 @@ impl Kept {
     /// It could not be written, or another import was first; the former list stays then.
     pub async fn import(&self, imported: &Imported, now: Timestamp) -> Result<List, KeptError> {
         let plan = self.plan(imported, now)?;
-        for batch in plan.batches {
-            let written = self.store.commit(batch).await;
-            let _receipt = written.map_err(|error| match error {
-                CommitError::Precondition { .. } => KeptError::Busy,
-                error => error.into(),
-            })?;
-        }
-        // The switch is done: what cannot be swept now is swept after the next one.
-        if let Err(error) = self.sweep_generations(plan.generation).await {
-            tracing::warn!(%error, "the former list of recipients still takes room");
-        }
+        self.carry_out(plan.batches).await?;
+        let lists = form::generations(&self.organisation);
+        self.sweep_former(&lists, 2, plan.generation).await;
         Ok(plan.list)
     }
 
@@ -170,19 +168,8 @@ impl Kept {
     }
 
     fn plan(&self, imported: &Imported, now: Timestamp) -> Result<Plan, KeptError> {
-        let former = self.store.get(&form::list_key(&self.organisation))?;
-        let counter = self.store.get(&form::counter_key(&self.organisation))?;
-        let last = match &counter {
-            Some(counter) => form::read_counter(&counter.value)?,
-            None => 0,
-        };
-        let generation = last + 1;
+        let (generation, reserved) = self.reserve()?;
         let list = self.list(imported, now);
-        let reserved = Batch::new().put_if(
-            form::counter_key(&self.organisation),
-            form::write_counter(generation),
-            unchanged(counter.as_ref()),
-        );
         let mut batches = vec![reserved];
         let mut chunks = list.hashes.chunks(form::CHUNK).zip(0_u64..).peekable();
         while chunks.peek().is_some() {
@@ -192,6 +179,30 @@ impl Kept {
                 batch.put(key, form::write_chunk(chunk))
             }));
         }
+        batches.push(self.switch(form::list_key(&self.organisation), &list, generation)?);
+        Ok(Plan {
+            batches,
+            list,
+            generation,
+        })
+    }
+
+    /// The number of a new import, and the batch that makes it nobody else's.
+    fn reserve(&self) -> Result<(u64, Batch), KeptError> {
+        let key = form::counter_key(&self.organisation);
+        let counter = self.store.get(&key)?;
+        let last = match &counter {
+            Some(counter) => form::read_counter(&counter.value)?,
+            None => 0,
+        };
+        let written = form::write_counter(last + 1);
+        let reserved = Batch::new().put_if(key, written, unchanged(counter.as_ref()));
+        Ok((last + 1, reserved))
+    }
+
+    /// The batch that puts `list` in the place of what `key` says now.
+    fn switch(&self, key: Key, list: &List, generation: u64) -> Result<Batch, KeptError> {
+        let former = self.store.get(&key)?;
         let record = ListSpec::V1(ListRecord {
             generation,
             imported_at: list.imported_at,
@@ -202,16 +213,18 @@ impl Kept {
             case: list.case,
         });
         let record = serde_json::to_vec(&record).map_err(|_| KeptError::Damaged)?;
-        batches.push(Batch::new().put_if(
-            form::list_key(&self.organisation),
-            record,
-            unchanged(former.as_ref()),
-        ));
-        Ok(Plan {
-            batches,
-            list,
-            generation,
-        })
+        Ok(Batch::new().put_if(key, record, unchanged(former.as_ref())))
+    }
+
+    async fn carry_out(&self, batches: Vec<Batch>) -> Result<(), KeptError> {
+        for batch in batches {
+            let written = self.store.commit(batch).await;
+            let _receipt = written.map_err(|error| match error {
+                CommitError::Precondition { .. } => KeptError::Busy,
+                error => error.into(),
+            })?;
+        }
+        Ok(())
     }
 
     fn list(&self, imported: &Imported, now: Timestamp) -> List {
@@ -236,8 +249,8 @@ impl Kept {
         }
     }
 
-    fn record(&self) -> Result<Option<ListRecord>, KeptError> {
-        let Some(kept) = self.store.get(&form::list_key(&self.organisation))? else {
+    fn record(&self, key: &Key) -> Result<Option<ListRecord>, KeptError> {
+        let Some(kept) = self.store.get(key)? else {
             return Ok(None);
         };
         match serde_json::from_slice(&kept.value) {
@@ -250,7 +263,7 @@ impl Kept {
     fn load_list(&self) -> Result<Option<List>, KeptError> {
         let mut tried = None;
         for _ in 0..TRIES {
-            let Some(record) = self.record()? else {
+            let Some(record) = self.record(&form::list_key(&self.organisation))? else {
                 return Ok(None);
             };
             // The same record twice: nobody came in between, chunks are missing.
@@ -277,20 +290,24 @@ impl Kept {
         Err(KeptError::Busy)
     }
 
-    /// Deletes what former and abandoned imports left. A running one has a higher number.
-    async fn sweep_generations(&self, current: u64) -> Result<(), KeptError> {
+    /// Deletes below `all` what imports before `current` left, whole or abandoned; a running one
+    /// has a higher number. The number is part `at` of a key.
+    async fn sweep_former(&self, all: &Key, at: usize, current: u64) {
         let mut old = Vec::new();
-        self.each(
-            &form::generations(&self.organisation),
-            CHUNKS_AT_ONCE,
-            |key, _| {
-                if form::generation_of(&key).is_some_and(|number| number < current) {
-                    old.push(key);
-                }
-                Ok(())
-            },
-        )?;
-        self.delete(old).await
+        let looked = self.each(all, CHUNKS_AT_ONCE, |key, _| {
+            if key.number(at).is_some_and(|number| number < current) {
+                old.push(key);
+            }
+            Ok(())
+        });
+        let swept = match looked {
+            Ok(()) => self.delete(old).await,
+            Err(error) => Err(error),
+        };
+        // The switch is done: what cannot be swept now is swept after the next one.
+        if let Err(error) = swept {
+            tracing::warn!(%error, "the former list of recipients still takes room");
+        }
     }
 
     async fn delete(&self, keys: Vec<Key>) -> Result<(), KeptError> {

@@ -14,7 +14,7 @@ use store::SealState;
 use super::Desk;
 use crate::cli::ListFormat;
 use crate::config::Organisation;
-use crate::protocol::MailRequest;
+use crate::protocol::{Imports, MailRequest};
 
 /// A longer list is not read.
 const LONGEST: u64 = 32 << 20;
@@ -52,7 +52,19 @@ pub(super) async fn answer(
                 "Message {number} is given up; its account stays."
             )))
         }
-        MailRequest::Import { files, format } => import_lists(&mail, files, format).await,
+        MailRequest::Import {
+            what,
+            files,
+            format,
+        } => {
+            let scope = mail.scope();
+            let (list, problems) = read_lists(files, format, scope).await?;
+            let said = match what {
+                Imports::Recipients => recipients(&mail, &list, &problems).await?,
+                Imports::Mailboxes => mailboxes(&mail, &list, &problems).await?,
+            };
+            Ok(with_problems(said, &list, problems))
+        }
         // The rest reads the disk.
         what => tokio::task::spawn_blocking(move || read(&mail, what)).await?,
     }
@@ -137,12 +149,52 @@ fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
     }))
 }
 
-async fn import_lists(
-    mail: &MailHandle,
+async fn recipients(mail: &MailHandle, list: &Imported, problems: &[String]) -> Result<Value> {
+    if list.addresses.is_empty() && list.catch_all.is_empty() {
+        bail!(
+            "no address of this organisation was found; nothing was changed. {}",
+            problems.join("; ")
+        );
+    }
+    let count = mail.import(list).await?;
+    let catch_all = list.catch_all.len();
+    Ok(json!({
+        "said": format!("{count} recipients are known now, and {catch_all} catch-all domains."),
+        "recipients": count,
+    }))
+}
+
+async fn mailboxes(mail: &MailHandle, list: &Imported, problems: &[String]) -> Result<Value> {
+    if list.mailboxes.is_empty() {
+        bail!(
+            "no mailbox of this organisation was found; nothing was changed. Name a Dovecot passwd-file, or a table with the columns `address` and `password`. {}",
+            problems.join("; ")
+        );
+    }
+    let count = mail.import_mailboxes(list).await?;
+    let with = |one: &&import::Mailbox| one.password.is_some();
+    let with = list.mailboxes.iter().filter(with).count();
+    Ok(json!({
+        "said": format!("{count} mailboxes are known now, {with} of them with a password."),
+        "mailboxes": count, "passwords": with,
+    }))
+}
+
+fn with_problems(mut said: Value, list: &Imported, mut problems: Vec<String>) -> Value {
+    if list.unlisted > 0 {
+        problems.push(format!("and {} more", list.unlisted));
+    }
+    said["problems"] = json!(problems);
+    said["whole"] = json!(list.whole);
+    said
+}
+
+/// All lists as one, and what a person should know of them.
+async fn read_lists(
     files: Vec<PathBuf>,
     format: Option<ListFormat>,
-) -> Result<Value> {
-    let scope = mail.scope();
+    scope: import::Scope,
+) -> Result<(Imported, Vec<String>)> {
     let reading = move || {
         let mut whole: Option<Imported> = None;
         let mut problems = Vec::new();
@@ -161,18 +213,7 @@ async fn import_lists(
         let whole = whole.context("no list was named")?;
         anyhow::Ok((whole, problems))
     };
-    let (list, problems) = tokio::task::spawn_blocking(reading).await??;
-    if list.addresses.is_empty() && list.catch_all.is_empty() {
-        bail!(
-            "no address of this organisation was found; nothing was changed. {}",
-            problems.join("; ")
-        );
-    }
-    let count = mail.import(&list).await?;
-    Ok(json!({
-        "said": format!("{count} recipients are known now, and {} catch-all domains.", list.catch_all.len()),
-        "recipients": count, "problems": problems, "whole": list.whole,
-    }))
+    tokio::task::spawn_blocking(reading).await?
 }
 
 fn read_list(file: &Path, format: Option<ListFormat>, scope: &import::Scope) -> Result<Imported> {
@@ -247,6 +288,9 @@ pub(super) fn held(
                 at,
                 "the next import; 31 days where learned",
             );
+            let what = format!("{id}: mailboxes, with password hashes");
+            let count = people.mailboxes.to_string();
+            add(&what, "members", count, String::new(), "the next import");
         }
         let accounts = mail.count_accounts()?.to_string();
         let what = format!("{id}: accounts of handed back messages");

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::site::print;
 use crate::cli::{Import, Mail, SiteOf};
 use crate::config::Config;
-use crate::protocol::{self, MailRequest, Request};
+use crate::protocol::{self, Imports, MailRequest, Request};
 
 /// Asks the running standby and prints what it says.
 pub(crate) async fn mail(config: &Config, what: Mail) -> Result<()> {
@@ -33,12 +33,24 @@ pub(crate) async fn mail(config: &Config, what: Mail) -> Result<()> {
 
 /// Hands lists to the running standby.
 pub(crate) async fn import(config: &Config, what: Import) -> Result<()> {
-    let Import::Recipients { files, format, of } = what;
+    let (what, files, format, of) = match what {
+        Import::Recipients { files, format, of } => (Imports::Recipients, files, format, of),
+        Import::Mailboxes { files, format, of } => (Imports::Mailboxes, files, format, of),
+    };
     let files = files
         .into_iter()
         .map(std::path::absolute)
         .collect::<Result<_, _>>()?;
-    ask(config, MailRequest::Import { files, format }, of).await
+    ask(
+        config,
+        MailRequest::Import {
+            what,
+            files,
+            format,
+        },
+        of,
+    )
+    .await
 }
 
 async fn ask(config: &Config, what: MailRequest, of: SiteOf) -> Result<()> {

@@ -1,9 +1,11 @@
 //! Tables with a header row: RFC 4180, also with semicolons or tabs as spreadsheets write them.
 
 use super::collect::Collector;
+use super::password::kept;
 
 /// The names of the column that is wanted.
 const WANTED: [&str; 5] = ["address", "email", "e-mail", "mail", "email address"];
+const PASSWORD: &str = "password";
 const DIVIDERS: [char; 3] = [',', ';', '\t'];
 
 pub(super) fn read(text: &str, out: &mut Collector<'_>) {
@@ -13,7 +15,12 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
         .get(..skipped)
         .map_or(0, |lines| lines.matches('\n').count());
     let header = start.lines().next().unwrap_or_default();
-    let Some((divider, column)) = column(header) else {
+    let Some(Columns {
+        divider,
+        address: column,
+        password,
+    }) = columns(header)
+    else {
         let mend = "no column is called `address`, `email` or `mail`; name it so in the first row";
         return out.lost(blank + 1, mend);
     };
@@ -30,8 +37,18 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
         } else if let Some(field) = row.fields.get(column) {
             // An empty cell is somebody without an address.
             let address = field.trim();
-            if !address.is_empty() {
-                out.entry(row.line, address);
+            let Some(password) = password else {
+                if !address.is_empty() {
+                    out.entry(row.line, address);
+                }
+                continue;
+            };
+            if !address.is_empty()
+                && let Some(address) = out.address(row.line, address)
+            {
+                let field = row.fields.get(password).map_or("", String::as_str);
+                let password = kept(row.line, field, out);
+                out.mailbox(address, password);
             }
         } else if row.fields.iter().any(|field| !field.trim().is_empty()) {
             out.lost(row.line, "the row is too short; its address is missing");
@@ -39,8 +56,15 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
     }
 }
 
-/// How a header row is divided, and which column holds the addresses.
-pub(super) fn column(header: &str) -> Option<(char, usize)> {
+/// How a header row is divided, and what stands where.
+pub(super) struct Columns {
+    pub(super) divider: char,
+    address: usize,
+    password: Option<usize>,
+}
+
+/// Where the header row has a column of addresses.
+pub(super) fn columns(header: &str) -> Option<Columns> {
     DIVIDERS.into_iter().find_map(|divider| {
         let mut rows = Rows {
             rest: header,
@@ -48,12 +72,15 @@ pub(super) fn column(header: &str) -> Option<(char, usize)> {
             line: 1,
         };
         let names = rows.next()?.fields;
-        let position = |wanted: &&str| {
+        let position = |wanted: &str| {
             let is = |name: &String| name.trim().eq_ignore_ascii_case(wanted);
             names.iter().position(is)
         };
-        let column = WANTED.iter().find_map(position)?;
-        Some((divider, column))
+        Some(Columns {
+            divider,
+            address: WANTED.iter().find_map(|wanted| position(wanted))?,
+            password: position(PASSWORD),
+        })
     })
 }
 

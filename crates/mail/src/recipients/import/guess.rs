@@ -14,7 +14,7 @@ pub(super) fn guess(name: &str, text: &str) -> Format {
         .map(|name| name.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
     let first = text.lines().find(|line| !line.trim().is_empty());
-    let header = first.is_some_and(|line| !line.contains('@') && csv::column(line).is_some());
+    let header = first.is_some_and(|line| !line.contains('@') && csv::columns(line).is_some());
     if header || name.ends_with(".csv") || name.ends_with(".tsv") {
         return Format::Csv;
     }

@@ -171,6 +171,56 @@ fn etc_passwd_and_passwords_in_clear() {
 }
 
 #[test]
+fn only_hashes_are_passwords() {
+    let taken = |field: &str| {
+        let line = format!("anna@verein.test:{field}:::::");
+        let imported = read(Format::Passwd, &line, &scope());
+        let noted = imported
+            .problems
+            .iter()
+            .any(|one| one.message.contains("doveadm pw"));
+        let taken = imported.mailboxes[0].password.is_some();
+        assert!(!(taken && noted), "{field}");
+        (taken, noted)
+    };
+    for hash in [
+        "$y$j9T$abc$def",
+        "{BLF-CRYPT}$2y$05$abc",
+        "ab01FAX.bQRSU",
+        "_J9..CCCCXBrJUJV154M",
+    ] {
+        assert_eq!(taken(hash), (true, false), "{hash}");
+    }
+    for clear in [
+        "secret",
+        "correct horse battery",
+        "{CLEARTEXT}secret",
+        "{plain-trunc}secret",
+    ] {
+        assert_eq!(taken(clear), (false, true), "{clear}");
+    }
+    for none in ["", "x", "!", "*", "!$6$locked"] {
+        assert_eq!(taken(none), (false, false), "{none}");
+    }
+}
+
+#[test]
+fn a_table_with_passwords_is_one_of_mailboxes() {
+    let text = "Name;E-Mail;Password\nAnna;anna@verein.test;$6$a$b\nBert;bert@verein.test;\n;;\n\
+        Carl;carl@verein.test;secret\nDora;dora@elsewhere.test;$6$c$d\n";
+    let imported = read(Format::Csv, text, &scope());
+    let passwords: Vec<_> = imported
+        .mailboxes
+        .iter()
+        .map(|one| one.password.as_deref())
+        .collect();
+    assert_eq!(passwords, [Some("$6$a$b"), None, None]);
+    assert_eq!(imported.addresses.len(), 3);
+    let lines: Vec<_> = imported.problems.iter().map(|one| one.line).collect();
+    assert_eq!(lines, [5, 6]);
+}
+
+#[test]
 fn etc_aliases() {
     let text = "# /etc/aliases\nmailer-daemon: postmaster\npostmaster: root\n\
         Vorstand: anna, bert,\n\tcarl@example.org\nrundbrief: :include:/etc/mail/list\n\

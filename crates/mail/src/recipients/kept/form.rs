@@ -14,6 +14,8 @@ use crate::recipients::book::{AddressHash, Change, Learned, Minute, No};
 pub(super) const RECIPIENTS: Table = Table::sealed("mail-recipients");
 /// What each organisation's list is: when, how many, which domains.
 pub(super) const LISTS: Table = Table::sealed("mail-lists");
+/// Mailboxes with their passwords' hashes.
+pub(super) const MAILBOXES: Table = Table::sealed("mail-mailboxes");
 /// The key of all hashes.
 pub(super) const BOOK_KEY: Table = Table::sealed("mail-book-key");
 
@@ -46,6 +48,10 @@ pub(super) fn list_key(organisation: &OrganisationId) -> Key {
     Key::new(LISTS, &[organisation.as_str(), "list"])
 }
 
+pub(super) fn mailboxes_key(organisation: &OrganisationId) -> Key {
+    Key::new(LISTS, &[organisation.as_str(), "mailboxes"])
+}
+
 /// The last generation that was handed out, so that no two imports ever write under one.
 pub(super) fn counter_key(organisation: &OrganisationId) -> Key {
     Key::new(LISTS, &[organisation.as_str(), "generation"])
@@ -66,11 +72,6 @@ pub(super) fn generation(organisation: &OrganisationId, number: u64) -> Key {
 
 pub(super) fn learned(organisation: &OrganisationId) -> Key {
     Key::new(RECIPIENTS, &[organisation.as_str(), "learned"])
-}
-
-/// The generation that a key below [`generations`] belongs to.
-pub(super) fn generation_of(key: &Key) -> Option<u64> {
-    key.number(2)
 }
 
 pub(super) fn write_chunk(hashes: &[AddressHash]) -> Vec<u8> {

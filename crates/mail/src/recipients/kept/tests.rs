@@ -5,6 +5,7 @@ use std::future::Future;
 use store::Options;
 
 use super::*;
+use crate::recipients::address::Address;
 use crate::recipients::import::{Format, Scope, read};
 use crate::recipients::{DomainRules, Known, Source};
 use crate::testing::{options, unlocked_store};
@@ -65,6 +66,53 @@ fn the_book_key_is_drawn_once() {
     let hash = |key: BookKey| key.hash("anna", "verein.test", Case::Fold);
     assert_eq!(hash(first), hash(second));
     assert_ne!(hash(first), hash(BookKey::new([2; 32])));
+}
+
+fn mailboxes(text: &str) -> Imported {
+    let scope = Scope::new(["verein.test"], Case::Fold);
+    read(Format::Passwd, text, &scope)
+}
+
+#[test]
+fn mailboxes_are_kept_beside_the_list_and_refuse_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = unlocked_store(dir.path(), options());
+    let here = kept(&store, "verein.test");
+    let many: String = (0..3000)
+        .map(|n| format!("m{n}@verein.test:$6$s$h{n}\n"))
+        .collect();
+    let first = wait(here.import_mailboxes(&mailboxes(&many), day(0))).unwrap();
+    assert_eq!(first.len(), 3000);
+    // Nobody knows the aliases: what is not a mailbox may exist.
+    let unknown = Known::Unknown { fresh: false };
+    assert_eq!(load(&here).look("alias", "verein.test", day(1)), unknown);
+    assert!(is_listed(&load(&here), "m2999"));
+
+    wait(here.import(&imported("p", 10), day(0))).unwrap();
+    let second = "anna@verein.test:{SSHA}abc\nbert@verein.test\n";
+    wait(here.import_mailboxes(&mailboxes(second), day(1))).unwrap();
+    drop((store, here));
+
+    let store = unlocked_store(dir.path(), options());
+    let here = kept(&store, "verein.test");
+    let book = load(&here);
+    let counts = book.counts();
+    assert_eq!((counts.listed, counts.mailboxes), (10, 2));
+    assert!(is_listed(&book, "anna") && is_listed(&book, "p9"));
+    // The list is whole and covers the domain.
+    let refused = Known::Unknown { fresh: true };
+    assert_eq!(book.look("m0", "verein.test", day(1)), refused);
+    let mailbox = |local: &str| {
+        let address = Address::new(local, "verein.test", Case::Fold);
+        here.mailbox(&address).unwrap()
+    };
+    let anna = mailbox("Anna").unwrap();
+    assert_eq!(anna.address.local(), "anna");
+    assert_eq!(anna.password.as_deref(), Some("{SSHA}abc"));
+    assert_eq!(mailbox("bert").unwrap().password, None);
+    assert_eq!(mailbox("m0"), None);
+    let all = Key::new(form::MAILBOXES, &["verein.test"]);
+    assert_eq!(store.scan(&all, usize::MAX).unwrap().len(), 2, "swept");
 }
 
 #[test]
