@@ -16,6 +16,7 @@ mod activity;
 mod body;
 mod connection;
 mod counters;
+mod exchange;
 mod front;
 mod listen;
 mod metered;
@@ -25,6 +26,7 @@ mod target;
 mod transport;
 
 pub use body::{Body, BodyError};
+pub use exchange::{Answered, ExchangeError, exchange};
 pub use listen::{InvalidNetwork, Network, WebLimits, WebListen};
 pub use metered::UploadError;
 pub use server::{Serving, serve, serve_metrics};

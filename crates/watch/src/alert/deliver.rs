@@ -12,8 +12,6 @@ use host::net::{Net, Stream};
 use http::Request;
 use http::header;
 use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use url::{Position, Url};
@@ -47,7 +45,7 @@ pub(super) enum Undelivered {
     #[error("the webhook does not prove who it is")]
     NotTrusted,
     #[error("the webhook did not speak HTTP")]
-    Http(#[from] hyper::Error),
+    Http(#[from] host::web::ExchangeError),
     #[error("the message could not be sent")]
     Local(#[from] io::Error),
 }
@@ -148,7 +146,6 @@ async fn exchange<S>(stream: S, url: &Url, written: &Written) -> Result<(), Unde
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::post(&url[Position::BeforePath..Position::AfterQuery])
         .header(
             header::HOST,
@@ -160,19 +157,10 @@ where
         .header("Idempotency-Key", written.id.as_str())
         .body(Full::new(Bytes::from(written.json.clone())))
         .map_err(|_| Undelivered::Nowhere)?;
-    let (mut talk, mut connection) = (
-        std::pin::pin!(sender.send_request(request)),
-        std::pin::pin!(connection),
-    );
-    // Both arms may be dropped at any point: the connection ends with the message.
-    let response = tokio::select! {
-        biased;
-        response = &mut talk => response,
-        _ = &mut connection => talk.await,
-    }?;
-    if response.status().is_success() {
+    let answered = host::web::exchange(stream, request, 0).await?;
+    if answered.status.is_success() {
         Ok(())
     } else {
-        Err(Undelivered::Status(response.status()))
+        Err(Undelivered::Status(answered.status))
     }
 }
