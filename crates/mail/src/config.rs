@@ -21,12 +21,21 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Our name: in the greeting, in trace fields, in results of checks.
     pub name: String,
-    /// Bounds on guests.
-    pub limits: Limits,
+    /// What holds for all organisations.
+    pub general: General,
     /// Who answers DNS questions; the machine's resolver if nothing is said.
     pub resolver: Option<SocketAddr>,
     /// Every organisation that has mail.
     pub organisations: Vec<MailConfig>,
+}
+
+/// `[mail]`: what holds for all organisations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct General {
+    /// Bounds on guests.
+    pub limits: Limits,
+    /// The spam filter that is asked about what is kept.
+    pub rspamd: Option<SocketAddr>,
 }
 
 /// Bounds on guests, the same for everybody.
@@ -143,14 +152,37 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
+/// RFC 5321 section 4.5.4.2.
+const SMTP: u16 = 25;
 /// How long an imported list is believed to be whole.
 const FRESH: Duration = Duration::from_secs(30 * 24 * 3600);
 
-impl Limits {
-    /// Reads `[mail]`, the bounds on guests.
+impl General {
+    /// Reads `[mail]`.
     pub fn read(fields: Option<&Fields<'_>>) -> Self {
+        let Some(fields) = fields else {
+            return Self::default();
+        };
+        let want = "an address like \"127.0.0.1\" or \"127.0.0.1:11333\", never a name";
+        Self {
+            limits: Limits::read(fields),
+            rspamd: fields.parse("rspamd", want, |text| address(text, RSPAMD)),
+        }
+    }
+}
+
+/// The port of rspamd's normal worker.
+const RSPAMD: u16 = 11333;
+
+/// `198.51.100.25`, or with another port than the usual one.
+fn address(text: &str, port: u16) -> Option<SocketAddr> {
+    let alone = |ip: IpAddr| SocketAddr::new(ip, port);
+    text.parse().ok().or_else(|| text.parse().ok().map(alone))
+}
+
+impl Limits {
+    fn read(fields: &Fields<'_>) -> Self {
         let mut limits = Self::default();
-        let Some(fields) = fields else { return limits };
         let count = |key, from| fields.integer(key, from, 1_000_000);
         let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         if let Some(most) = count("guests", 10) {
@@ -239,14 +271,7 @@ impl NextHop {
         if !fields.has("primary") {
             fields.missing("primary", "\"198.51.100.25\"");
         }
-        let address = fields.parse("primary", want, |text| {
-            let alone = || {
-                text.parse::<IpAddr>()
-                    .ok()
-                    .map(|ip| SocketAddr::new(ip, 25))
-            };
-            text.parse().ok().or_else(alone)
-        });
+        let address = fields.parse("primary", want, |text| address(text, SMTP));
         let name = fields.parse("name", "a host name like \"mail.verein.test\"", |text| {
             host_name(text).then(|| text.to_ascii_lowercase())
         });

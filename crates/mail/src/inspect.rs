@@ -2,31 +2,41 @@
 //!
 //! What [`crate::auth::queue`] says is done, and the verdicts are written down beside the message. A
 //! message whose check did not fit is handed back without results; what is not known is never
-//! guessed.
+//! guessed. A spam filter is asked at the same time, if there is one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use host::Drain;
 use tokio::sync::mpsc;
 
 use crate::auth::check::{Checker, LIMIT, Subject, unknown};
 use crate::auth::queue::{Limits, Offer, Queue, Work};
 use crate::auth::resolver::{QUERY_LIMIT, Resolver};
-use crate::auth::verdict::{Heard, Verdicts};
+use crate::auth::verdict::Heard;
 use crate::metrics::Refusal;
 use crate::post::{Post, ToCheck};
-use crate::spool::{Message, MessageBody};
+use crate::spam::{Question, Rspamd};
+use crate::spool::{Message, MessageBody, Meta};
 use crate::trace;
 use crate::wire::path::ReversePath;
 
 /// Larger messages are not checked: a part of one would look like a forgery.
 const MOST: usize = 8 << 20;
 
+/// Who is asked about messages.
+pub(crate) struct Asked {
+    /// Who answers DNS questions; the machine's resolver if nothing is said.
+    pub(crate) resolver: Option<SocketAddr>,
+    /// The spam filter.
+    pub(crate) filter: Option<Rspamd>,
+}
+
 /// Checks messages until the drain begins.
 pub(crate) async fn run(
     post: Arc<Post>,
-    resolver: Option<SocketAddr>,
+    asked: Asked,
     mut checks: mpsc::Receiver<ToCheck>,
     drain: Drain,
 ) {
@@ -34,6 +44,7 @@ pub(crate) async fn run(
         // Nobody's mail is taken: nothing is ever to be checked.
         return drain.begun().await;
     }
+    let Asked { resolver, filter } = asked;
     let checker = match Resolver::new(resolver, QUERY_LIMIT) {
         Ok(resolver) => Checker::new(resolver, &post.name),
         Err(error) => {
@@ -51,12 +62,8 @@ pub(crate) async fn run(
             };
             let turn = checker.is_some().then(|| Turn::new(done.clone()));
             let inner = Arc::clone(&post);
-            let checking = async move {
-                let heard = one(&inner, item, checker).await;
-                if let Some(mut turn) = turn {
-                    turn.heard = heard;
-                }
-            };
+            let filter = filter.clone();
+            let checking = one(inner, item, checker, filter, turn);
             post.host.tasks.spawn("mail check", checking);
         }
         // All arms are cancel-safe.
@@ -97,8 +104,15 @@ impl Drop for Turn {
     }
 }
 
-/// Checks one message and writes down what came of it.
-async fn one(post: &Post, item: ToCheck, checker: Option<Checker>) -> Heard {
+/// Checks one message and writes down what came of it. `turn` ends with the questions to DNS, so
+/// that a slow filter keeps back no checks.
+async fn one(
+    post: Arc<Post>,
+    item: ToCheck,
+    checker: Option<Checker>,
+    filter: Option<Rspamd>,
+    turn: Option<Turn>,
+) {
     let ToCheck { office, position } = item;
     let reading = Arc::clone(&office);
     let read = move || {
@@ -109,7 +123,7 @@ async fn one(post: &Post, item: ToCheck, checker: Option<Checker>) -> Heard {
     let read = post.host.tasks.blocking("mail check reading", read).await;
     // Gone already, or not readable now: there is nothing to say of it.
     let Ok(Some((message, bytes))) = read else {
-        return Heard::NotAsked;
+        return;
     };
     let envelope = &message.meta.envelope;
     let sender = match &envelope.sender.path {
@@ -122,19 +136,56 @@ async fn one(post: &Post, item: ToCheck, checker: Option<Checker>) -> Heard {
         mail_from: sender.as_deref(),
         message: trace::without(&bytes),
     };
-    let verdicts: Verdicts = match &checker {
-        Some(checker) => checker.check(subject, LIMIT).await,
-        None => unknown(&subject),
+    let checking = async {
+        match &checker {
+            Some(checker) => checker.check(subject, LIMIT).await,
+            None => unknown(&subject),
+        }
     };
+    let asking = async {
+        match &filter {
+            Some(filter) => {
+                filter
+                    .ask(question(&message, bytes.slice_ref(subject.message)))
+                    .await
+            }
+            None => None,
+        }
+    };
+    let checking = async {
+        let verdicts = checking.await;
+        if let Some(mut turn) = turn {
+            turn.heard = verdicts.heard;
+        }
+        verdicts
+    };
+    let (mut verdicts, spam) = tokio::join!(checking, asking);
+    verdicts.spam = spam;
     if let Err(error) = office.spool.checked(position, &verdicts).await {
         tracing::debug!(%error, "the checks of a message were not written down");
     }
-    verdicts.heard
 }
 
-fn bytes_of(message: &Message) -> Option<Vec<u8>> {
+fn question(message: &Message, bytes: Bytes) -> Question<'_> {
+    let Meta { id, envelope, .. } = &message.meta;
+    let sender = match &envelope.sender.path {
+        ReversePath::Null => String::new(),
+        ReversePath::Mailbox(mailbox) => mailbox.to_string(),
+    };
+    let recipients = envelope.recipients.iter();
+    Question {
+        id,
+        client: envelope.client.address.ip(),
+        helo: &envelope.client.helo,
+        sender,
+        recipients: recipients.map(|one| one.mailbox.to_string()).collect(),
+        message: bytes,
+    }
+}
+
+fn bytes_of(message: &Message) -> Option<Bytes> {
     match &message.body {
-        MessageBody::Inline(bytes) => Some(bytes.to_vec()),
+        MessageBody::Inline(bytes) => Some(bytes.clone()),
         MessageBody::Blob(blob) => {
             let length = usize::try_from(message.meta.size)
                 .ok()
@@ -142,7 +193,7 @@ fn bytes_of(message: &Message) -> Option<Vec<u8>> {
             let mut bytes = vec![0; length];
             let read = blob.read_at(0, &mut bytes).ok()?;
             bytes.truncate(read);
-            Some(bytes)
+            Some(bytes.into())
         }
     }
 }

@@ -23,6 +23,7 @@ mod post;
 pub mod recipients;
 mod serve;
 pub mod session;
+pub mod spam;
 pub mod spool;
 #[cfg(test)]
 mod testing;
@@ -47,6 +48,7 @@ use post::{Post, ToCheck};
 use recipients::Change;
 use serve::Door;
 use session::Terms;
+use spam::Rspamd;
 use spool::Spool;
 
 pub use handle::{HandleError, MailHandle, People, Summary};
@@ -121,7 +123,7 @@ impl Part for Mail {
             config.name.clone(),
             metrics,
             calls,
-            config.limits.messages_per_network,
+            config.general.limits.messages_per_network,
             offices,
             to_check,
         ));
@@ -168,11 +170,20 @@ impl Part for Mail {
             let handing = handback::run(Arc::clone(&post), office, drain.clone());
             running.push(tasks.spawn("mail hand back", handing));
         }
-        let inspecting = inspect::run(Arc::clone(&post), config.resolver, checks, drain.clone());
+        let limits = config.general.limits;
+        let filter = config.general.rspamd.map(|address| {
+            let host = &post.host;
+            Rspamd::new(address, host.net, host.clock.clone())
+        });
+        let asked = inspect::Asked {
+            resolver: config.resolver,
+            filter,
+        };
+        let inspecting = inspect::run(Arc::clone(&post), asked, checks, drain.clone());
         running.push(tasks.spawn("mail checks", inspecting));
-        let terms = Terms::new(config.name, tls.is_some(), config.limits.message);
+        let terms = Terms::new(config.name, tls.is_some(), limits.message);
         let door = Door {
-            guests: serve::guests(&config.limits),
+            guests: serve::guests(&limits),
             driver: Driver {
                 clock: post.host.clock.clone(),
                 limits: Limits::default(),

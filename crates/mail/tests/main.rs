@@ -10,6 +10,7 @@
 mod back;
 mod crash;
 mod escape;
+mod filter;
 mod guest;
 mod hostile;
 mod keep;

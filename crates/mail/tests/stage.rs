@@ -8,7 +8,7 @@ use std::time::Duration;
 use host::{
     Clock, Drain, DrainTrigger, Handback, HandbackOutcome, Hint, Host, Outlets, Part, Tasks, outlet,
 };
-use mail::config::{Config, Gate, Limits, MailConfig, NextHop, People, Protocol, Trust};
+use mail::config::{Config, Gate, General, Limits, MailConfig, NextHop, People, Protocol, Trust};
 use mail::recipients::DomainRules;
 use mail::recipients::import::{self, Format};
 use mail::{Mail, MailHandle, Setting};
@@ -48,6 +48,7 @@ pub(crate) struct Set {
     pub(crate) keep_unknown: bool,
     pub(crate) gate: Gate,
     pub(crate) quota: Option<u64>,
+    pub(crate) rspamd: Option<SocketAddr>,
     /// Who is on the list that is imported; nobody: none is.
     pub(crate) people: Vec<&'static str>,
 }
@@ -62,6 +63,7 @@ impl Set {
             keep_unknown: false,
             gate: Gate::Through,
             quota: None,
+            rspamd: None,
             people: vec!["anna@verein.test", "ben@verein.test", "cem@verein.test"],
         }
     }
@@ -193,6 +195,11 @@ impl Stage {
         self.running("smtp guest")
     }
 
+    /// Waits until what was asked about kept messages is written down.
+    pub(crate) async fn checked(&self) {
+        until("checks", || self.running("mail check") == 0).await;
+    }
+
     /// Waits until all guests have left.
     pub(crate) async fn alone(&self) {
         until("the last guest's end", || self.guests() == 0).await;
@@ -280,9 +287,12 @@ fn config(set: &Set) -> Config {
     Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         name: "mx2.verein.test".to_owned(),
-        limits: Limits {
-            guests_per_network: 2000,
-            ..Limits::default()
+        general: General {
+            limits: Limits {
+                guests_per_network: 2000,
+                ..Limits::default()
+            },
+            rspamd: set.rspamd,
         },
         resolver: Some(resolver),
         organisations: vec![MailConfig {

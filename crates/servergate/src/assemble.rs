@@ -41,7 +41,7 @@ pub(crate) fn mail(config: &Config) -> ::mail::config::Config {
     ::mail::config::Config {
         listen: config.listen.smtp.clone(),
         name: name.unwrap_or_else(|| format!("{}.invalid", config.standby.name)),
-        limits: config.mail_limits.clone(),
+        general: config.mail.clone(),
         resolver: config.standby.resolver,
         organisations,
     }

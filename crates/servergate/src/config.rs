@@ -24,7 +24,7 @@ pub struct Config {
     pub(crate) standby: StandbyConfig,
     pub(crate) listen: Listen,
     pub(crate) alert: Option<watch::AlertConfig>,
-    pub(crate) mail_limits: mail::config::Limits,
+    pub(crate) mail: mail::config::General,
     pub(crate) organisations: Vec<Organisation>,
 }
 
@@ -105,7 +105,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
     let alert = fields
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
-    let mail_limits = mail::config::Limits::read(fields.table("mail").as_ref());
+    let mail = mail::config::General::read(fields.table("mail").as_ref());
     // A standby that is mistaken was named already.
     let addresses = standby
         .as_ref()
@@ -128,7 +128,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         standby: standby?,
         listen,
         alert,
-        mail_limits,
+        mail,
         organisations,
     })
 }

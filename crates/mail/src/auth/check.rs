@@ -99,6 +99,7 @@ impl Checker {
             spf: sender.spf(spf.map_or(Outcome::None, spf_outcome)),
             dkim: examined.refused.iter().cloned().chain(verified).collect(),
             dmarc,
+            spam: None,
             heard,
         }
     }
@@ -216,6 +217,7 @@ pub fn unknown(subject: &Subject<'_>) -> Verdicts {
         spf: sender.spf(open(is_host_name(&sender.domain))),
         dkim: examined.refused.iter().cloned().chain(verified).collect(),
         dmarc,
+        spam: None,
         heard: Heard::NotAsked,
     }
 }

@@ -220,6 +220,7 @@ mod tests {
                 domain: "verein.test".to_owned(),
                 policy: Some(Policy::Reject),
             },
+            spam: None,
             heard: Heard::Answered,
         }
     }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::spam::Spam;
+
 /// A result, in the words of RFC 8601 §2.7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,6 +106,9 @@ pub struct Verdicts {
     pub dkim: Vec<Dkim>,
     /// DMARC.
     pub dmarc: Dmarc,
+    /// What a spam filter says, if one was asked and answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spam: Option<Spam>,
     /// How DNS was meanwhile. Not kept.
     #[serde(skip)]
     pub heard: Heard,
@@ -170,6 +175,7 @@ mod tests {
                 domain: String::new(),
                 policy: None,
             },
+            spam: None,
             heard: Heard::NotAsked,
         }
     }

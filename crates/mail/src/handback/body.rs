@@ -35,7 +35,7 @@ impl<'m> Reading<'m> {
             }
         };
         let on_top = verdicts
-            .map(|verdicts| results::header(name, verdicts))
+            .map(|verdicts| on_top(verdicts, name))
             .unwrap_or_default();
         Ok(Self {
             first: Some(put_together(&head, on_top.as_bytes(), name)),
@@ -57,6 +57,12 @@ impl<'m> Reading<'m> {
         piece.truncate(read);
         Ok((read > 0).then(|| piece.freeze()))
     }
+}
+
+fn on_top(verdicts: &Verdicts, name: &str) -> String {
+    let mut fields = results::header(name, verdicts);
+    fields.extend(verdicts.spam.map(|spam| spam.header()));
+    fields
 }
 
 fn put_together(head: &Bytes, on_top: &[u8], name: &str) -> Bytes {
