@@ -11,6 +11,7 @@ use crate::office::{ImportError, Office};
 use crate::post::Post;
 use crate::recipients::import::{Imported, Scope};
 use crate::spool::{Account, Fate, Message, MessageBody, SpoolError, Tally};
+use crate::trial::{self, Trial, TrialError};
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +227,14 @@ impl MailHandle {
         spool.settle(number, &row, &account).await?;
         self.office.hurry.notify_one();
         Ok(())
+    }
+
+    /// Asks the primary whether it would take what is handed back; nothing is sent.
+    ///
+    /// # Errors
+    /// It could not be asked.
+    pub async fn trial(&self) -> Result<Trial, TrialError> {
+        trial::run(&self.post, &self.office).await
     }
 
     /// Tries again now what was tried in vain.

@@ -18,6 +18,7 @@ pub mod handback;
 mod handle;
 mod inspect;
 mod metrics;
+pub mod mta_sts;
 mod office;
 mod post;
 pub mod recipients;
@@ -28,6 +29,7 @@ pub mod spool;
 #[cfg(test)]
 mod testing;
 mod trace;
+pub mod trial;
 pub mod way;
 pub mod wire;
 

@@ -17,4 +17,5 @@ mod keep;
 mod primary;
 mod stage;
 mod through;
+mod trial;
 mod turns;

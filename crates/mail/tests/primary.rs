@@ -211,8 +211,9 @@ impl Primary {
             }
             let said = match verb.as_str() {
                 "EHLO" | "LHLO" => {
+                    // RFC 5321 section 4.1.1.1: the first line is its name.
                     let offers = script.offers.iter().map(|one| format!("250-{one}\r\n"));
-                    format!("{}250 primary.test", offers.collect::<String>())
+                    format!("250-primary.test\r\n{}250 HELP", offers.collect::<String>())
                 }
                 "XCLIENT" if script.distrusts => "550 5.7.0 Not from you".to_owned(),
                 "XCLIENT" => {

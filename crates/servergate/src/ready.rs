@@ -12,6 +12,7 @@ use crate::config::Organisation;
 mod exchange;
 mod mail;
 mod names;
+mod trial;
 mod web;
 
 /// How good or bad a line is.
@@ -72,6 +73,7 @@ pub(crate) async fn of(desk: &Desk) -> Vec<Line> {
         watched(desk, organisation, &mut lines);
         web::look(desk, organisation, &mut lines);
         mail::look(desk, organisation, &mut lines);
+        trial::look(desk, organisation, &mut lines).await;
         exchange::look(desk, organisation, &mut lines).await;
         names::look(desk, organisation, &mut lines).await;
         all.extend(lines.all);

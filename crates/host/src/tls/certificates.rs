@@ -19,7 +19,7 @@ use rustls::sign::CertifiedKey;
 
 use self::table::{Table, WithFallback};
 use super::pair::{Files, Pair, PairError};
-use super::{TlsError, provider};
+use super::{SpkiHash, TlsError, provider};
 use crate::metrics::Metrics;
 use crate::{Clock, Drain, Tasks};
 
@@ -206,6 +206,12 @@ impl Certificates {
     /// Whether a guest who asks for `host` gets a certificate that names it.
     pub fn covers(&self, host: &str) -> bool {
         self.0.table.find(host).is_some()
+    }
+
+    /// The fingerprint of the key that a guest who asks for `host` is shown.
+    pub fn fingerprint(&self, host: &str) -> Option<SpkiHash> {
+        let found = self.0.table.find(host)?;
+        SpkiHash::of(found.cert.first()?)
     }
 
     /// The configuration of listeners that speak something else than HTTP, over the same

@@ -135,6 +135,13 @@ impl Resolver {
         self.ask(name(at)?, RecordType::TXT, text).await
     }
 
+    /// The addresses of `host`.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let mut found = self.ask(name(host)?, RecordType::A, address).await?;
+        found.extend(self.ask(name(host)?, RecordType::AAAA, address).await?);
+        Ok(found)
+    }
+
     /// The TLSA records at `name`, such as `_25._tcp.mx.example.org` (RFC 7672).
     pub async fn tlsa(&self, at: &str) -> Result<Vec<Tlsa>, LookupError> {
         self.ask(name(at)?, RecordType::TLSA, association).await
@@ -228,6 +235,14 @@ fn exchanger(data: &RData) -> Option<Exchanger> {
 fn text(data: &RData) -> Option<String> {
     let RData::TXT(txt) = data else { return None };
     Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(address.0.into()),
+        RData::AAAA(address) => Some(address.0.into()),
+        _ => None,
+    }
 }
 
 fn association(data: &RData) -> Option<Tlsa> {

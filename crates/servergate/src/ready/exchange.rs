@@ -1,6 +1,12 @@
 //! What senders find in DNS: whether mail would come here at all.
 
-use mail::auth::resolver::{Exchanger, LookupError, QUERY_LIMIT, Resolver};
+mod policy;
+
+use std::net::IpAddr;
+
+use mail::auth::check::{Checker, LIMIT, Subject};
+use mail::auth::resolver::{Exchanger, LookupError, QUERY_LIMIT, Resolver, Tlsa};
+use mail::auth::verdict::Outcome;
 use mail::config::MailConfig;
 
 use super::{Light, Lines};
@@ -16,7 +22,7 @@ const LARGE: [&str; 5] = [
     "pphosted.com",
 ];
 
-/// Looks at the MX records, the TLSA record and the MTA-STS record of each domain.
+/// Looks at the MX records, the TLSA record, SPF and the MTA-STS policy of each domain.
 pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
     let Some(config) = &organisation.mail else {
         return;
@@ -45,10 +51,15 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
                 format!("the MX records of {domain} could not be read now"),
             ),
         }
-        policy(&resolver, domain, lines).await;
+        policy::look(desk, &resolver, domain, config.mx.as_deref(), lines).await;
+        for address in &desk.config.standby.addresses {
+            sender(&resolver, domain, *address, lines).await;
+        }
     }
     if let Some(mx) = &config.mx {
-        association(&resolver, mx, lines).await;
+        let name = format!("_25._tcp.{mx}");
+        let found = resolver.tlsa(&name).await.unwrap_or_default();
+        association(desk, mx, &found, lines);
     }
 }
 
@@ -98,27 +109,70 @@ fn exchangers(config: &MailConfig, domain: &str, found: &[Exchanger], lines: &mu
     }
 }
 
-/// RFC 8461 §3.1: senders that found a policy in force come only to hosts that it lists.
-async fn policy(resolver: &Resolver, domain: &str, lines: &mut Lines) {
-    let found = resolver.txt(&format!("_mta-sts.{domain}")).await;
-    let announced = found.is_ok_and(|texts| texts.iter().any(|text| text.starts_with("v=STSv1")));
-    if announced {
-        lines.add(
+/// RFC 7208: reports of the standby, and what is written here one day, come from its address.
+async fn sender(resolver: &Resolver, domain: &str, address: IpAddr, lines: &mut Lines) {
+    let postmaster = format!("postmaster@{domain}");
+    let subject = Subject {
+        client: address,
+        helo: domain,
+        mail_from: Some(&postmaster),
+        message: b"",
+    };
+    let checker = Checker::new(resolver.clone(), domain);
+    let spf = checker.check(subject, LIMIT).await.spf;
+    match spf.result {
+        Outcome::Pass => lines.add(
+            Light::Green,
+            "mail",
+            format!("SPF of {domain} lets {address} send in its name"),
+        ),
+        Outcome::Fail | Outcome::SoftFail => lines.add(
             Light::Yellow,
             "mail",
-            format!("{domain} announces MTA-STS: its policy must list the standby's MX name, and https://mta-sts.{domain} should be among `hosts` of `[organisation.web]`"),
-        );
+            format!(
+                "SPF of {domain} does not name {address}: what the standby sends in its name would be doubted; add `ip{}:{address}`",
+                if address.is_ipv4() { 4 } else { 6 }
+            ),
+        ),
+        _ => {}
     }
 }
 
-/// RFC 7672: where the MX name has a TLSA record, the key that we show must match it.
-async fn association(resolver: &Resolver, mx: &str, lines: &mut Lines) {
-    let found = resolver.tlsa(&format!("_25._tcp.{mx}")).await;
-    if found.is_ok_and(|records| !records.is_empty()) {
+/// RFC 7672 §3.1.1: where the MX name has TLSA records, the key that we show must match one.
+fn association(desk: &Desk, mx: &str, found: &[Tlsa], lines: &mut Lines) {
+    if found.is_empty() {
+        return;
+    }
+    let shown = desk
+        .certificates
+        .as_ref()
+        .and_then(|all| all.fingerprint(mx));
+    // `3 1 1`: the SHA-256 of the key itself, the one form that says all without a chain.
+    let ours = |one: &Tlsa| (one.usage, one.selector, one.matching) == (3, 1, 1);
+    let matches = shown.is_some_and(|key| {
+        let same = |one: &Tlsa| ours(one) && one.data == key.0;
+        found.iter().any(same)
+    });
+    if matches {
+        lines.add(
+            Light::Green,
+            "mail",
+            format!(
+                "the TLSA record of {mx} names the key that is shown; change it before the key"
+            ),
+        );
+    } else if found.iter().all(ours) {
+        let mend = shown.map_or(String::new(), |key| format!(": publish `3 1 1 {key}`"));
+        lines.add(
+            Light::Red,
+            "mail",
+            format!("no TLSA record of {mx} names the key that is shown: senders that look at it (DANE) will not come{mend}"),
+        );
+    } else {
         lines.add(
             Light::Yellow,
             "mail",
-            format!("{mx} has a TLSA record: change it before the key of its certificate changes"),
+            format!("{mx} has a TLSA record of another form than `3 1 1`, which is not compared here: change it before the certificate changes"),
         );
     }
 }

@@ -227,7 +227,7 @@ async fn shown(
     config: &Arc<ServerConfig>,
     name: &str,
     alpn: &[&[u8]],
-) -> io::Result<(super::super::SpkiHash, Option<Vec<u8>>)> {
+) -> io::Result<(SpkiHash, Option<Vec<u8>>)> {
     let (near, far) = tokio::io::duplex(16 * 1024);
     let acceptor = TlsAcceptor::from(Arc::clone(config));
     let tls = super::super::HopTls::opportunistic()
@@ -247,7 +247,7 @@ async fn mail_guests_are_shown_a_certificate_whatever_they_ask_for() {
     let certificates = Certificates::open(vec![verein, stadt], &Metrics::default()).unwrap();
     let key = |host| {
         let found = certificates.0.table.find(host).unwrap();
-        super::super::SpkiHash::of(&found.cert[0]).unwrap()
+        SpkiHash::of(&found.cert[0]).unwrap()
     };
     let (verein, stadt) = (key("verein.test"), key("mx.stadt.test"));
     let mail = certificates
