@@ -17,5 +17,6 @@ mod keep;
 mod primary;
 mod stage;
 mod through;
+mod tls;
 mod trial;
 mod turns;

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use host::Tasks;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use rustls::ServerConfig;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 /// What it does.
 #[derive(Clone, Default)]
@@ -33,6 +35,8 @@ pub(crate) struct Script {
     pub(crate) distrusts: bool,
     /// It does so once to a message that contains this.
     pub(crate) cut_of: Option<&'static str>,
+    /// It offers STARTTLS and shows this.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 /// A message that it took, or of which it saw the end.
@@ -40,6 +44,8 @@ pub(crate) struct Script {
 pub(crate) struct Received {
     /// The last XCLIENT of the conversation.
     pub(crate) xclient: Option<String>,
+    /// Over TLS.
+    pub(crate) secure: bool,
     pub(crate) mail: String,
     /// RCPT lines that were accepted.
     pub(crate) recipients: Vec<String>,
@@ -111,7 +117,7 @@ impl Primary {
         tasks.clone().spawn("primary", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let one = serving.clone();
-                tasks.spawn("primary's guest", async move { one.converse(stream).await });
+                tasks.spawn("primary's guest", async move { one.greet(stream).await });
             }
         });
         primary
@@ -190,10 +196,22 @@ impl Primary {
         cuts
     }
 
-    async fn converse(&self, mut stream: TcpStream) -> Option<()> {
-        let (read, mut write) = stream.split();
+    async fn greet(&self, mut stream: TcpStream) -> Option<()> {
+        let greeting = b"220 primary.test ESMTP\r\n";
+        stream.write_all(greeting).await.ok()?;
+        let stream = self.converse(stream, false).await?;
+        let tls = held(&self.shared.script).tls.clone()?;
+        let stream = TlsAcceptor::from(tls).accept(stream).await.ok()?;
+        self.converse(stream, true).await.map(|_| ())
+    }
+
+    /// Gives the stream back when TLS is to begin.
+    async fn converse<S>(&self, stream: S, secure: bool) -> Option<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (read, mut write) = tokio::io::split(stream);
         let mut read = BufReader::new(read);
-        write.write_all(b"220 primary.test ESMTP\r\n").await.ok()?;
         let (mut xclient, mut mail, mut recipients) = (None, String::new(), Vec::new());
         let mut count = 0;
         loop {
@@ -213,7 +231,18 @@ impl Primary {
                 "EHLO" | "LHLO" => {
                     // RFC 5321 section 4.1.1.1: the first line is its name.
                     let offers = script.offers.iter().map(|one| format!("250-{one}\r\n"));
-                    format!("250-primary.test\r\n{}250 HELP", offers.collect::<String>())
+                    let tls = match script.tls.is_some() && !secure {
+                        true => "250-STARTTLS\r\n",
+                        false => "",
+                    };
+                    format!(
+                        "250-primary.test\r\n{tls}{}250 HELP",
+                        offers.collect::<String>()
+                    )
+                }
+                "STARTTLS" if script.tls.is_some() && !secure => {
+                    write.write_all(b"220 2.0.0 Go on\r\n").await.ok()?;
+                    return Some(read.into_inner().unsplit(write));
                 }
                 "XCLIENT" if script.distrusts => "550 5.7.0 Not from you".to_owned(),
                 "XCLIENT" => {
@@ -251,6 +280,7 @@ impl Primary {
                     }
                     held(&self.shared.messages).push(Received {
                         xclient: xclient.clone(),
+                        secure,
                         mail: mail.clone(),
                         recipients: std::mem::take(&mut recipients),
                         data,

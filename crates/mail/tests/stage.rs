@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use model::{
     Condition, Epoch, Mode, OrganisationId, PlaceId, Question, QuestionId, Role, Service,
     ServiceId, Standing, Standings, StateName, Timestamp, Topic, Verdict,
 };
+use rustls::ServerConfig;
 use store::{PassphraseCost, Store};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -43,6 +45,11 @@ pub(crate) enum Phase {
 pub(crate) struct Set {
     pub(crate) primary: SocketAddr,
     pub(crate) protocol: Protocol,
+    pub(crate) trust: Trust,
+    /// A file of authorities for the primary.
+    pub(crate) ca: Option<PathBuf>,
+    /// What guests are shown.
+    pub(crate) shown: Option<Arc<ServerConfig>>,
     pub(crate) reserve: u64,
     pub(crate) locked: bool,
     pub(crate) keep_unknown: bool,
@@ -58,6 +65,9 @@ impl Set {
         Self {
             primary,
             protocol: Protocol::Smtp,
+            trust: Trust::Opportunistic,
+            ca: None,
+            shown: None,
             reserve: 0,
             locked: false,
             keep_unknown: false,
@@ -116,7 +126,7 @@ impl Stage {
         };
         let setting = Setting {
             config: config(&set),
-            tls: None,
+            tls: set.shown.clone(),
         };
         let part = Mail::open(setting, host).await.unwrap();
         let address = part.addresses().first().copied().unwrap();
@@ -303,8 +313,8 @@ fn config(set: &Set) -> Config {
                 address: set.primary,
                 name: "mail.verein.test".to_owned(),
                 protocol: set.protocol,
-                trust: Trust::Opportunistic,
-                ca: None,
+                trust: set.trust.clone(),
+                ca: set.ca.clone(),
                 xclient: true,
             },
             gate: set.gate,
