@@ -91,11 +91,11 @@ impl Part for Watch {
         let Self { engine, alerts } = self;
         let telling = async {
             match alerts {
-                Some(alerts) => alerts.run(standings, &drain).await,
+                Some(alerts) => alerts.run(standings.clone(), &drain).await,
                 None => drain.begun().await,
             }
         };
-        tokio::join!(engine.run(&drain), telling);
+        tokio::join!(engine.run(standings.clone(), &drain), telling);
         Ok(())
     }
 }

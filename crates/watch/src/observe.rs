@@ -45,6 +45,11 @@ impl Watched {
             .clone()
     }
 
+    /// Whoever answers next is the one we know from then on.
+    pub(crate) fn forget(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Notes who answered; gives it back if it is somebody new.
     pub(crate) fn learn(&self, finding: &Finding) -> Option<Identity> {
         let Finding::Good {

@@ -8,9 +8,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use host::{Drain, Host};
-use model::{Identity, Observation, Purpose, Target};
+use model::{Identity, Observation, Purpose, Role, ServiceId, Standings, Target};
 use store::{Batch, Key};
 use tokio::sync::mpsc;
+use tokio::sync::watch::Receiver;
 
 use crate::Burst;
 use crate::known;
@@ -46,7 +47,7 @@ impl Drop for Ending {
 
 impl Engine {
     /// Probes until the drain begins.
-    pub(crate) async fn run(mut self, drain: &Drain) {
+    pub(crate) async fn run(mut self, standings: Receiver<Standings>, drain: &Drain) {
         let timings: Vec<Timing> = self.watched.iter().map(|watched| timing(watched)).collect();
         let seed = seed(self.host.place.as_str());
         let now = self.host.clock.now().mono;
@@ -85,12 +86,17 @@ impl Engine {
             }
             let now = self.host.clock.now().mono;
             while let Some(due) = table.take(now) {
-                self.start(due, &ends);
+                self.start(due, &standings, &ends);
             }
         }
     }
 
-    fn start(&self, due: Due, ends: &mpsc::Sender<(usize, Purpose)>) {
+    fn start(
+        &self,
+        due: Due,
+        standings: &Receiver<Standings>,
+        ends: &mpsc::Sender<(usize, Purpose)>,
+    ) {
         let (target, purpose, late) = match due {
             Due::Skipped { why, slots } => return self.counters.skipped(why, slots),
             Due::Start {
@@ -108,6 +114,9 @@ impl Engine {
         let Some(watched) = self.watched.get(target).map(Arc::clone) else {
             return;
         };
+        if is_vouched_for(&standings.borrow(), &watched.config.target.service) {
+            watched.forget();
+        }
         let probing = Probing {
             host: self.host.clone(),
             place: Arc::clone(&self.place),
@@ -157,6 +166,14 @@ impl Probing {
             tracing::warn!(%error, "who answered could not be kept");
         }
     }
+}
+
+/// Whether a person ordered that the primary has its traffic: a server that was set up anew shows
+/// another key, and somebody has looked at it.
+fn is_vouched_for(standings: &Standings, service: &ServiceId) -> bool {
+    standings
+        .get(service)
+        .is_some_and(|one| one.held_by.is_some() && one.role == Role::Standby)
 }
 
 fn timing(watched: &Watched) -> Timing {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test that fails may panic
 
 mod alerts;
+mod identity;
 mod observing;
 
 use std::net::SocketAddr;
