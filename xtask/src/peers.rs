@@ -26,6 +26,10 @@ const WANTED: &[(&str, &str)] = &[
     ("libnet-ssleay-perl", "libnet-ssleay-perl"),
     ("nghttp2-client", "h2load"),
     ("nginx", "nginx"),
+    ("opendkim", "opendkim"),
+    ("opendkim-tools", "opendkim-testmsg"),
+    // Makes opendkim-genkey's keys.
+    ("openssl", "openssl"),
     ("postfix", "postfix"),
     ("strace", "strace"),
     ("swaks", "swaks"),

@@ -48,6 +48,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         mail::run,
     ),
     (
+        "mail-exim",
+        "the same day of mail with Exim as the primary",
+        mail::run_exim,
+    ),
+    (
         "mailpeers",
         "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
         mailpeers::run,

@@ -5,6 +5,7 @@ pub mod dovecot;
 pub mod exim;
 pub mod knot;
 pub mod nginx;
+pub mod opendkim;
 pub mod postfix;
 pub mod tools;
 pub mod unbound;

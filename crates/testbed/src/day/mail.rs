@@ -1,48 +1,85 @@
 //! Mail, the whole day: passed through while the primary lives, kept while it is dark, handed back;
-//! and a primary that comes back empty.
+//! and a primary that comes back empty. Once with Postfix as the primary, once with Exim.
 //!
 //! ```text
-//! 198.51.100.25  mail      Postfix and Dovecot, the primary (MX 10)
+//! 198.51.100.25  mail      Postfix or Exim, and Dovecot: the primary (MX 10)
 //! 198.51.100.53  dns       Knot, the organisation's zone
 //! 192.0.2.7      standby   servergate (MX 20)
-//! 203.0.113.200  elsewhere somebody else's name server: the standby's reference
+//! 203.0.113.200  elsewhere somebody else's name server: the standby's reference, and the
+//!                          senders' zone with their key
 //! 203.0.113.53   resolver  Unbound
-//! 203.0.113.40   sender    another Postfix, which finds the MX by DNS
+//! 203.0.113.40   sender    another Postfix, swaks and smtp-source
+//! 203.0.113.41   sender2   another Exim
 //! ```
 
-mod letters;
+mod book;
+mod primary;
+mod senders;
 mod stage;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::lab::until_asked;
-use crate::peer::tools::{Source, smtp_source, swaks};
+use crate::peer::tools::swaks;
 use crate::report::Report;
 
-use letters::Letters;
-use stage::{RECIPIENTS, SENDER, STANDBY, Stage, TOOL};
+use book::Book;
+use primary::{Kind, Primary};
+use senders::{DOMAIN, Share};
+use stage::{PEOPLE, RECIPIENTS, STANDBY, Stage};
 
 const SOON: Duration = Duration::from_secs(40);
-/// A day's letters by Postfix, before it is dark and while it is. (The one after the first is
-/// sent by swaks, which cannot send a line of one dot: its number is of another kind.)
-const BEFORE: usize = 18;
-const DARK: usize = 150;
-/// And by `smtp-source`, straight to the standby.
-const STORM: usize = 400;
+
+/// The day's messages: two thousand.
+const BEFORE: Share = Share {
+    postfix: 200,
+    detour: 149,
+    exim: 50,
+    exim_detour: true,
+    big: 0,
+    swaks: 10,
+    source: 90,
+};
+const DARK: Share = Share {
+    postfix: 398,
+    detour: 0,
+    exim: 100,
+    exim_detour: false,
+    big: 1,
+    swaks: 20,
+    source: 480,
+};
+const AFTER: Share = Share {
+    postfix: 250,
+    detour: 120,
+    exim: 60,
+    exim_detour: false,
+    big: 0,
+    swaks: 10,
+    source: 60,
+};
+const DAY: usize = 2000;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
-    let mut stage = Stage::build(report)?;
-    let mut letters = Letters::default();
+    let (mut stage, mut book) = day(report, Kind::Postfix)?;
+    empty_primary(report, &mut stage, &mut book)
+}
 
-    letters.post(&stage, "before", BEFORE)?;
-    through_the_standby(report, &stage, &mut letters)?;
-    arrived(&stage, &letters, "everything of before")?;
-    report.note(format_args!(
-        "{} letters before the cut arrived",
-        letters.len()
-    ));
+pub(super) fn run_exim(report: &mut Report) -> Result<()> {
+    day(report, Kind::Exim).map(|_| ())
+}
+
+fn day(report: &mut Report, kind: Kind) -> Result<(Stage, Book)> {
+    let mut stage = Stage::build(report, kind)?;
+    let mut book = Book::default();
+
+    through_the_standby(report, &stage, &mut book)?;
+    stage.senders.send(&mut book, &BEFORE, true)?;
+    stage.wait_arrived(book.len())?;
+    book.check(report, &stage.dovecot)?;
+    nothing_is_kept(&stage)?;
+    let before = book.len();
 
     stage.cut()?;
     let status = stage
@@ -50,17 +87,14 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         .wait_status("the verdict about the mail", SOON, |status| {
             status.role("mail") == "acting"
         })?;
-    report.note(format_args!(
-        "the primary is cut off; cause {}",
-        status.cause("mail")
-    ));
-    letters.post(&stage, "dark", DARK)?;
+    let cause = status.cause("mail");
+    report.note(format_args!("the primary is cut off; cause {cause}"));
+    stage.senders.send(&mut book, &DARK, false)?;
     strangers_are_refused(&stage)?;
-    storm(&stage)?;
-    let held = DARK + STORM;
+    let held = book.len() - before;
     stage.wait_held(held)?;
     ensure!(
-        stage.dovecot.count()? == letters.len() - DARK,
+        stage.dovecot.count()? == before,
         "something reached a primary that is cut off"
     );
     report.note(format_args!(
@@ -68,9 +102,18 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     ));
     let memory = stage.standby.memory()?;
     report.note(memory);
+    by_bdat(report, &stage)?;
 
     stage.killed_and_back(report, held)?;
     stage.heal()?;
+    handed_back(report, &mut stage)?;
+    stage.senders.send(&mut book, &AFTER, true)?;
+    ensure!(book.len() == DAY, "{} messages, not {DAY}", book.len());
+    evening(report, &stage, &book, held)?;
+    Ok((stage, book))
+}
+
+fn handed_back(report: &mut Report, stage: &mut Stage) -> Result<()> {
     stage
         .standby
         .wait_status("everything to be handed back", SOON * 2, |status| {
@@ -78,74 +121,84 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
                 && status.outage("mail").is_empty()
                 && stage::waiting(status) == Some(0)
         })?;
-    arrived(&stage, &letters, "everything of the day")?;
-    storm_arrived(&stage)?;
-    stage.true_clients()?;
-    stage.nothing_bounced()?;
-    adds_up(report, &stage, held)?;
+    report.note("the primary is back, and so is what was kept for it");
+    Ok(())
+}
 
-    empty_primary(report, &mut stage, &mut letters)
+/// Everything of the day has arrived.
+fn evening(report: &mut Report, stage: &Stage, book: &Book, held: usize) -> Result<()> {
+    stage.wait_arrived(book.len())?;
+    book.check(report, &stage.dovecot)?;
+    book.signatures(report, &stage.senders.host, &stage.dovecot)?;
+    let through = held
+        + [&BEFORE, &AFTER]
+            .iter()
+            .map(|share| {
+                let exim = if share.exim_detour { share.exim } else { 0 };
+                (share.detour + exim + share.swaks) as usize + share.source
+            })
+            .sum::<usize>();
+    stage.true_clients(report, book.len(), through)?;
+    stage.nothing_bounced()?;
+    nothing_is_kept(stage)?;
+    adds_up(report, stage, held)
 }
 
 /// While the primary lives the standby passes on what it is given, and the primary's own words.
-fn through_the_standby(report: &mut Report, stage: &Stage, letters: &mut Letters) -> Result<()> {
-    let server = (STANDBY.parse::<std::net::IpAddr>()?, 25).into();
-    let letter = letters.write("through");
-    // It ends the last line itself.
-    let letter = letter.trim_end();
-    let said = swaks(
-        &stage.sender_host,
-        server,
-        &["--from", SENDER, "--to", RECIPIENTS[0], "--data", letter],
-    )?;
+fn through_the_standby(report: &mut Report, stage: &Stage, book: &mut Book) -> Result<()> {
+    let server = stage.senders.server(true)?;
+    ensure!(server.ip() == STANDBY.parse::<std::net::IpAddr>()?);
+    let mails = book.mails(DOMAIN, &PEOPLE[..1], 1, 0);
+    let mail = mails.first().context("one message")?;
+    // Its last line end is swaks' own.
+    let text = String::from_utf8_lossy(&mail.bytes).replace("\r\n", "\n");
+    let words = [
+        "--from",
+        &mail.from,
+        "--to",
+        &mail.to,
+        "--data",
+        text.trim_end_matches('\n'),
+    ];
+    let said = swaks(&stage.senders.host, server, &words)?;
+    let own = match stage.primary {
+        Primary::Postfix(_) => "250 2.0.0 Ok: queued as",
+        Primary::Exim(_) => "250 OK id=",
+    };
     ensure!(
-        said.is_taken(),
-        "the standby did not pass a message on: {}",
-        said.text
-    );
-    ensure!(
-        said.text.contains("queued as"),
+        said.is_taken() && said.said(own),
         "the words are not the primary's own: {}",
         said.text
     );
-    let said = swaks(
-        &stage.sender_host,
-        server,
-        &[
-            "--from",
-            SENDER,
-            "--to",
-            "nobody@verein.test",
-            "--quit-after",
-            "RCPT",
-        ],
-    )?;
+    book.sent(&mails, false);
+    let said = stage.senders.asks_for(server, "nobody@verein.test")?;
     ensure!(
         said.said("550 5.1.1"),
         "an unknown recipient while the primary lives: {}",
         said.text
     );
-    let status = stage.standby.status()?;
-    ensure!(
-        stage::waiting(&status) == Some(0),
-        "something was kept while the primary lives"
-    );
+    nothing_is_kept(stage)?;
     report.note("while it lives the primary answers through the standby; nothing is kept");
     Ok(())
 }
 
+fn nothing_is_kept(stage: &Stage) -> Result<()> {
+    let waiting = stage::waiting(&stage.standby.status()?);
+    ensure!(
+        waiting == Some(0),
+        "{waiting:?} messages are kept while the primary lives"
+    );
+    Ok(())
+}
+
 fn strangers_are_refused(stage: &Stage) -> Result<()> {
-    let server = (STANDBY.parse::<std::net::IpAddr>()?, 25).into();
+    let server = stage.senders.server(false)?;
     for (to, code) in [
         ("nobody@verein.test", "550 5.1.1"),
         ("someone@elsewhere.test", "550 5.7.1"),
         ("a%elsewhere.test@verein.test", "550 5.7.1"),
     ] {
-        let said = swaks(
-            &stage.sender_host,
-            server,
-            &["--from", SENDER, "--to", to, "--quit-after", "RCPT"],
-        )?;
+        let said = stage.senders.asks_for(server, to)?;
         ensure!(
             said.said(code),
             "{to} should be refused with {code}: {}",
@@ -155,44 +208,16 @@ fn strangers_are_refused(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Many at once.
-fn storm(stage: &Stage) -> Result<()> {
-    let server = (STANDBY.parse::<std::net::IpAddr>()?, 25).into();
-    let source = Source {
-        messages: STORM,
-        sessions: 20,
-        length: 4096,
-        ..Source::new(server, TOOL, RECIPIENTS[2])
-    };
-    smtp_source(&stage.sender_host, &source)
-}
-
-/// As many of the storm as were sent, each with another name.
-fn storm_arrived(stage: &Stage) -> Result<()> {
-    let mut ids = std::collections::BTreeSet::new();
-    let mut count = 0;
-    for message in stage.dovecot.delivered()? {
-        let text = String::from_utf8_lossy(&message.bytes);
-        if !text.contains(TOOL) {
-            continue;
-        }
-        count += 1;
-        let id = text
-            .lines()
-            .find_map(|line| line.strip_prefix("X-Servergate-Id: "));
-        ids.extend(id.map(ToOwned::to_owned));
-    }
+/// What Exim sent while it was dark came in chunks.
+fn by_bdat(report: &mut Report, stage: &Stage) -> Result<()> {
+    let chunked = stage.senders.by_bdat(STANDBY);
+    let sent = (BEFORE.exim + DARK.exim + DARK.big) as usize;
     ensure!(
-        (count, ids.len()) == (STORM, STORM),
-        "of {STORM} of the storm {count} arrived, with {} names",
-        ids.len()
+        chunked == sent,
+        "{chunked} of {sent} messages of Exim's came by BDAT"
     );
+    report.note(format_args!("{chunked} messages came by BDAT"));
     Ok(())
-}
-
-fn arrived(stage: &Stage, letters: &Letters, what: &str) -> Result<()> {
-    until_asked(what, SOON, || Ok(letters.all_arrived(stage)?.then_some(())))?;
-    letters.each_once(stage)
 }
 
 /// The ledger has a line for each message and recipient, and all of them were handed back.
@@ -217,17 +242,22 @@ fn adds_up(report: &mut Report, stage: &Stage, held: usize) -> Result<()> {
 }
 
 /// A primary that lost its list of people gets one message and no more, until a person has looked.
-fn empty_primary(report: &mut Report, stage: &mut Stage, letters: &mut Letters) -> Result<()> {
-    const MORE: usize = 30;
+fn empty_primary(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
+    const MORE: u32 = 30;
     stage.cut()?;
     stage
         .standby
         .wait_status("the second verdict", SOON, |status| {
             status.role("mail") == "acting"
         })?;
-    letters.post(stage, "empty", MORE)?;
-    stage.wait_held(MORE)?;
-    stage.postfix.reject_all()?;
+    let mails = book.mails(DOMAIN, &PEOPLE, MORE, 0);
+    stage.senders.postfix.inject_all(&mails)?;
+    book.sent(&mails, true);
+    stage.wait_held(mails.len())?;
+    let Primary::Postfix(postfix) = &stage.primary else {
+        bail!("the day of a Postfix");
+    };
+    postfix.reject_all()?;
     let refused = stage.refusals();
     stage.heal()?;
     let status = stage.standby.wait_status("the question", SOON, |status| {
@@ -239,18 +269,19 @@ fn empty_primary(report: &mut Report, stage: &mut Stage, letters: &mut Letters) 
         "the empty primary refused {refused} recipients, not one"
     );
     ensure!(
-        stage::waiting(&status) == Some(MORE),
+        stage::waiting(&status) == Some(mails.len()),
         "something of {MORE} is gone"
     );
     report.note("an empty primary got one message; a person is asked");
-    stage.postfix.know_only(&RECIPIENTS)?;
+    postfix.know_only(&RECIPIENTS)?;
     stage.answer("yes")?;
     stage
         .standby
         .wait_status("the rest to be handed back", SOON, |status| {
             stage::waiting(status) == Some(0)
         })?;
-    arrived(stage, letters, "everything after the yes")?;
+    stage.wait_arrived(book.len())?;
+    book.check(report, &stage.dovecot)?;
     stage.nothing_bounced()?;
     report.note("after the yes everything arrived, each once");
     Ok(())

@@ -1,8 +1,10 @@
-//! Exim: another primary's mail server, and another holding one for comparison. Debian's
-//! Exim 4.96 has no XCLIENT.
+//! Exim: another primary's mail server, another sender's (one that uses BDAT where it is offered,
+//! RFC 3030), and another holding one for comparison. Debian's Exim 4.96 has no XCLIENT.
 //!
 //! It starts itself anew for each delivery and then believes only the configuration at its
 //! compiled-in place; so each host has an `/etc/exim4` of its own.
+
+mod setting;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,49 +12,21 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::dovecot::{self, LMTP_PORT};
+pub use setting::Setting;
+
+use super::dovecot;
+use super::tools::dialogue;
 use super::{directory, kill_family, open_to_others, require_many_users, utf8, wait_listening};
+use crate::generated_mail::Mail;
 use crate::lab::{Finished, Host, Process, ground, until};
 
 const PROGRAM: &str = "/usr/sbin/exim4";
 /// How long its processes may take to be gone after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_secs(15);
-
-/// What an Exim is to do.
-#[derive(Clone, Debug)]
-pub struct Setting {
-    name: String,
-    domain: String,
-    /// Whom a primary knows; a holding one takes everything.
-    recipients: Option<Vec<String>>,
-}
-
-impl Setting {
-    /// Final for one domain and these recipients (whole addresses, lower case), whose mail goes
-    /// to the Dovecot of the same host: by LMTP, and by its delivery program where the address
-    /// is not ASCII. Others are refused at RCPT: `550 5.1.1`.
-    #[must_use]
-    pub fn primary(name: &str, domain: &str, recipients: &[&str]) -> Self {
-        Self {
-            recipients: Some(recipients.iter().map(|word| (*word).to_owned()).collect()),
-            ..Self::holding(name, domain)
-        }
-    }
-
-    /// Takes everything for one domain and keeps it (`queue_only`).
-    #[must_use]
-    pub fn holding(name: &str, domain: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            domain: domain.to_owned(),
-            recipients: None,
-        }
-    }
-}
 
 /// A running Exim on port 25 of every address of its host.
 #[derive(Debug)]
@@ -96,14 +70,19 @@ impl Exim {
             fs::create_dir_all(&path)?;
             chown(&path, Some(ground::EXIM_UID), Some(ground::EXIM_UID))?;
         }
-        write_recipients(&dir, setting.recipients.as_deref().unwrap_or_default())?;
+        write_recipients(&dir, setting.recipients())?;
+        for (file, name) in setting.secrets() {
+            let own = dir.join(name);
+            fs::copy(file, &own).with_context(|| format!("copy {}", file.display()))?;
+            chown(&own, Some(ground::EXIM_UID), Some(ground::EXIM_UID))?;
+        }
         // `ip netns exec` lays this directory over /etc/exim4 for what it starts.
         let conf = Path::new("/etc/netns").join(host.name()).join("exim4");
         fs::create_dir_all(&conf)?;
-        let text = configuration(setting, utf8(&dir)?, &dovecot::configuration_file(host))?;
+        let text = setting.configuration(utf8(&dir)?, utf8(&dovecot::configuration_file(host))?)?;
         fs::write(conf.join("exim4.conf"), &text)?;
         fs::write(dir.join("exim4.conf"), &text)?;
-        Self::launch(host.clone(), dir, setting.recipients.is_some())
+        Self::launch(host.clone(), dir, setting.delivers())
     }
 
     fn launch(host: Host, dir: PathBuf, delivers: bool) -> Result<Self> {
@@ -132,6 +111,17 @@ impl Exim {
     /// From now on a primary refuses everybody: somebody emptied its list of recipients.
     pub fn reject_all(&self) -> Result<()> {
         self.know_only(&[])
+    }
+
+    /// Gives it many messages at once, and waits until it has taken all of them.
+    pub fn inject_all(&self, mails: &[Mail]) -> Result<()> {
+        let file = self.dir.join("injected");
+        fs::write(&file, dialogue(mails, false))?;
+        // Batched SMTP has no answers: the first message that is not taken ends the program.
+        let script = "exec /usr/sbin/exim4 -bS < \"$1\"";
+        self.host
+            .run_well("/bin/sh", &["-c", script, "sh", utf8(&file)?])
+            .map(|_| ())
     }
 
     /// How many messages are in its queue.
@@ -200,65 +190,4 @@ fn write_recipients(dir: &Path, recipients: &[String]) -> Result<()> {
     fs::write(&fresh, text)?;
     fs::rename(&fresh, dir.join("recipients"))?;
     Ok(())
-}
-
-fn configuration(setting: &Setting, dir: &str, dovecot: &Path) -> Result<String> {
-    let mut text = String::new();
-    for (key, value) in [
-        ("primary_hostname", setting.name.as_str()),
-        ("spool_directory", &format!("{dir}/spool")),
-        ("log_file_path", &format!("{dir}/log/%slog")),
-        ("pid_file_path", &format!("{dir}/spool/exim.pid")),
-        ("exim_user", "Debian-exim"),
-        ("exim_group", "Debian-exim"),
-        ("daemon_smtp_ports", "25"),
-        ("message_size_limit", "50M"),
-        ("smtputf8_advertise_hosts", "*"),
-        ("chunking_advertise_hosts", "*"),
-        ("tls_advertise_hosts", ""),
-        ("keep_environment", ""),
-        // The laboratory is one client with many mails.
-        ("smtp_accept_max", "200"),
-        ("smtp_accept_queue_per_connection", "0"),
-        ("smtp_accept_max_per_connection", "1000000"),
-        ("acl_smtp_rcpt", "rcpt"),
-        ("acl_smtp_data", "accept"),
-    ] {
-        writeln!(text, "{key} = {value}")?;
-    }
-    if !ground::has_ipv6() {
-        writeln!(text, "disable_ipv6 = true")?;
-    }
-    let domain = &setting.domain;
-    writeln!(text, "domainlist own = {domain}")?;
-    let known = format!("${{lookup{{${{lc:$local_part@$domain}}}}lsearch{{{dir}/recipients}}");
-    let unknown = match setting.recipients {
-        Some(_) => {
-            format!(
-                "  deny message = 550 5.1.1 User unknown\n    !condition = {known}{{yes}}{{no}}}}\n"
-            )
-        }
-        None => {
-            writeln!(text, "queue_only = true")?;
-            String::new()
-        }
-    };
-    writeln!(
-        text,
-        "begin acl\nrcpt:\n  deny message = 550 5.7.1 Relaying denied\n    !domains = +own\n\
-         {unknown}  accept\n\n\
-         begin routers\nlmtp:\n  driver = accept\n  domains = +own\n  \
-         condition = ${{if match{{$local_part}}{{\\N^[\\x00-\\x7f]*$\\N}}}}\n  transport = lmtp\n\
-         program:\n  driver = accept\n  domains = +own\n  \
-         address_data = {known}{{$value}}fail}}\n  transport = program\n\n\
-         begin transports\nlmtp:\n  driver = smtp\n  protocol = lmtp\n  hosts = 127.0.0.1\n  \
-         port = {LMTP_PORT}\n  allow_localhost\n  hosts_override\n\
-         program:\n  driver = pipe\n  user = vmail\n  group = vmail\n  return_path_add\n  \
-         message_prefix =\n  message_suffix =\n  \
-         command = /usr/lib/dovecot/dovecot-lda -c {} -a lda@localhost -d $address_data\n  \
-         temp_errors = *\n  log_output\n\n\
-         begin retry\n* * F,1d,2s",
-        utf8(dovecot)?
-    )?;
-    Ok(text)
 }

@@ -8,13 +8,15 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use setting::{Delivery, NextHop, Setting};
 
+use super::tools::dialogue;
 use super::{
     directory, dovecot, kill_family, open_to_others, require_many_users, utf8, wait_listening,
 };
+use crate::generated_mail::Mail;
 use crate::lab::{Finished, Host, Process, ground};
 
 const PROGRAM: &str = "/usr/sbin/postfix";
@@ -111,6 +113,23 @@ impl Postfix {
         let conf = self.dir.join("conf");
         let words = ["-c", script, "sh", utf8(&conf)?, from, to, utf8(&file)?];
         self.host.run_well("/bin/sh", &words).map(|_| ())
+    }
+
+    /// Gives it many messages in one session, and waits until it has taken all of them.
+    pub fn inject_all(&self, mails: &[Mail]) -> Result<()> {
+        let file = self.dir.join("injected");
+        fs::write(&file, dialogue(mails, true))?;
+        let script = "exec /usr/sbin/sendmail -C \"$1\" -bs < \"$2\"";
+        let conf = self.dir.join("conf");
+        let words = ["-c", script, "sh", utf8(&conf)?, utf8(&file)?];
+        let said = self.host.run_well("/bin/sh", &words)?;
+        let taken = said.matches("queued as").count();
+        ensure!(
+            taken == mails.len(),
+            "{taken} of {} messages were taken: {said}",
+            mails.len()
+        );
+        Ok(())
     }
 
     /// How many messages are in its queue.

@@ -1,13 +1,18 @@
 //! Programs that send and take mail by the thousand or line by line: Postfix' `smtp-source` and
-//! `smtp-sink`, and `swaks`.
+//! `smtp-sink`, and `swaks`; and how they find their server.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{require_many_users, socket, utf8, wait_listening};
+use crate::generated_mail::{Kind, Mail};
 use crate::lab::{Finished, Host, Process};
+
+/// How long a server may take to let somebody connect.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What `smtp-source` sends: many messages over several connections at once.
 #[derive(Clone, Debug)]
@@ -184,4 +189,94 @@ pub fn swaks_message(
     let words = ["--from", from, "--to", to, "--data", &data];
     // Twenty megabytes need not be printed.
     swaks(host, server, &[&words[..], &["--suppress-data"]].concat())
+}
+
+/// The mail servers of a domain, the preferred one first (RFC 5321 §5.1), asked from the resolver
+/// of the host.
+pub fn mail_servers(host: &Host, domain: &str) -> Result<Vec<SocketAddr>> {
+    let ask = |name: &str, kind: &str| {
+        let words = ["+short", "+timeout=5", "+retry=2", name, kind];
+        host.run_well("/usr/bin/kdig", &words)
+    };
+    let mut names = Vec::new();
+    for line in ask(domain, "MX")?.lines() {
+        let (preference, name) = line.split_once(' ').context("an MX without preference")?;
+        names.push((preference.parse::<u16>()?, name.to_owned()));
+    }
+    names.sort();
+    let mut servers = Vec::new();
+    for (_, name) in names {
+        for line in ask(&name, "A")?.lines() {
+            servers.push(SocketAddr::new(line.trim().parse()?, 25));
+        }
+    }
+    ensure!(!servers.is_empty(), "{domain} has no mail server");
+    Ok(servers)
+}
+
+/// The first of these servers that lets the host connect, as a sender finds it.
+pub fn first_answering(host: &Host, servers: &[SocketAddr]) -> Result<SocketAddr> {
+    host.inside(|| {
+        let answers = |server: &&SocketAddr| TcpStream::connect_timeout(server, PATIENCE).is_ok();
+        let first = servers.iter().find(answers).copied();
+        first.context("no mail server answers")
+    })
+}
+
+/// What a client says to hand over all of these in one session, without waiting for answers: for
+/// `sendmail -bs` with ESMTP, for `exim4 -bS` without (it takes every octet as it is).
+#[must_use]
+pub fn dialogue(mails: &[Mail], extended: bool) -> Vec<u8> {
+    let hello = if extended { "EHLO" } else { "HELO" };
+    let mut said = format!("{hello} localhost\r\n").into_bytes();
+    for mail in mails {
+        let more = match mail.kind {
+            _ if !extended => "",
+            Kind::Utf8Addresses => " BODY=8BITMIME SMTPUTF8",
+            _ => " BODY=8BITMIME",
+        };
+        let (from, to) = (&mail.from, &mail.to);
+        let envelope = format!("MAIL FROM:<{from}>{more}\r\nRCPT TO:<{to}>\r\nDATA\r\n");
+        said.extend_from_slice(envelope.as_bytes());
+        for line in mail.bytes.split_inclusive(|byte| *byte == b'\n') {
+            if line.starts_with(b".") {
+                said.push(b'.');
+            }
+            said.extend_from_slice(line);
+        }
+        said.extend_from_slice(b".\r\n");
+    }
+    said.extend_from_slice(b"QUIT\r\n");
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialogue_doubles_dots_and_names_what_is_beyond_ascii() {
+        let mail = |kind, from: &str| Mail {
+            number: 1,
+            from: from.to_owned(),
+            to: "b@x.test".to_owned(),
+            kind,
+            bytes: b"A: b\r\n\r\n.\r\n..c\r\n".to_vec(),
+        };
+        let mails = [
+            mail(Kind::Utf8Addresses, "ä@y.test"),
+            mail(Kind::Dots, "a@y.test"),
+        ];
+        let said = String::from_utf8(dialogue(&mails[..1], true)).unwrap();
+        assert_eq!(
+            said,
+            "EHLO localhost\r\nMAIL FROM:<ä@y.test> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<b@x.test>\r\n\
+             DATA\r\nA: b\r\n\r\n..\r\n...c\r\n.\r\nQUIT\r\n"
+        );
+        let said = String::from_utf8(dialogue(&mails[1..], false)).unwrap();
+        assert!(
+            said.starts_with("HELO localhost\r\nMAIL FROM:<a@y.test>\r\n"),
+            "{said}"
+        );
+    }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::book::through_the_standby;
+use super::primary::{Kind, Primary, bounces};
+use super::senders::{ADDRESSES, Place, Senders};
 use crate::authority::Authority;
 use crate::day::stage_set::admin_socket;
 use crate::lab::{Host, Lab, until_asked};
 use crate::peer::dovecot::{self, Dovecot};
 use crate::peer::knot::{self, Knot};
-use crate::peer::postfix::{Delivery, Postfix, Setting};
 use crate::peer::unbound::{Delegation, Unbound};
 use crate::report::Report;
 use crate::standby::{Standby, Status};
@@ -19,17 +21,17 @@ pub(super) const MAIL: &str = "198.51.100.25";
 pub(super) const STANDBY: &str = "192.0.2.7";
 const DNS: &str = "198.51.100.53";
 const ELSEWHERE: &str = "203.0.113.200";
-const RESOLVER: &str = "203.0.113.53";
-const SENDER_ADDRESS: &str = "203.0.113.40";
-/// Who writes letters.
-pub(super) const SENDER: &str = "anna@sender.test";
-/// Who storms.
-pub(super) const TOOL: &str = "storm@sender.test";
+pub(super) const RESOLVER: &str = "203.0.113.53";
+/// Takes what `smtp-source` sends.
+pub(super) const STORM: &str = "sturm@verein.test";
+/// To whom people write.
+pub(super) const PEOPLE: [&str; 3] = [RECIPIENTS[0], RECIPIENTS[1], RECIPIENTS[2]];
 /// Who has a mailbox.
-pub(super) const RECIPIENTS: [&str; 3] = [
+pub(super) const RECIPIENTS: [&str; 4] = [
     "vorstand@verein.test",
     "presse@verein.test",
-    "sturm@verein.test",
+    "müller@verein.test",
+    STORM,
 ];
 
 const SOON: Duration = Duration::from_secs(60);
@@ -37,40 +39,33 @@ const SOON: Duration = Duration::from_secs(60);
 /// Everything of the day.
 pub(super) struct Stage {
     pub(super) standby: Standby,
-    pub(super) sender: Postfix,
-    pub(super) postfix: Postfix,
+    pub(super) senders: Senders,
+    pub(super) primary: Primary,
     pub(super) dovecot: Dovecot,
     _unbound: Unbound,
     _knot: Knot,
     _reference: Knot,
     mail_host: Host,
-    pub(super) sender_host: Host,
     lab: Lab,
 }
 
 impl Stage {
-    pub(super) fn build(report: &mut Report) -> Result<Self> {
+    pub(super) fn build(report: &mut Report, kind: Kind) -> Result<Self> {
         let lab = Lab::new(report.dir())?;
         let mail_host = lab.host("mail", &[MAIL])?;
         let dns = lab.host("dns", &[DNS])?;
         let standby_host = lab.host("standby", &[STANDBY])?;
         let elsewhere = lab.host("elsewhere", &[ELSEWHERE])?;
         let resolver = lab.host("resolver", &[RESOLVER])?;
-        let sender_host = lab.host("sender", &[SENDER_ADDRESS])?;
+        let place = Place::build(&lab)?;
 
         let zone = format!(
             "$ORIGIN verein.test.\n$TTL 5\n@ SOA ns hostmaster 1 60 30 604800 5\n@ NS ns\nns A {DNS}\n\
              @ MX 10 mail\n@ MX 20 mx2\nmail A {MAIL}\nmx2 A {STANDBY}\n"
         );
         let knot = Knot::start(&dns, &knot::Setting::new().zone("verein.test", &zone))?;
-        let theirs = format!(
-            "$ORIGIN sender.test.\n$TTL 60\n@ SOA ns hm 1 60 30 3600 5\n@ NS ns\nns A {ELSEWHERE}\n\
-             @ A {SENDER_ADDRESS}\n@ MX 10 @\n@ TXT \"v=spf1 ip4:{SENDER_ADDRESS} -all\"\n"
-        );
-        let reference = Knot::start(
-            &elsewhere,
-            &knot::Setting::new().zone("sender.test", &theirs),
-        )?;
+        let theirs = knot::Setting::new().zone("sender.test", &place.zone(ELSEWHERE));
+        let reference = Knot::start(&elsewhere, &theirs)?;
         let delegations = [
             Delegation::new("verein.test", &[DNS.parse()?]),
             Delegation::new("sender.test", &[ELSEWHERE.parse()?]),
@@ -78,20 +73,10 @@ impl Stage {
         let unbound = Unbound::start(&resolver, &delegations)?;
 
         let authority = Authority::new(&report.dir().join("authority"))?;
-        let identity = authority.sign(&["mail.verein.test"])?;
         let ours = authority.sign(&["mx2.verein.test"])?;
         let dovecot = Dovecot::start(&mail_host, &dovecot::Setting::new(&RECIPIENTS))?;
-        let setting = Setting::primary(
-            "mail.verein.test",
-            "verein.test",
-            &RECIPIENTS,
-            Delivery::Lmtp,
-        )
-        .xclient(&[STANDBY.parse()?])
-        .starttls(&identity)?;
-        let postfix = Postfix::start_with(&mail_host, &setting)?;
-        sender_host.resolve_through(RESOLVER.parse()?)?;
-        let sender = Postfix::start_with(&sender_host, &Setting::sender("sender.test"))?;
+        let primary = Primary::start(kind, &mail_host, &authority)?;
+        let senders = Senders::start(place)?;
 
         let dir = standby_host.dir();
         fs::write(dir.join("passphrase"), "a laboratory's passphrase\n")?;
@@ -112,17 +97,18 @@ impl Stage {
             imported["recipients"] == RECIPIENTS.len(),
             "imported: {imported}"
         );
-        report.note("Postfix and Dovecot serve, the standby watches and knows the recipients");
+        report.note(format_args!(
+            "{kind:?} and Dovecot serve, the standby watches and knows the recipients"
+        ));
         Ok(Self {
             standby,
-            sender,
-            postfix,
+            senders,
+            primary,
             dovecot,
             _unbound: unbound,
             _knot: knot,
             _reference: reference,
             mail_host,
-            sender_host,
             lab,
         })
     }
@@ -138,13 +124,34 @@ impl Stage {
     /// Waits until so many messages are kept.
     pub(super) fn wait_held(&mut self, count: usize) -> Result<()> {
         let what = format!("{count} messages to be kept");
-        let sender = &self.sender;
+        let log = &self.senders.postfix;
         let waited = self
             .standby
             .wait_status(&what, SOON, |status| waiting(status) == Some(count));
-        waited
-            .map(|_| ())
-            .with_context(|| format!("the sender's log ends: {}", end_of(&sender.log())))
+        waited.map(|_| ()).with_context(|| {
+            let held = self.standby.status().map(|status| waiting(&status));
+            format!("{held:?}; the sender's log ends: {}", end_of(&log.log()))
+        })
+    }
+
+    /// Waits until so many messages lie in the mailboxes and no queue holds another.
+    pub(super) fn wait_arrived(&self, count: usize) -> Result<()> {
+        let arrived = until_asked("every message in its mailbox", SOON, || {
+            Ok((self.dovecot.count()? >= count && self.queued()? == 0).then_some(()))
+        });
+        arrived.with_context(|| {
+            format!(
+                "{:?} of {count}, {:?} in queues; the primary's log ends: {}",
+                self.dovecot.count(),
+                self.queued(),
+                end_of(&self.primary.log())
+            )
+        })
+    }
+
+    fn queued(&self) -> Result<usize> {
+        let senders = &self.senders;
+        Ok(self.primary.queue_len()? + senders.postfix.queue_len()? + senders.exim.queue_len()?)
     }
 
     /// The standby is killed while it holds all that, and still holds it afterwards.
@@ -159,43 +166,64 @@ impl Stage {
         Ok(())
     }
 
-    /// The primary saw the true client, not the standby.
-    pub(super) fn true_clients(&self) -> Result<()> {
-        let log = self.postfix.log();
-        let of = |address: &str| {
-            log.lines()
-                .filter(|line| line.contains("client=") && line.contains(&format!("[{address}]")))
-                .count()
-        };
-        let (sender, standby) = (of(SENDER_ADDRESS), of(STANDBY));
+    /// The primary learned of at least `through` messages from whom the standby had them. Postfix
+    /// has it in its log (XCLIENT); Exim 4.96 has no XCLIENT, so that its log names the standby,
+    /// and the true client stands in the message only, in the standby's trace field.
+    pub(super) fn true_clients(
+        &self,
+        report: &mut Report,
+        all: usize,
+        through: usize,
+    ) -> Result<()> {
+        let named = through_the_standby(&self.dovecot)?;
         ensure!(
-            sender > 500 && standby == 0,
-            "the primary's log names the sender {sender} times and the standby {standby} times"
+            named >= through,
+            "{named} of {through} messages name the client of the standby"
         );
+        let mut senders = 0;
+        for address in ADDRESSES {
+            senders += self.primary.taken_from(address.parse()?);
+        }
+        let standby = self.primary.taken_from(STANDBY.parse()?);
+        let right = match self.primary {
+            Primary::Postfix(_) => senders >= all && standby == 0,
+            Primary::Exim(_) => senders + standby >= all && standby >= through,
+        };
+        ensure!(
+            right,
+            "of {all} the primary's log has {senders} from the senders, {standby} from the standby"
+        );
+        report.note(format_args!(
+            "the primary's log has {senders} messages from the senders, {standby} from the \
+             standby; {named} name their client in the standby's field"
+        ));
         Ok(())
     }
 
-    /// Nothing came back to the sender, and nothing waits there.
+    /// Nothing came back to the senders, and nothing waits there.
     pub(super) fn nothing_bounced(&self) -> Result<()> {
-        until_asked("the sender's queue to be empty", SOON, || {
-            Ok((self.sender.queue_len()? == 0).then_some(()))
+        until_asked("the queues to be empty", SOON, || {
+            Ok((self.queued()? == 0).then_some(()))
         })?;
         for (who, log) in [
-            ("sender", self.sender.log()),
-            ("primary", self.postfix.log()),
+            ("Postfix that sends", self.senders.postfix.log()),
+            ("Exim that sends", self.senders.exim.log()),
+            ("primary", self.primary.log()),
         ] {
-            let bounced: Vec<_> = log
-                .lines()
-                .filter(|line| line.contains("status=bounced"))
-                .collect();
+            let bounced = bounces(&log);
             ensure!(bounced.is_empty(), "the {who} has bounces: {bounced:?}");
         }
+        let visit = format!("connect from unknown[{STANDBY}]");
+        ensure!(
+            !self.senders.postfix.log().contains(&visit),
+            "the standby wrote to a sender"
+        );
         Ok(())
     }
 
     /// How many recipients the primary has refused so far.
     pub(super) fn refusals(&self) -> usize {
-        let log = self.postfix.log();
+        let log = self.primary.log();
         log.lines()
             .filter(|line| line.contains("reject: RCPT"))
             .count()
