@@ -1,6 +1,7 @@
-//! Mail beside Postfix: accepting while the primary refuses connections, and handing back.
+//! Mail beside Postfix and Exim: accepting while the primary refuses connections, and handing back
+//! (beside Postfix, which has a command for it).
 //!
-//! Both accept on a host of their own, sync before they answer 250, and have the same primary: a
+//! Each accepts on a host of its own, syncs before it answers 250, and has the same primary: a
 //! port of the same host on which nothing listens until `smtp-sink` does. Taken in turns, round by
 //! round; between two measurements each server is left to become quiet, so that what one still
 //! does with its queue is booked to its own messages and not to the other.
@@ -38,22 +39,30 @@ pub fn run(report: &mut Report, plan: Plan) -> Result<String> {
         Server::postfix(&lab.host("theirs", &["198.51.100.25"])?)?,
         Server::ours(&lab.host("mine", &["192.0.2.7"])?)?,
     ];
-    report.note("both accept mail");
+    let mut exim = Server::exim(&lab.host("exim", &["198.51.100.26"])?)?;
+    report.note("all accept mail");
     let mut table = Table::new(plan.rounds);
 
     for (name, kept, goal) in [
         ("new connections", false, ">= 4"),
         ("kept connections", true, ">= 8"),
     ] {
+        let mut beside = Vec::new();
         let pairs = alternate(plan.rounds, &mut servers, |server| {
+            if server.label == "ours" {
+                beside.push(accept(&mut exim, kept).context("Exim")?);
+            }
             accept(server, kept).with_context(|| format!("{name} on {}", server.label))
         })?;
         let (rates, micros): (Vec<_>, Vec<_>) = pairs.into_iter().map(split).unzip();
+        let [exim_rate, exim_micros] =
+            [0, 1].map(|which| median(beside.iter().map(|one| one[which]).collect()));
         let took = servers[1].ceiling(SESSIONS, MESSAGES, kept)?;
         let most = MESSAGES as f64 / took.as_secs_f64();
         let what = format!("{name}: messages/s (smtp-sink: {most:.0})");
-        table.row(report, &what, &rates, goal)?;
-        table.row(report, &format!("{name}: CPU µs a message"), &micros, "")?;
+        table.row_of_three(report, &what, &rates, Some(exim_rate), goal)?;
+        let what = format!("{name}: CPU µs a message");
+        table.row_of_three(report, &what, &micros, Some(exim_micros), "")?;
     }
     for (name, sessions, messages, kept, goal) in [
         ("1 session", 1, 200, false, "ours <= 1"),
@@ -69,8 +78,11 @@ pub fn run(report: &mut Report, plan: Plan) -> Result<String> {
         let pair = alternate(1, &mut servers, |server| {
             server.syncs(sessions, messages, kept)
         })?;
-        table.row(report, &format!("syncs a message, {name}"), &pair, goal)?;
+        let beside = exim.syncs(sessions, messages, kept)?;
+        let what = format!("syncs a message, {name}");
+        table.row_of_three(report, &what, &pair, Some(beside), goal)?;
     }
+    exim.end()?;
     hand_back(report, plan, &mut servers, &mut table)?;
     let [theirs, ours] = servers;
     theirs.end()?;
@@ -230,8 +242,8 @@ impl Table {
     fn new(rounds: u32) -> Self {
         Self {
             text: format!(
-                "Medians of {rounds} rounds.\n\n| what | Postfix | ours | ours / Postfix | spread | goal |\n\
-                 |---|---|---|---|---|---|\n"
+                "Medians of {rounds} rounds.\n\n| what | Postfix | Exim | ours | ours / Postfix | spread | ours / Exim | goal |\n\
+                 |---|---|---|---|---|---|---|---|\n"
             ),
         }
     }
@@ -243,6 +255,17 @@ impl Table {
         pairs: &[[f64; 2]],
         goal: &str,
     ) -> Result<()> {
+        self.row_of_three(report, what, pairs, None, goal)
+    }
+
+    fn row_of_three(
+        &mut self,
+        report: &mut Report,
+        what: &str,
+        pairs: &[[f64; 2]],
+        exim: Option<f64>,
+        goal: &str,
+    ) -> Result<()> {
         let ratios = pairs.iter().map(|[theirs, mine]| mine / theirs);
         let (least, most) = ratios.fold((f64::MAX, 0.0_f64), |(least, most), ratio| {
             (least.min(ratio), most.max(ratio))
@@ -251,12 +274,16 @@ impl Table {
         let mine = median(pairs.iter().map(|[_, mine]| *mine).collect());
         let digits = if mine < 10.0 { 2 } else { 0 };
         let ratio = mine / theirs;
+        let shown = |figure: Option<f64>, digits: usize| {
+            figure.map_or("–".to_owned(), |figure| format!("{figure:.digits$}"))
+        };
+        let (third, to_third) = (shown(exim, digits), shown(exim.map(|exim| mine / exim), 2));
         report.note(format_args!(
-            "{what}: {theirs:.digits$} and {mine:.digits$}, ratio {ratio:.2} {goal}"
+            "{what}: {theirs:.digits$}, Exim {third}, ours {mine:.digits$}, ratio {ratio:.2} {goal}"
         ));
         writeln!(
             self.text,
-            "| {what} | {theirs:.digits$} | {mine:.digits$} | {ratio:.2} | {least:.2}–{most:.2} | {goal} |"
+            "| {what} | {theirs:.digits$} | {third} | {mine:.digits$} | {ratio:.2} | {least:.2}–{most:.2} | {to_third} | {goal} |"
         )?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The two servers that hold mail, behind one set of verbs.
+//! The servers that hold mail, behind one set of verbs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::load::{self, Back, Sink, Traced};
 use crate::bench::{TICK, config, ticks_of};
 use crate::lab::{Host, until_asked};
+use crate::peer::exim::{self, Exim};
 use crate::peer::postfix::{NextHop, Postfix, Setting};
 use crate::standby::{Memory, Standby, binary};
 
@@ -26,6 +27,7 @@ pub(super) struct Server {
 
 enum Kind {
     Postfix(Postfix),
+    Exim(Exim),
     Ours(Standby),
 }
 
@@ -37,6 +39,14 @@ impl Server {
         let setting = Setting::holding("mx2.verein.test", "verein.test", next);
         let postfix = Postfix::start_with(host, &setting)?;
         Ok(Self::new("Postfix", host, Kind::Postfix(postfix)))
+    }
+
+    /// Exim as the distribution sets it up, told to keep what it is given for the domain.
+    pub(super) fn exim(host: &Host) -> Result<Self> {
+        host.know("client.elsewhere.test", host.address()?)?;
+        let setting = exim::Setting::holding("mx2.verein.test", "verein.test");
+        let exim = Exim::start(host, &setting)?;
+        Ok(Self::new("Exim", host, Kind::Exim(exim)))
     }
 
     /// Ours, told to act.
@@ -65,7 +75,7 @@ impl Server {
     fn standby(&mut self) -> Result<&mut Standby> {
         match &mut self.kind {
             Kind::Ours(standby) => Ok(standby),
-            Kind::Postfix(_) => bail!("this is Postfix"),
+            Kind::Postfix(_) | Kind::Exim(_) => bail!("this is {}", self.label),
         }
     }
 
@@ -80,6 +90,7 @@ impl Server {
     pub(super) fn end(self) -> Result<()> {
         match self.kind {
             Kind::Postfix(postfix) => postfix.stop().map(|_| ()),
+            Kind::Exim(exim) => exim.stop().map(|_| ()),
             Kind::Ours(mut standby) => standby.stop().map(|_| ()),
         }
     }
@@ -147,7 +158,7 @@ impl Server {
         self.quiet()?;
         let host = self.host.clone();
         let calls = match &self.kind {
-            Kind::Postfix(_) => load::syncs(&host, &host.process_ids()?, || {
+            Kind::Postfix(_) | Kind::Exim(_) => load::syncs(&host, &host.process_ids()?, || {
                 self.fill(sessions, messages, kept).map(|_| ())
             })?,
             Kind::Ours(_) => self.traced_syncs(sessions, messages, kept)?,
@@ -183,6 +194,7 @@ impl Server {
         let begun = Instant::now();
         match &self.kind {
             Kind::Postfix(postfix) => postfix.flush()?,
+            Kind::Exim(_) => bail!("Exim is not measured handing back"),
             Kind::Ours(standby) => {
                 let said = standby.command(&["failback", "mail"])?;
                 ensure!(said.status.success(), "failback: {}", said.stderr);
