@@ -1,20 +1,21 @@
 //! Capturing a sane site: whole, faithful, polite, and never worse than before.
 
+mod guard;
 mod hostile;
 mod killed;
+mod operator;
+mod standing;
 mod tls;
 
-use std::io::{Read, Write};
+use std::io::Write;
 
-use model::{Epoch, Fact, Mode, Role, Service, ServiceId, Standing, StateName, Timestamp};
+use model::Fact;
+
 use site::CaptureOutcome;
-use site::shelf::State;
 
-use crate::origin::{
-    Answer, Origin, START, Sends, Standby, config, html, page, redirect, start, status,
-};
+use crate::origin::{Answer, Origin, Sends, Standby, config, html, page, redirect, start, status};
 
-fn site() -> Vec<(&'static str, Answer)> {
+fn sane_site() -> Vec<(&'static str, Answer)> {
     vec![
         (
             "/robots.txt",
@@ -78,7 +79,7 @@ fn site() -> Vec<(&'static str, Answer)> {
 
 #[tokio::test]
 async fn a_site_is_captured_whole_and_as_it_is() {
-    let origin = Origin::of(site()).await;
+    let origin = Origin::of(sane_site()).await;
     let dir = tempfile::tempdir().unwrap();
     let mut standby = Standby::start(dir.path(), config(origin.address)).await;
     let outcome = standby.first().await;
@@ -86,7 +87,7 @@ async fn a_site_is_captured_whole_and_as_it_is() {
         !matches!(outcome, CaptureOutcome::Failed { .. }),
         "{outcome:?}"
     );
-    for (target, answer) in site() {
+    for (target, answer) in sane_site() {
         let left_out = ["/verboten", "/wp-login.php", "/privat"].contains(&target);
         let Sends::Bytes(body) = answer.sends else {
             unreachable!()
@@ -123,7 +124,7 @@ async fn a_site_is_captured_whole_and_as_it_is() {
 
 #[tokio::test]
 async fn the_primary_is_asked_as_a_decent_guest_asks() {
-    let origin = Origin::of(site()).await;
+    let origin = Origin::of(sane_site()).await;
     let dir = tempfile::tempdir().unwrap();
     let standby = Standby::start(dir.path(), config(origin.address)).await;
     standby.first().await;
@@ -204,258 +205,6 @@ async fn a_refresh_asks_only_whether_something_changed() {
     standby.stop().await;
 }
 
-fn many(start: Answer) -> Vec<(&'static str, Answer)> {
-    const PAGES: [&str; 10] = ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
-    let mut pages: Vec<_> = PAGES
-        .into_iter()
-        .map(|at| (at, html(format!("Seite {at}"))))
-        .collect();
-    pages.push(("/", start));
-    pages
-}
-
-fn ten_links() -> String {
-    (0..10).map(|n| format!("<a href=/{n}>{n}</a>")).collect()
-}
-
-#[tokio::test]
-async fn a_good_copy_is_never_replaced_by_something_worse() {
-    let origin = Origin::of(many(start(&ten_links()))).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let number = standby.number();
-    assert!(number.is_some());
-    let defaced = "<title>Verein Beispiel</title><h1>hacked by somebody for fame</h1>";
-    let worse: [(&str, Vec<(&str, Answer)>); 6] = [
-        ("start page has status 500", many(status(500, "oops"))),
-        (
-            "expected mark",
-            many(html("<p>This domain is for sale</p>")),
-        ),
-        ("of its words", many(html(defaced))),
-        (
-            "leads to another host",
-            many(redirect("https://parked.example/")),
-        ),
-        ("good pages where", vec![("/", start(""))]),
-        (
-            "are errors now",
-            vec![("/", start(&ten_links())), ("/0", html("Seite /0"))],
-        ),
-    ];
-    for (reason, pages) in worse {
-        origin.now_of(pages);
-        match standby.again().await {
-            CaptureOutcome::Rejected {
-                entry,
-                reason: said,
-            } => {
-                let lost = reason == "good pages where" && said.contains("are errors now");
-                assert!(said.contains(reason) || lost, "{reason}: {said}");
-                let listed = standby.handle.generations().unwrap().0;
-                let listed = listed
-                    .into_iter()
-                    .find(|it| it.number == entry.number)
-                    .unwrap();
-                assert_eq!(listed.state, State::Rejected { reason: said });
-            }
-            other => panic!("{reason}: {other:?}"),
-        }
-        assert_eq!(standby.number(), number, "{reason}");
-        assert_eq!(standby.body("/7").unwrap(), b"Seite /7");
-    }
-    let report = standby.handle.status().unwrap();
-    assert!(report.last_rejected.is_some());
-    assert_eq!(report.serving.map(|entry| entry.number), number);
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn an_operator_accepts_pins_and_rolls_back() {
-    let origin = Origin::of(vec![("/", start(""))]).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let first = standby.number().unwrap();
-    origin.now_of(vec![(
-        "/",
-        html("<h1>Verein Beispiel</h1>ganz neu gestaltet und geschrieben"),
-    )]);
-    let CaptureOutcome::Rejected { entry, .. } = standby.again().await else {
-        panic!()
-    };
-    standby.handle.accept(entry.number).await.unwrap();
-    assert_eq!(standby.number(), Some(entry.number));
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::Unchanged { .. }
-    ));
-    let back = standby.handle.rollback("ana").await.unwrap();
-    assert_eq!(back.number, first);
-    assert_eq!(standby.number(), Some(first));
-    assert_eq!(standby.body("/").unwrap(), START.as_bytes());
-    // What was rolled back from is not taken again by itself, nor is anything newer served.
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::Rejected { .. }
-    ));
-    origin.now_of(vec![("/", start("<p>wieder gut</p>"))]);
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::New { served: false, .. }
-    ));
-    assert_eq!(standby.number(), Some(first));
-    assert_eq!(standby.handle.status().unwrap().pinned.unwrap().by, "ana");
-    standby.handle.unpin().await.unwrap();
-    assert!(
-        String::from_utf8(standby.body("/").unwrap())
-            .unwrap()
-            .contains("wieder gut")
-    );
-    standby.stop().await;
-}
-
-fn standing(role: Role, relay: bool) -> Standing {
-    Standing {
-        service: ServiceId::new(model::OrganisationId::new("verein.test"), Service::Web),
-        role,
-        epoch: Epoch::default(),
-        since: Timestamp::default(),
-        state: StateName::Following,
-        mode: Mode::Act,
-        would: None,
-        effect: None,
-        relay,
-        handback: false,
-        verdict: None,
-        outage: None,
-        held_by: None,
-        question: None,
-    }
-}
-
-#[tokio::test]
-async fn a_primary_that_is_not_to_be_asked_is_not_asked() {
-    let origin = Origin::of(vec![("/", start(""))]).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    origin.asked();
-    for (role, relay) in [
-        (Role::Acting, false),
-        (Role::Returning, true),
-        (Role::Standby, false),
-    ] {
-        standby.standings.send_modify(|standings| {
-            let standing = standing(role, relay);
-            *standings = std::sync::Arc::new([(standing.service.clone(), standing)].into());
-        });
-        assert!(matches!(
-            standby.again().await,
-            CaptureOutcome::Stopped { .. }
-        ));
-        assert!(origin.asked().is_empty());
-    }
-    assert!(standby.number().is_some());
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn a_capture_stops_when_the_standing_changes_and_leaves_the_copy_as_it_was() {
-    let origin = Origin::of(vec![("/", start(""))]).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let number = standby.number();
-    let (asked, mut wait) = tokio::sync::mpsc::channel(8);
-    origin.now(move |seen| match seen.target.as_str() {
-        "/" => start("<a href=/hang>h</a><p>neu</p>"),
-        "/hang" => {
-            let _ = asked.try_send(());
-            html("").sends(Sends::Nothing)
-        }
-        _ => status(404, "none"),
-    });
-    let capturing = standby.handle.clone();
-    let capture =
-        host::Tasks::default().spawn("capture", async move { capturing.capture_now().await });
-    wait.recv().await.unwrap();
-    standby.standings.send_modify(|standings| {
-        let standing = standing(Role::Acting, false);
-        *standings = std::sync::Arc::new([(standing.service.clone(), standing)].into());
-    });
-    let outcome = capture.await.unwrap().unwrap();
-    assert!(
-        matches!(outcome, CaptureOutcome::Stopped { .. }),
-        "{outcome:?}"
-    );
-    assert_eq!(standby.number(), number);
-    assert_eq!(standby.body("/").unwrap(), START.as_bytes());
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn the_last_generation_is_served_at_once_after_a_restart() {
-    let origin = Origin::of(vec![("/", start("<a href=x>x</a>")), ("/x", html("x"))]).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let number = standby.number();
-    standby.stop().await;
-    origin.asked();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    assert_eq!(standby.number(), number);
-    assert_eq!(standby.body("/x").unwrap(), b"x");
-    // The refresh is a day: a restart alone asks nothing.
-    assert!(origin.asked().is_empty());
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn a_primary_that_fails_half_way_costs_nothing() {
-    let origin = Origin::of(many(start(&ten_links()))).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let number = standby.number();
-    origin.now(|seen| match seen.target.as_str() {
-        "/robots.txt" => status(404, ""),
-        "/" => start(&ten_links()),
-        _ => status(502, "bad gateway"),
-    });
-    let outcome = standby.again().await;
-    assert!(
-        matches!(outcome, CaptureOutcome::Stopped { .. }),
-        "{outcome:?}"
-    );
-    // It left after a few failures instead of trying everything.
-    assert!(origin.asked().len() < 30);
-    assert_eq!(standby.number(), number);
-    assert_eq!(standby.body("/9").unwrap(), b"Seite /9");
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn one_failing_page_keeps_its_last_good_form() {
-    let origin = Origin::of(many(start(&ten_links()))).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let mut pages = many(start(&format!("{}<p>neu</p>", ten_links())));
-    pages.retain(|(at, _)| *at != "/3");
-    pages.push(("/3", status(500, "oops")));
-    origin.now_of(pages);
-    let outcome = standby.again().await;
-    assert!(
-        matches!(outcome, CaptureOutcome::New { served: true, .. }),
-        "{outcome:?}"
-    );
-    assert_eq!(standby.body("/3").unwrap(), b"Seite /3");
-    assert_eq!(standby.status("/3"), Some(200));
-    standby.stop().await;
-}
-
 #[tokio::test]
 async fn a_wish_to_be_left_alone_is_followed() {
     let origin = Origin::of(many(start(&ten_links()))).await;
@@ -477,84 +226,6 @@ async fn a_wish_to_be_left_alone_is_followed() {
     assert!(origin.asked().len() < 10);
     assert_eq!(standby.body("/9").unwrap(), b"Seite /9");
     standby.stop().await;
-}
-
-#[tokio::test]
-async fn a_folder_is_a_site_too() {
-    let root = tempfile::tempdir().unwrap();
-    std::fs::write(root.path().join("index.html"), START).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = config("127.0.0.1:1".parse().unwrap());
-    config.source = site::config::Source::Folder(root.path().to_owned());
-    let standby = Standby::start(dir.path(), config).await;
-    standby.first().await;
-    assert_eq!(standby.body("/").unwrap(), START.as_bytes());
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::Unchanged { .. }
-    ));
-    std::fs::write(root.path().join("neu.html"), "neu").unwrap();
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::New { served: true, .. }
-    ));
-    assert_eq!(standby.body("/neu.html").unwrap(), b"neu");
-    // A folder that is gone does not take the copy with it.
-    drop(root);
-    assert!(matches!(
-        standby.again().await,
-        CaptureOutcome::Failed { .. }
-    ));
-    assert_eq!(standby.body("/neu.html").unwrap(), b"neu");
-    standby.stop().await;
-}
-
-#[tokio::test]
-async fn a_generation_is_exported_as_warc() {
-    let mut pages = site();
-    let text = "Verein ".repeat(300);
-    pages.push((
-        "/gepackt",
-        html(packed(text.as_bytes())).with("content-encoding", "gzip"),
-    ));
-    pages.push(("/feed", html("<a href=/gepackt>g</a>")));
-    let origin = Origin::of(pages).await;
-    let dir = tempfile::tempdir().unwrap();
-    let standby = Standby::start(dir.path(), config(origin.address)).await;
-    standby.first().await;
-    let path = dir.path().join("copy.warc.gz");
-    let number = standby.number().unwrap();
-    let file = std::fs::File::create(&path).unwrap();
-    let written = standby.handle.export(number, file).await.unwrap();
-    let mut records = String::new();
-    let bytes = std::fs::read(&path).unwrap();
-    let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(&bytes[..])
-        .read_to_end(&mut unpacked)
-        .unwrap();
-    records.push_str(&String::from_utf8_lossy(&unpacked));
-    assert_eq!(
-        records.matches("WARC-Type: response").count() as u64,
-        written
-    );
-    assert_eq!(records.matches("WARC-Type: warcinfo").count(), 1);
-    for part in [
-        "WARC-Target-URI: https://verein.test/seite?a=1&b=2\r\n",
-        "HTTP/1.1 302 Found\r\n",
-        "Location: /neu\r\n",
-        "X-Archive-Orig-Content-Encoding: gzip\r\n",
-        &text,
-    ] {
-        assert!(records.contains(part), "{part}");
-    }
-    assert!(!records.contains("Set-Cookie"));
-    standby.stop().await;
-}
-
-fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 #[tokio::test]
@@ -581,4 +252,24 @@ async fn several_hosts_are_one_site_and_robots_may_move() {
     // Forbidden at the one host by rules that stand at the other.
     assert!(origin.asked().iter().all(|seen| seen.target != "/zu"));
     standby.stop().await;
+}
+
+fn many(start: Answer) -> Vec<(&'static str, Answer)> {
+    const PAGES: [&str; 10] = ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
+    let mut pages: Vec<_> = PAGES
+        .into_iter()
+        .map(|at| (at, html(format!("Seite {at}"))))
+        .collect();
+    pages.push(("/", start));
+    pages
+}
+
+fn ten_links() -> String {
+    (0..10).map(|n| format!("<a href=/{n}>{n}</a>")).collect()
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
