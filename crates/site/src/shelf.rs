@@ -5,129 +5,27 @@
 //! single commit: a crash before it leaves the last complete generation served, and what was
 //! linked for the unborn one is let go at the next opening.
 
+mod entry;
+mod thin;
+
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use host::Tasks;
 use model::{OrganisationId, Timestamp};
-use serde::{Deserialize, Serialize};
 use store::{Batch, BlobId, Key, Store, Table};
 
-use crate::wire::manifest::{Manifest, ManifestError};
+use crate::wire::manifest::Manifest;
+use entry::{CurrentSpec, EntrySpec};
+use thin::staying;
+
+pub use entry::{Added, Current, Entry, Pin, ShelfError, State};
 
 const TABLE: Table = Table::new("site");
 /// So many links go into one batch.
 const LINKS: usize = 4_000;
 /// No organisation has more entries: kept, pinned and rejected together.
 const MOST: usize = 64;
-
-/// What became of a generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// It was taken, and is kept for as long as there is room.
-    Kept,
-    /// The guard refused it.
-    Rejected {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// One generation, without its pages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its number.
-    pub number: u64,
-    /// Its manifest.
-    pub manifest: BlobId,
-    /// When the capture ended.
-    pub captured: Timestamp,
-    /// When it was last found to be as the primary is.
-    pub verified: Timestamp,
-    /// Pages and files, redirects and known errors.
-    pub pages: u64,
-    /// Pages with status 200.
-    pub good: u64,
-    /// Bytes of all bodies, before coding.
-    pub bytes: u64,
-    /// Where it came from.
-    pub source: String,
-    /// How the capture ended, in words.
-    pub ending: String,
-    /// What became of it.
-    pub state: State,
-}
-
-#[derive(Serialize, Deserialize)]
-enum EntrySpec {
-    V1(Entry),
-}
-
-/// Which generation is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Current {
-    /// Its number.
-    pub number: u64,
-    /// Who holds it there, if somebody does: then no newer one takes its place.
-    pub pinned: Option<Pin>,
-}
-
-/// An operator's order to serve just this generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pin {
-    /// Who.
-    pub by: String,
-    /// Since when.
-    pub at: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-enum CurrentSpec {
-    V1(Current),
-}
-
-/// A generation that was put on the shelf.
-#[derive(Debug)]
-pub struct Added {
-    /// Its entry.
-    pub entry: Entry,
-    /// Whether it is the current one now.
-    pub served: bool,
-    /// The whole of it.
-    pub manifest: Arc<Manifest>,
-}
-
-/// Why something about generations did not happen.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShelfError {
-    /// There is no such generation.
-    #[error("there is no generation {0}; `site generations` lists them")]
-    Unknown(u64),
-    /// There is no older one to go back to.
-    #[error("there is no older generation to go back to")]
-    NoOlder,
-    /// The store could not be read.
-    #[error("reading the generations")]
-    Read(#[from] store::ReadError),
-    /// The store could not be written.
-    #[error("writing the generations")]
-    Commit(#[from] store::CommitError),
-    /// A blob could not be kept or read.
-    #[error("the pages of a generation")]
-    Blob(#[from] store::BlobError),
-    /// A manifest makes no sense.
-    #[error("the manifest of a generation")]
-    Manifest(#[from] ManifestError),
-    /// An entry makes no sense.
-    #[error("an entry is not of a form this version knows")]
-    Form(#[from] serde_json::Error),
-    /// Work beside the runtime was lost.
-    #[error("work was lost")]
-    Lost(#[from] tokio::task::JoinError),
-}
 
 /// The generations of one organisation. Cheap to clone.
 #[derive(Clone)]
@@ -423,60 +321,6 @@ impl Shelf {
 
 fn current_bytes(number: u64, pinned: Option<Pin>) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&CurrentSpec::V1(Current { number, pinned }))
-}
-
-/// Between these ages one generation each is kept: the last hour, day, three days, week, month.
-const AGES: &[Duration] = &[
-    Duration::from_secs(3600),
-    Duration::from_secs(24 * 3600),
-    Duration::from_secs(3 * 24 * 3600),
-    Duration::from_secs(7 * 24 * 3600),
-    Duration::from_secs(30 * 24 * 3600),
-];
-
-/// Which generations stay. The current one, the newest, and the latest rejected always do; of the
-/// rest one of every span of age, so that a fault that was noticed late finds a copy from before
-/// it, and then the newest while there is room for `keep`.
-fn staying(entries: &[Entry], current: Option<u64>, keep: usize, now: Timestamp) -> HashSet<u64> {
-    let kept: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| entry.state == State::Kept)
-        .collect();
-    let mut staying: HashSet<u64> = current.into_iter().collect();
-    let rejected = entries.iter().filter(|entry| entry.state != State::Kept);
-    staying.extend(rejected.map(|entry| entry.number).max());
-    let mut good: Vec<u64> = current.into_iter().collect();
-    let mut take = |number: u64| {
-        if good.len() < keep.max(1) && !good.contains(&number) {
-            good.push(number);
-        }
-    };
-    kept.iter()
-        .map(|entry| entry.number)
-        .max()
-        .into_iter()
-        .for_each(&mut take);
-    // The oldest of each span: it is the one that will reach the next span first.
-    let span = |entry: &&&Entry| {
-        let age = now.since(entry.captured);
-        AGES.iter()
-            .position(|limit| age < *limit)
-            .unwrap_or(AGES.len())
-    };
-    for wanted in 0..=AGES.len() {
-        let of_span = kept.iter().filter(|entry| span(entry) == wanted);
-        of_span
-            .map(|entry| entry.number)
-            .min()
-            .into_iter()
-            .for_each(&mut take);
-    }
-    kept.iter()
-        .rev()
-        .map(|entry| entry.number)
-        .for_each(&mut take);
-    staying.extend(good);
-    staying
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What stays on the shelf, and what a crash leaves.
 
+use std::time::Duration;
+
 use store::Options;
 
 use super::*;
