@@ -17,6 +17,7 @@ mod fuzz;
 mod namespace;
 mod peers;
 mod place;
+mod soak;
 mod stage;
 mod tidy;
 
@@ -61,6 +62,14 @@ enum Task {
         /// How long to look, in seconds
         seconds: u32,
     },
+    /// Kills and power cuts, as many rounds as there is time for
+    Soak {
+        /// What dies
+        what: soak::Subject,
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        rounds: u32,
+    },
     /// A static binary with its checksum and unit file in `target/dist`
     Dist {
         /// Link statically against the GNU C library instead of musl
@@ -97,10 +106,14 @@ fn run(task: &Task) -> Result<()> {
     let place = Place::find()?;
     match task {
         Task::Test { only } => stage::run(&place, only),
-        Task::E2e { names } => stage::e2e(&place, names),
+        Task::E2e { names } => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            stage::e2e(&place, &names)
+        }
         Task::Tidy => tidy::run(&place),
         Task::Peers => peers::fetch(&place).map(|_| ()),
         Task::Fuzz { target, seconds } => fuzz::run(&place, target, *seconds),
+        Task::Soak { what, rounds } => soak::run(&place, *what, *rounds),
         Task::Dist { gnu } => dist::run(&place, *gnu),
         Task::Bench {
             what,

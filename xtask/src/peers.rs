@@ -35,6 +35,8 @@ const WANTED: &[(&str, &str)] = &[
     ("swaks", "swaks"),
     ("unbound", "unbound"),
     ("wrk", "wrk"),
+    ("e2fsprogs", "mkfs.ext4"),
+    ("xfsprogs", "xfs_io"),
 ];
 
 /// Where a program may lie, below `/` or `target/peers`.

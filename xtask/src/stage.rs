@@ -118,7 +118,12 @@ fn drill(place: &Place) -> Result<()> {
 }
 
 /// Builds what the scenarios need and runs them in namespaces of their own.
-pub(crate) fn e2e(place: &Place, names: &[String]) -> Result<()> {
+pub(crate) fn e2e(place: &Place, names: &[&str]) -> Result<()> {
+    e2e_with(place, names, &[])
+}
+
+/// The same, with more in their environment.
+pub(crate) fn e2e_with(place: &Place, names: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let words = [
         "build",
         "--package",
@@ -141,6 +146,7 @@ pub(crate) fn e2e(place: &Place, names: &[String]) -> Result<()> {
     launch
         .arg("run")
         .args(names)
+        .envs(environment.iter().copied())
         .env("SERVERGATE_BIN", place.built("release", "servergate"))
         .env("SERVERGATE_PEERS", peers)
         .env("SERVERGATE_LAB_DIR", out)

@@ -329,10 +329,9 @@ impl Post {
         recipient: Recipient,
     ) -> Answer {
         let size = transaction.size.unwrap_or(0);
-        if !office.spool.has_room(size) {
-            // Before DATA, so that nothing is carried in vain (RFC 3463 X.3.1).
-            self.metrics.refused(Refusal::Room);
-            return Answer::Say(Reply::fixed(452, (4, 3, 1), "No room now, try again later"));
+        if let Err(error) = office.spool.room(size) {
+            // Before DATA, so that nothing is carried in vain.
+            return Answer::Say(self.not_kept(&error));
         }
         if !matches!(transaction.course, Course::Keep { .. }) {
             transaction.course = Course::Keep {

@@ -194,9 +194,16 @@ impl Spool {
 
     /// Whether another message of `size` bytes may be taken: the disk has its reserve, the store
     /// gives receipts, the quota is not reached.
-    pub fn has_room(&self, size: u64) -> bool {
+    ///
+    /// # Errors
+    /// Why it would not be taken.
+    pub fn room(&self, size: u64) -> Result<(), KeepError> {
+        self.0.store.has_room()?;
         let within = |quota: u64| self.tally().bytes.saturating_add(size) <= quota;
-        self.0.store.has_room().is_ok() && self.0.quota.is_none_or(within)
+        match self.0.quota.is_none_or(within) {
+            true => Ok(()),
+            false => Err(KeepError::NoRoom),
+        }
     }
 
     /// Makes a message durable.

@@ -18,8 +18,8 @@ use crate::stage::store_in;
 
 const DIR: &str = "SERVERGATE_MAIL_CRASH_DIR";
 const ROUND: &str = "SERVERGATE_MAIL_CRASH_ROUND";
-/// More rounds for a long run: `SERVERGATE_MAIL_CRASH_ROUNDS=200`.
-const ROUNDS: &str = "SERVERGATE_MAIL_CRASH_ROUNDS";
+/// Set by `cargo xtask soak`: more rounds for a long run.
+const ROUNDS: &str = "SERVERGATE_CRASH_ROUNDS";
 const WRITERS: u32 = 6;
 
 #[test]

@@ -158,6 +158,7 @@ impl Desk {
             "progress": self.progress.json(),
             "tasks": tasks,
             "panicked": self.host.tasks.panicked(),
+            "store": self.host.store.has_room().err().map(|error| error.to_string()),
         })
     }
 

@@ -113,6 +113,8 @@ pub struct Batch {
     pub(crate) erases: Vec<(LogName, Position)>,
     pub(crate) keys: Vec<KeyChange>,
     pub(crate) links: Vec<LinkChange>,
+    /// It may be written below the disk's reserve.
+    pub(crate) from_reserve: bool,
 }
 
 impl Batch {
@@ -204,6 +206,14 @@ impl Batch {
         self
     }
 
+    /// Takes what it needs of the disk's reserve: for the few small things without which the standby
+    /// could not go on when its disk is full.
+    #[must_use]
+    pub fn from_the_reserve(mut self) -> Self {
+        self.from_reserve = true;
+        self
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(&self) -> bool {
         self.appends.is_empty()
@@ -240,8 +250,12 @@ impl Batch {
             .sum()
     }
 
-    /// Whether it only removes: such a batch is taken on a full disk too.
-    pub(crate) fn only_removes(&self) -> bool {
+    /// Whether it is taken on a full disk too: it only removes, or may take of the reserve.
+    pub(crate) fn may_take_of_the_reserve(&self) -> bool {
+        self.from_reserve || self.only_removes()
+    }
+
+    fn only_removes(&self) -> bool {
         self.appends.is_empty()
             && self.keys.iter().all(|change| change.value.is_none())
             && self.links.iter().all(|link| !link.linked)

@@ -192,7 +192,7 @@ impl Core {
             return Err(CommitError::Poisoned);
         }
         if let Some(available) = available.filter(|&available| available < self.reserve)
-            && !batch.only_removes()
+            && !batch.may_take_of_the_reserve()
         {
             return Err(CommitError::NoSpace { available });
         }

@@ -98,7 +98,8 @@ pub enum CommitError {
     /// Too much is waiting; try again later.
     #[error("too many commits are waiting")]
     Full,
-    /// The disk's reserve is reached; batches that only delete are still taken.
+    /// The disk's reserve is reached; batches that only delete, or that may take of it, are still
+    /// taken.
     #[error("the disk is full but for its reserve ({available} bytes left)")]
     NoSpace {
         /// Bytes left to this user.

@@ -61,7 +61,8 @@ pub struct Options {
     pub max_blob_bytes: u64,
     /// A blob that nothing keeps is left alone for so long after it was put.
     pub blob_grace: Duration,
-    /// With less free on the disk only deletions are taken.
+    /// With less free on the disk only deletions are taken, and what may take of the reserve
+    /// ([`crate::Batch::from_the_reserve`]).
     pub reserve_bytes: u64,
     /// Changes that wait for a slow watcher, before it is told that it missed some.
     pub watch_capacity: usize,

@@ -16,8 +16,8 @@ use crate::{LETTERS, LOG, TABLE, WORDS, open, threaded, wait};
 const SHORT: LogName = LogName::new("short");
 const DIR: &str = "SERVERGATE_STORE_CRASH_DIR";
 const ROUND: &str = "SERVERGATE_STORE_CRASH_ROUND";
-/// More rounds for a long run: `SERVERGATE_STORE_CRASH_ROUNDS=1000`.
-const ROUNDS: &str = "SERVERGATE_STORE_CRASH_ROUNDS";
+/// Set by `cargo xtask soak`: more rounds for a long run.
+const ROUNDS: &str = "SERVERGATE_CRASH_ROUNDS";
 const WRITERS: u32 = 8;
 
 /// What a receipt said: position in the log, in the sealed and in the trimmed one, name, blob.

@@ -317,7 +317,7 @@ fn a_full_queue_refuses_and_loses_nothing() {
 }
 
 #[test]
-fn with_the_disk_reserve_reached_only_deletions_are_taken() {
+fn with_the_disk_reserve_reached_only_deletions_and_what_may_use_it_are_taken() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     wait(store.commit(Batch::new().put(key("a"), "1").append(&LOG, "1"))).unwrap();
@@ -336,6 +336,9 @@ fn with_the_disk_reserve_reached_only_deletions_are_taken() {
         store.blobs().put(b"x"),
         Err(store::BlobError::NoSpace { .. })
     ));
+    let urgent = Batch::new().from_the_reserve().put(key("c"), "1");
+    wait(store.commit(urgent)).unwrap();
+    assert!(store.get(&key("c")).unwrap().is_some());
     wait(store.commit(Batch::new().delete(key("a")))).unwrap();
     wait(store.trim(&LOG, Position::from_number(2))).unwrap();
     assert_eq!(store.get(&key("a")).unwrap(), None);

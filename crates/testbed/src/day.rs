@@ -8,6 +8,7 @@ mod crash;
 mod exim;
 mod generated;
 mod mail;
+mod mailcrash;
 mod mailpeers;
 mod mistakes;
 mod observer;
@@ -61,6 +62,21 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "exim",
         "Exim gives Dovecot every message once, also after a power cut, and holds when told to",
         exim::run,
+    ),
+    (
+        "mail-kill",
+        "ten kills while mail is kept and handed back: nothing acknowledged is lost",
+        mailcrash::kill::run,
+    ),
+    (
+        "mail-power",
+        "ten power cuts of a real file system: nothing acknowledged is lost",
+        mailcrash::power::run,
+    ),
+    (
+        "mail-disk",
+        "a full disk and a broken one: no promise that cannot be kept, and none is lost",
+        mailcrash::disk::run,
     ),
     (
         "mistakes",

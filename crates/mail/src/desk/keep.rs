@@ -51,22 +51,26 @@ impl Post {
         Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles")
     }
 
-    fn not_kept(&self, error: &KeepError) -> Reply {
-        self.metrics.refused(Refusal::NotDurable);
+    /// Why a message is not kept, as its sender hears it.
+    pub(super) fn not_kept(&self, error: &KeepError) -> Reply {
         tracing::debug!(%error, "a message was not kept");
-        match error {
-            KeepError::NoRoom | KeepError::Body(store::BlobError::NoSpace { .. }) => {
-                Reply::fixed(452, (4, 3, 1), "No room now, try again later")
-            }
-            KeepError::Commit(store::CommitError::NoSpace { .. }) => {
-                Reply::fixed(452, (4, 3, 1), "No room now, try again later")
-            }
-            _ => Reply::fixed(
-                451,
-                (4, 3, 0),
-                "The message could not be made durable, send it again later",
-            ),
+        let room = matches!(
+            error,
+            KeepError::NoRoom
+                | KeepError::Body(store::BlobError::NoSpace { .. })
+                | KeepError::Commit(store::CommitError::NoSpace { .. })
+        );
+        if room {
+            self.metrics.refused(Refusal::Room);
+            // RFC 3463 X.3.1.
+            return Reply::fixed(452, (4, 3, 1), "No room now, try again later");
         }
+        self.metrics.refused(Refusal::NotDurable);
+        Reply::fixed(
+            451,
+            (4, 3, 0),
+            "The message could not be made durable, send it again later",
+        )
     }
 }
 
@@ -87,9 +91,9 @@ pub(super) async fn end(
     if post.goes_in_circles(&draft) {
         return (Answer::Say(post.in_circles()), None);
     }
-    if !office.spool.has_room(draft.length()) {
+    if let Err(error) = office.spool.room(draft.length()) {
         // What was said of its size, or nothing, was wrong.
-        return (Answer::Say(post.not_kept(&KeepError::NoRoom)), None);
+        return (Answer::Say(post.not_kept(&error)), None);
     }
     let now = post.host.clock.now().wall;
     match office.spool.keep(now, id, envelope, draft).await {

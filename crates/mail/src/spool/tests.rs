@@ -112,8 +112,8 @@ async fn a_quota_is_kept() {
     let store = unlocked_store(dir.path(), options());
     let organisation = OrganisationId::new("verein.test");
     let spool = Spool::open(store, organisation, Some(1000)).unwrap();
-    assert!(spool.has_room(1000));
+    spool.room(1000).unwrap();
     keep(&spool, "a", &[b'x'; 600]).await;
-    assert!(spool.has_room(400));
-    assert!(!spool.has_room(401));
+    spool.room(400).unwrap();
+    assert!(matches!(spool.room(401), Err(KeepError::NoRoom)));
 }

@@ -23,6 +23,10 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
         text(&reply["mode"]),
         text(&reply["started"])
     );
+    if let Some(why) = reply["store"].as_str() {
+        let words = format!("nothing new is taken: {why}");
+        println!("{}", show::paint(&words, Style::new().red().bold()));
+    }
     println!();
     show::table(
         &["SERVICE", "ROLE", "SINCE", "MEASURED", "CAUSE", "HELD"],

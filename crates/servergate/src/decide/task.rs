@@ -168,7 +168,8 @@ impl Task {
     /// Does what is wanted, in order: what is to be durable is committed before the next thing
     /// that anybody can see.
     async fn carry_out(&mut self, wanted: Vec<Wanted>) -> Result<(), RunError> {
-        let mut batch = Batch::new();
+        // A full disk must not keep anybody from standing by: decisions are few and small.
+        let mut batch = Batch::new().from_the_reserve();
         let mut records = Vec::new();
         for wanted in wanted {
             match wanted {
@@ -181,8 +182,8 @@ impl Task {
                     records.push(record);
                 }
                 Wanted::Publish(standings) => {
-                    self.commit(std::mem::take(&mut batch), &mut records)
-                        .await?;
+                    let ready = std::mem::replace(&mut batch, Batch::new().from_the_reserve());
+                    self.commit(ready, &mut records).await?;
                     self.outcomes.standings.send_replace(standings);
                 }
                 Wanted::Burst { number, service } => {

@@ -44,12 +44,18 @@ pub(super) fn look(desk: &Desk, organisation: &Organisation, lines: &mut Lines) 
     }
     certificate(desk, organisation, lines);
     people(desk, organisation, lines);
-    if desk.host.store.has_room().is_err() {
-        lines.add(
+    match desk.host.store.has_room() {
+        Ok(()) => {}
+        Err(store::CommitError::NoSpace { .. }) => lines.add(
             Light::Red,
             "mail",
             "no room: the disk is at its reserve, and senders hear 452",
-        );
+        ),
+        Err(error) => lines.add(
+            Light::Red,
+            "mail",
+            format!("nothing is kept, and senders hear 451: {error}"),
+        ),
     }
 }
 

@@ -161,6 +161,37 @@ fn a_standby_that_was_restarted_never_asks_a_stranger_for_pages() {
     }
 }
 
+/// Nothing is copied any more, but it stands by, decides and writes that down.
+#[test]
+fn a_standby_with_a_full_disk_starts_and_decides() {
+    for seed in seeds(&[5]) {
+        println!("SEED={seed}");
+        let mut land = Land::new(seed);
+        land.pass(seconds(20) + offset(seed));
+        land.restart_with_a_full_disk();
+        land.pass(seconds(10));
+        land.darken(Darkness::Silent);
+        land.pass(seconds(60));
+        land.relight(Darkness::Silent);
+        // More than the clean minute.
+        land.pass(seconds(120));
+        let Remains { records, .. } = land.end();
+        let count = |wanted: fn(&Fact) -> bool| {
+            let facts = records.iter().map(|record| &record.fact);
+            facts.filter(|fact| wanted(fact)).count()
+        };
+        let outages = [
+            count(|fact| matches!(fact, Fact::OutageBegan { .. })),
+            count(|fact| matches!(fact, Fact::OutageEnded { .. })),
+        ];
+        let ran = [
+            count(|fact| matches!(fact, Fact::Started { .. })),
+            count(|fact| matches!(fact, Fact::Stopped)),
+        ];
+        assert_eq!((outages, ran), ([1, 1], [2, 1]), "SEED={seed}");
+    }
+}
+
 impl Day {
     fn facts(&self, from: Duration, to: Duration) -> impl Iterator<Item = (Timestamp, &Fact)> {
         let span = wall(from)..wall(to);

@@ -54,6 +54,8 @@ pub(super) struct Land {
     /// The standby ends.
     stop: watch::Sender<bool>,
     replaced: Arc<AtomicBool>,
+    /// From its next start on the standby's disk is full but for its reserve.
+    full: Arc<AtomicBool>,
     visitor: Diary,
     neighbour: Diary,
 }
@@ -87,6 +89,7 @@ impl Land {
         papers.write(folder.path(), &others).expect("papers");
         let pages = Pages::new();
         let replaced = Arc::new(AtomicBool::new(false));
+        let full = Arc::new(AtomicBool::new(false));
         let (stop, stopped) = watch::channel(false);
         let (late, is_late) = watch::channel(false);
         let mut sim = turmoil::Builder::new()
@@ -109,8 +112,10 @@ impl Land {
         }
         sim.host(ip(REFERENCE), || be_there(53));
         let config = config(&folder);
+        let is_full = Arc::clone(&full);
         sim.host(ip(STANDBY), move || {
-            standby(config.clone(), stopped.clone())
+            let is_full = is_full.load(Ordering::Relaxed);
+            standby(config.clone(), stopped.clone(), is_full)
         });
         let (visitor, neighbour) = (Diary::default(), Diary::default());
         for (address, finds, diary) in [
@@ -130,6 +135,7 @@ impl Land {
             late,
             stop,
             replaced,
+            full,
             visitor,
             neighbour,
         }
@@ -178,6 +184,12 @@ impl Land {
     pub(super) fn restart_standby(&mut self) {
         self.sim.crash(ip(STANDBY));
         self.sim.bounce(ip(STANDBY));
+    }
+
+    /// The standby restarts, and its disk is full but for its reserve.
+    pub(super) fn restart_with_a_full_disk(&mut self) {
+        self.full.store(true, Ordering::Relaxed);
+        self.restart_standby();
     }
 
     /// Cuts the standby's cable to the world outside; who asks it still can.
@@ -241,8 +253,14 @@ pub(super) fn wall(elapsed: Duration) -> Timestamp {
     Timestamp::from_millis(BEGINNING).after(elapsed)
 }
 
-async fn standby(config: Config, mut stopped: watch::Receiver<bool>) -> turmoil::Result {
+async fn standby(
+    config: Config,
+    mut stopped: watch::Receiver<bool>,
+    full: bool,
+) -> turmoil::Result {
+    let usual = Options::default().reserve_bytes;
     let options = Options {
+        reserve_bytes: if full { u64::MAX } else { usual },
         committer: Committer::Inline,
         identity: Some([7; 16]),
         ..Options::default()

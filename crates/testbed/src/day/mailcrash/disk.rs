@@ -1,0 +1,141 @@
+//! A full disk, and one that fails: nothing is promised that cannot be kept, and what was promised
+//! is there.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::book::Book;
+use super::senders::Notes;
+use super::stage::{SOON, Stage, waiting};
+use crate::lab::until_asked;
+use crate::report::Report;
+
+/// The image's size: the store's reserve, its journals, and room for what is kept.
+const MEGABYTES: u64 = 512;
+/// Less than the store's reserve, of which only deletions and decisions take something.
+const LEFT: u64 = 100 << 20;
+/// Messages before each trouble, in which senders are paused.
+const SOME: u32 = 120;
+
+pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
+    let mut stage = Stage::build(report, Some(MEGABYTES))?;
+    stage.go_dark()?;
+    report.note("the standby acts, its data lies on an ext4 of its own");
+    let mut book = Book::default();
+    full(report, &mut stage, &mut book)?;
+    broken(report, &mut stage, &mut book)?;
+    stage.heal()?;
+    stage.all_handed_back()?;
+    book.require_kept(report, &stage, 0)
+}
+
+/// So many messages are acknowledged.
+fn keep_some(stage: &Stage, book: &mut Book) -> Result<()> {
+    let senders = &stage.senders;
+    let wanted = senders.acknowledged() + SOME as usize;
+    let ((), notes) = senders.during(SOME, || {
+        until_asked("the senders to be answered", SOON, || {
+            Ok((senders.acknowledged() >= wanted).then_some(()))
+        })
+    })?;
+    ensure!(
+        notes.refusals.is_empty(),
+        "refused with room: {:?}",
+        notes.refusals
+    );
+    book.enter(&notes, |_| true);
+    Ok(())
+}
+
+fn one(stage: &Stage, book: &mut Book) -> Result<Option<String>> {
+    let mut notes = Notes::default();
+    let said = stage.senders.one(&mut notes)?;
+    book.enter(&notes, |_| true);
+    Ok(said)
+}
+
+fn full(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
+    keep_some(stage, book)?;
+    stage.image()?.fill(LEFT)?;
+    let said = one(stage, book)?.context("a message was taken on a full disk")?;
+    ensure!(
+        said.starts_with("452 4.3.1") && said.contains("(to RCPT"),
+        "on a full disk it says {said}"
+    );
+    let status = stage.standby.status()?;
+    ensure!(
+        waiting(&status) == Some(SOME as usize),
+        "on a full disk: {}",
+        status.text()
+    );
+    says_that_nothing_is_taken(stage, "reserve")?;
+    report.note(format_args!("below the reserve: {said}"));
+    stage.image()?.empty()?;
+    keep_some(stage, book)?;
+    report.note("with room again it takes mail again");
+
+    // Room is made by handing back, so that has to go on with a full disk, and after a restart.
+    stage.image()?.fill(LEFT)?;
+    stage.standby.stop()?;
+    let held = stage.start_again()?;
+    ensure!(held == 2 * SOME as usize, "{held} wait after a restart");
+    stage.heal()?;
+    stage.all_handed_back()?;
+    let free = stage.image()?.free()?;
+    report.note(format_args!(
+        "on the full disk it starts, and hands {held} messages back; {} MB are left",
+        free >> 20
+    ));
+    stage.image()?.empty()?;
+    stage.go_dark()
+}
+
+fn broken(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
+    keep_some(stage, book)?;
+    stage.image()?.cut_power()?;
+    let dead = Instant::now();
+    let mut refusals = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let said = one(stage, book)?.context("a 250 from a disk that takes nothing")?;
+        ensure!(
+            said.starts_with("451") || said.starts_with("421"),
+            "on a dead disk it says {said}"
+        );
+        refusals.insert(said);
+    }
+    says_that_nothing_is_taken(stage, "write failed")?;
+    let process = stage.standby.process.as_mut().context("it does not run")?;
+    process.require_running()?;
+    let log = process.stdout() + &process.stderr();
+    ensure!(
+        log.contains("nothing more is accepted until a restart"),
+        "the log does not say it"
+    );
+    report.note(format_args!(
+        "a dead disk: no 250 in {} ms, {refusals:?}; `status` and the log say it",
+        dead.elapsed().as_millis()
+    ));
+    stage.standby.kill()?;
+    stage.image()?.unmount()?;
+    stage.image()?.mount()?;
+    let held = stage.start_again()?;
+    ensure!(
+        held >= SOME as usize,
+        "{held} of {SOME} are there after the disk was replaced"
+    );
+    keep_some(stage, book)?;
+    report.note(format_args!("mounted and started again: {held} are there"));
+    Ok(())
+}
+
+/// `status` says why nothing is taken.
+fn says_that_nothing_is_taken(stage: &Stage, why: &str) -> Result<()> {
+    let status = stage.standby.status()?;
+    let said = status.pointer("/store").and_then(|said| said.as_str());
+    ensure!(
+        said.is_some_and(|said| said.contains(why)),
+        "`status` says of the store: {said:?}"
+    );
+    Ok(())
+}

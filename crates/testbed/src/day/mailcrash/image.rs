@@ -1,0 +1,186 @@
+//! A file system of its own in an image, so that its power can be cut: what was not flushed is
+//! gone, and every later write and sync fails.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::lab::until_asked;
+
+const RELEASED: Duration = Duration::from_secs(20);
+
+/// An ext4 in an image, mounted or not. Unmounted when dropped.
+#[derive(Debug)]
+pub(super) struct Image {
+    file: PathBuf,
+    at: PathBuf,
+    mounted: bool,
+}
+
+impl Image {
+    /// Makes a file system of so many megabytes and mounts it. Who else runs in a mount namespace
+    /// of its own must have been started before: it would keep the mount.
+    pub(super) fn make(file: &Path, at: &Path, megabytes: u64) -> Result<Self> {
+        fs::create_dir_all(at)?;
+        File::create(file)?.set_len(megabytes << 20)?;
+        let path = text(file)?;
+        // Nothing is kept for the superuser alone, and nothing is left to be done later.
+        let words = [
+            "-q",
+            "-F",
+            "-m",
+            "0",
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0",
+        ];
+        command("mkfs.ext4", &[&words[..], &[path]].concat())?;
+        let mut image = Self {
+            file: file.to_path_buf(),
+            at: at.to_path_buf(),
+            mounted: false,
+        };
+        image.mount()?;
+        Ok(image)
+    }
+
+    /// Mounts it; after a power cut its journal is replayed.
+    pub(super) fn mount(&mut self) -> Result<()> {
+        let words = [
+            "-t",
+            "ext4",
+            "-o",
+            "loop",
+            text(&self.file)?,
+            text(&self.at)?,
+        ];
+        command("mount", &words).context(
+            "this scenario mounts an image as root: `losetup -f` has to name a device (sudo \
+             modprobe loop; in a container: --privileged, and /dev/loop* of the machine)",
+        )?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    /// Unmounts it and waits until nobody holds it any more.
+    pub(super) fn unmount(&mut self) -> Result<()> {
+        command("umount", &[text(&self.at)?])?;
+        self.mounted = false;
+        let file = text(&self.file)?;
+        // Mounted again before, it would be the same file system, still dead.
+        until_asked("the image to be released", RELEASED, || {
+            let used = command("losetup", &["-j", file])?;
+            Ok(used.trim().is_empty().then_some(()))
+        })
+    }
+
+    /// Cuts its power: nothing is flushed (FS_IOC_SHUTDOWN with NOLOGFLUSH, which is what
+    /// `shutdown` without `-f` asks for).
+    pub(super) fn cut_power(&self) -> Result<()> {
+        command("xfs_io", &["-x", "-c", "shutdown", text(&self.at)?])
+            .map(|_| ())
+            .context("ext4 is shut down by an ioctl that Linux has since 4.14, as root")
+    }
+
+    /// Leaves `free` bytes to others, taken by a file of ballast.
+    pub(super) fn fill(&self, free: u64) -> Result<()> {
+        let space = self.free()?;
+        let length = space.saturating_sub(free).to_string();
+        let ballast = self.at.join("ballast");
+        command("fallocate", &["-l", &length, text(&ballast)?]).map(|_| ())
+    }
+
+    /// Takes the ballast away.
+    pub(super) fn empty(&self) -> Result<()> {
+        fs::remove_file(self.at.join("ballast")).context("the ballast")
+    }
+
+    pub(super) fn free(&self) -> Result<u64> {
+        let said = command("stat", &["-f", "-c", "%a %S", text(&self.at)?])?;
+        let mut numbers = said.split_whitespace().map(str::parse::<u64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(blocks)), Some(Ok(size))) => Ok(blocks * size),
+            _ => bail!("`stat -f` said {said:?}"),
+        }
+    }
+
+    /// A file that proves that the file system lives, made durable now.
+    pub(super) fn probe(&self) -> Result<Probe> {
+        let path = self.at.join("probe");
+        let mut file = File::create(path)?;
+        file.write_all(&[0; 8])?;
+        file.sync_all()?;
+        Ok(Probe(file))
+    }
+
+    /// Writes a file and does not sync it: a power cut has to take what is in it. (Written over, ext4
+    /// would flush it at once, so each has another name.)
+    pub(super) fn leave_unsynced(&self, name: &str) -> Result<()> {
+        fs::write(self.at.join(name), "written and never synced").context("the unsynced file")
+    }
+
+    /// Whether it is there.
+    pub(super) fn kept_the_unsynced(&self, name: &str) -> bool {
+        fs::read(self.at.join(name)).is_ok_and(|bytes| !bytes.is_empty())
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new("umount").arg("-l").arg(&self.at).output();
+        }
+    }
+}
+
+/// Asks a file system again and again whether it lives.
+#[derive(Debug)]
+pub(super) struct Probe(File);
+
+impl Probe {
+    /// Until the first failure, or until it is over; returns when the last successful try began.
+    /// What was acknowledged before that was acknowledged while the file system lived.
+    ///
+    /// It writes in place and syncs data only, which commits no journal: a sync of more would do
+    /// the standby's work.
+    pub(super) fn run(&self, over: &AtomicBool) -> Option<Instant> {
+        let mut last = None;
+        for number in 0_u64.. {
+            let begun = Instant::now();
+            let written = self.0.write_all_at(&number.to_be_bytes(), 0);
+            if written.and_then(|()| self.0.sync_data()).is_err() || over.load(Ordering::Relaxed) {
+                break;
+            }
+            last = Some(begun);
+        }
+        last
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
+
+fn command(program: &str, words: &[&str]) -> Result<String> {
+    let shown = || format!("`{program} {}`", words.join(" "));
+    let output = Command::new(program)
+        .args(words)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .with_context(shown)?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        bail!(
+            "{} failed: {}",
+            shown(),
+            String::from_utf8_lossy(&said).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
