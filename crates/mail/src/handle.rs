@@ -72,15 +72,19 @@ impl MailHandle {
         self.office.spool.tally()
     }
 
-    /// When the oldest message that waits was taken.
+    /// When the oldest message that is kept was taken.
     ///
     /// # Errors
     /// The store could not be read.
     pub fn oldest(&self) -> Result<Option<Timestamp>, HandleError> {
-        match self.office.spool.waiting(0, 1).first() {
-            None => Ok(None),
-            Some(number) => Ok(Some(self.office.spool.row(*number)?.at)),
-        }
+        Ok(self.office.spool.oldest()?)
+    }
+
+    /// Whether something was taken so long ago that a person should look.
+    pub fn is_long(&self, oldest: Timestamp) -> bool {
+        let after = self.office.config.notices.reminder;
+        let age = self.post.host.clock.now().wall.since(oldest);
+        after.is_some_and(|after| age >= after)
     }
 
     /// How many people are known: imported, learned, and when the list was imported.

@@ -21,6 +21,7 @@ mod metrics;
 mod office;
 mod post;
 pub mod recipients;
+mod remind;
 mod serve;
 pub mod session;
 pub mod spool;
@@ -165,6 +166,11 @@ impl Part for Mail {
                 drain.clone(),
             );
             running.push(tasks.spawn("mail people", keeping));
+            if let Some(after) = office.config.notices.reminder {
+                let host = post.host.clone();
+                let reminding = remind::run(host, Arc::clone(&office), after, drain.clone());
+                running.push(tasks.spawn("mail reminder", reminding));
+            }
             let handing = handback::run(Arc::clone(&post), office, drain.clone());
             running.push(tasks.spawn("mail hand back", handing));
         }

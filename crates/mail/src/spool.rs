@@ -6,6 +6,7 @@
 //! | table `mail-held` | organisation, position | [`Row`]: size, time, state of each recipient; no word about people |
 //! | table `mail-checks`, sealed | organisation, position | what SPF, DKIM and DMARC gave |
 //! | table `mail-ledger`, sealed | organisation, position | [`Account`]: who, to whom, what became of it |
+//! | table `mail-reminded` | organisation | when a person was last reminded of what is kept for long |
 //! | table `mail-body` | organisation, id | keeps the blob of a large message |
 //!
 //! The position is the message's number: order of acceptance, never given twice. Accepting is one
@@ -15,6 +16,7 @@ mod draft;
 mod held;
 mod ledger;
 mod record;
+mod reminder;
 mod row;
 mod settled;
 #[cfg(test)]

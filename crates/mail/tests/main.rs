@@ -13,6 +13,7 @@ mod escape;
 mod guest;
 mod hostile;
 mod keep;
+mod notices;
 mod primary;
 mod stage;
 mod through;

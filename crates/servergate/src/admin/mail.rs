@@ -222,9 +222,14 @@ pub(super) fn held(
     };
     for (id, mail) in mails {
         let tally = mail.tally();
-        let oldest = mail
-            .oldest()?
-            .map_or(String::new(), |at| format!("since {at}"));
+        let oldest = mail.oldest()?.map_or(String::new(), |at| {
+            let long = if mail.is_long(at) {
+                ": kept for long"
+            } else {
+                ""
+            };
+            format!("since {at}{long}")
+        });
         let what = format!("{id}: messages with their envelopes");
         let count = (tally.waiting + tally.quarantined).to_string();
         add(
