@@ -48,6 +48,8 @@ pub struct Summary {
     pub sender: Option<String>,
     /// To whom, and what became of it.
     pub recipients: Vec<(String, Fate, String)>,
+    /// Whether the sender was told, one a recipient; empty where nothing is to be told.
+    pub told: Vec<String>,
 }
 
 /// The mail of one organisation, for commands. Cheap to clone; its calls block on the disk.
@@ -140,6 +142,20 @@ impl MailHandle {
         Ok(self.office.spool.accounts(after, limit)?)
     }
 
+    /// Whether the sender of a message was told of it, for one recipient; empty where nothing is to
+    /// be told.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn told(&self, number: u64, recipients: usize) -> Result<Vec<String>, HandleError> {
+        let all = self.office.spool.notifications(number)?;
+        let words = |recipient| {
+            let words = all.iter().filter_map(|one| one.words(recipient));
+            words.collect::<Vec<_>>().join("; ")
+        };
+        Ok((0..recipients).map(words).collect())
+    }
+
     /// How many accounts there are.
     ///
     /// # Errors
@@ -157,7 +173,8 @@ impl MailHandle {
             Err(HandleError::Spool(SpoolError::Gone(_))) => {
                 let account = self.office.spool.account(number)?;
                 let account = account.ok_or(SpoolError::Gone(number))?;
-                Ok(of_account(number, &account))
+                let told = self.told(number, account.lines.len())?;
+                Ok(of_account(number, &account, told))
             }
             other => other,
         }
@@ -185,6 +202,10 @@ impl MailHandle {
             let recipient = envelope.and_then(|envelope| envelope.recipients.get(index));
             recipient.map_or("(locked)".to_owned(), |one| one.mailbox.to_string())
         };
+        let told = match message.is_some() {
+            true => self.told(number, row.fates.len())?,
+            false => Vec::new(),
+        };
         let fates = row.fates.iter().enumerate();
         Ok(Summary {
             number,
@@ -195,6 +216,7 @@ impl MailHandle {
             recipients: fates
                 .map(|(index, fate)| (name(index), *fate, said(index)))
                 .collect(),
+            told,
         })
     }
 
@@ -300,7 +322,7 @@ pub struct People {
     pub fresh: bool,
 }
 
-fn of_account(number: u64, account: &Account) -> Summary {
+fn of_account(number: u64, account: &Account, told: Vec<String>) -> Summary {
     let line = |line: &crate::spool::Line| (line.recipient.clone(), line.fate, line.reply.clone());
     Summary {
         number,
@@ -309,6 +331,7 @@ fn of_account(number: u64, account: &Account) -> Summary {
         size: 0,
         sender: Some(account.sender.clone()),
         recipients: account.lines.iter().map(line).collect(),
+        told,
     }
 }
 

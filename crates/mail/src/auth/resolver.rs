@@ -130,6 +130,21 @@ impl Resolver {
         Ok(found)
     }
 
+    /// The addresses of `host`, those of IPv6 first.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let (six, four) = tokio::join!(
+            self.ask(name(host)?, RecordType::AAAA, address),
+            self.ask(name(host)?, RecordType::A, address),
+        );
+        match (six, four) {
+            (Ok(six), Ok(four)) => Ok(six.into_iter().chain(four).collect()),
+            // One of the two is enough.
+            (Ok(found), Err(error)) | (Err(error), Ok(found)) if found.is_empty() => Err(error),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
     /// The text records at `name`, the strings of each put together (RFC 7208 §3.3).
     pub async fn txt(&self, at: &str) -> Result<Vec<String>, LookupError> {
         self.ask(name(at)?, RecordType::TXT, text).await
@@ -223,6 +238,14 @@ fn exchanger(data: &RData) -> Option<Exchanger> {
         preference: mx.preference,
         host: host(&mx.exchange),
     })
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    }
 }
 
 fn text(data: &RData) -> Option<String> {
