@@ -247,6 +247,7 @@ impl Stage {
                 progress: outlet(1).0,
                 observations: outlet(1).0,
                 handback: outlet(1).0,
+                reminders: outlet(1).0,
             },
             routes: routes.clone(),
         };

@@ -267,6 +267,15 @@ impl<'a> Fields<'a> {
         )
     }
 
+    /// A time span, or `"off"`, which is `Some(None)`.
+    pub fn duration_or_off(&self, key: &'static str) -> Option<Option<Duration>> {
+        let want = "a time span like \"15m\", \"2h\" or \"3d\", or \"off\"";
+        self.parse(key, want, |text| match text {
+            "off" => Some(None),
+            span => duration(span).map(Some),
+        })
+    }
+
     /// An IP address.
     pub fn ip(&self, key: &'static str) -> Option<IpAddr> {
         self.parse(key, "an IP address like \"192.0.2.7\"", |text| {

@@ -19,7 +19,7 @@ pub mod web;
 
 pub use clock::Clock;
 pub use outlet::{
-    Handback, HandbackOutcome, Hint, Outlet, OutletReceiver, Outlets, Progress, outlet,
+    Handback, HandbackOutcome, Hint, Outlet, OutletReceiver, Outlets, Progress, Reminder, outlet,
 };
 pub use part::{Host, OpenError, Part, RunError, chain};
 pub use tasks::{Drain, DrainTrigger, TaskReport, Tasks};

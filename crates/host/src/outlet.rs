@@ -1,7 +1,7 @@
 //! Typed outlets: the only ways in which something leaves a part.
 //!
 //! Records flow to the log, hints start a confirmation burst, progress is shown to whoever looks,
-//! the end of a hand-back goes to the decision.
+//! the end of a hand-back goes to the decision, reminders go to a person.
 //! All are bounded; what does not fit is counted.
 
 use std::sync::Arc;
@@ -102,6 +102,20 @@ pub enum HandbackOutcome {
     Paused,
 }
 
+/// Something that a person should look at, though nothing failed. Said again and again while it is
+/// so; the same `at` is the same reminder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reminder {
+    /// What it is about.
+    pub service: ServiceId,
+    /// When it became due.
+    pub at: Timestamp,
+    /// How many messages are kept.
+    pub messages: u64,
+    /// Since when the oldest of them is.
+    pub oldest: Timestamp,
+}
+
 /// All ways out of a part.
 #[derive(Clone, Debug)]
 pub struct Outlets {
@@ -115,4 +129,6 @@ pub struct Outlets {
     pub observations: Outlet<Observation>,
     /// How a hand-back ended; lost words would leave it open, so they are waited for.
     pub handback: Outlet<Handback>,
+    /// Reminders for a person, said again while they hold.
+    pub reminders: Outlet<Reminder>,
 }

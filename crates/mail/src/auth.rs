@@ -14,6 +14,6 @@ pub mod verdict;
 
 mod message;
 #[cfg(test)]
-mod testdns;
+pub(crate) mod testdns;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! The configuration reader of the binary hands over the table `[organisation.mail]`; it reads the
 //! keys `return`, `clean` and `stage` itself, from the same table.
 
+mod notices;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use host::tls::SpkiHash;
 use model::OrganisationId;
 
 use crate::recipients::DomainRules;
+
+pub use notices::Notices;
 
 /// Everything the part works with.
 #[derive(Clone, Debug)]
@@ -83,6 +87,8 @@ pub struct MailConfig {
     pub lanes: usize,
     /// The certificate that guests are shown, for the MX name.
     pub certificate: Option<Certificate>,
+    /// What is told to senders, and when a person is reminded.
+    pub notices: Notices,
 }
 
 /// Where mail is passed on and handed back to: an address, never a name that could be steered.
@@ -261,6 +267,7 @@ impl MailConfig {
             quota,
             lanes: usize::try_from(lanes).unwrap_or(8),
             certificate,
+            notices: Notices::read(fields),
         })
     }
 }

@@ -49,6 +49,8 @@ pub struct Summary {
     pub sender: Option<String>,
     /// To whom, and what became of it.
     pub recipients: Vec<(String, Fate, String)>,
+    /// Whether the sender was told, one a recipient; empty where nothing is to be told.
+    pub told: Vec<String>,
 }
 
 /// The mail of one organisation, for commands. Cheap to clone; its calls block on the disk.
@@ -73,15 +75,19 @@ impl MailHandle {
         self.office.spool.tally()
     }
 
-    /// When the oldest message that waits was taken.
+    /// When the oldest message that is kept was taken.
     ///
     /// # Errors
     /// The store could not be read.
     pub fn oldest(&self) -> Result<Option<Timestamp>, HandleError> {
-        match self.office.spool.waiting(0, 1).first() {
-            None => Ok(None),
-            Some(number) => Ok(Some(self.office.spool.row(*number)?.at)),
-        }
+        Ok(self.office.spool.oldest()?)
+    }
+
+    /// Whether something was taken so long ago that a person should look.
+    pub fn is_long(&self, oldest: Timestamp) -> bool {
+        let after = self.office.config.notices.reminder;
+        let age = self.post.host.clock.now().wall.since(oldest);
+        after.is_some_and(|after| age >= after)
     }
 
     /// How many people are known: imported, learned, and when the list was imported.
@@ -138,6 +144,20 @@ impl MailHandle {
         Ok(self.office.spool.accounts(after, limit)?)
     }
 
+    /// Whether the sender of a message was told of it, for one recipient; empty where nothing is to
+    /// be told.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn told(&self, number: u64, recipients: usize) -> Result<Vec<String>, HandleError> {
+        let all = self.office.spool.notifications(number)?;
+        let words = |recipient| {
+            let words = all.iter().filter_map(|one| one.words(recipient));
+            words.collect::<Vec<_>>().join("; ")
+        };
+        Ok((0..recipients).map(words).collect())
+    }
+
     /// How many accounts there are.
     ///
     /// # Errors
@@ -155,7 +175,8 @@ impl MailHandle {
             Err(HandleError::Spool(SpoolError::Gone(_))) => {
                 let account = self.office.spool.account(number)?;
                 let account = account.ok_or(SpoolError::Gone(number))?;
-                Ok(of_account(number, &account))
+                let told = self.told(number, account.lines.len())?;
+                Ok(of_account(number, &account, told))
             }
             other => other,
         }
@@ -183,6 +204,10 @@ impl MailHandle {
             let recipient = envelope.and_then(|envelope| envelope.recipients.get(index));
             recipient.map_or("(locked)".to_owned(), |one| one.mailbox.to_string())
         };
+        let told = match message.is_some() {
+            true => self.told(number, row.fates.len())?,
+            false => Vec::new(),
+        };
         let fates = row.fates.iter().enumerate();
         Ok(Summary {
             number,
@@ -193,6 +218,7 @@ impl MailHandle {
             recipients: fates
                 .map(|(index, fate)| (name(index), *fate, said(index)))
                 .collect(),
+            told,
         })
     }
 
@@ -317,7 +343,7 @@ pub struct People {
     pub fresh: bool,
 }
 
-fn of_account(number: u64, account: &Account) -> Summary {
+fn of_account(number: u64, account: &Account, told: Vec<String>) -> Summary {
     let line = |line: &crate::spool::Line| (line.recipient.clone(), line.fate, line.reply.clone());
     Summary {
         number,
@@ -326,6 +352,7 @@ fn of_account(number: u64, account: &Account) -> Summary {
         size: 0,
         sender: Some(account.sender.clone()),
         recipients: account.lines.iter().map(line).collect(),
+        told,
     }
 }
 

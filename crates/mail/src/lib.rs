@@ -4,13 +4,14 @@
 //! which passes the message on to the primary ([`client`]) or keeps it in the [`spool`], as the
 //! standing says ([`way`]). When the primary is back [`handback`] gives it everything. Who can
 //! receive mail [`recipients`] knows; what SPF, DKIM and DMARC say of a message [`auth`] finds out
-//! after it was accepted. The operator's commands go through [`MailHandle`].
+//! after it was accepted. Senders who were proved are told of refusals and delays ([`dsn`]). The operator's commands go through [`MailHandle`].
 
 pub mod auth;
 mod budget;
 pub mod client;
 pub mod config;
 mod desk;
+pub mod dsn;
 pub mod envelope;
 pub mod escape;
 pub mod fuzz;
@@ -22,6 +23,7 @@ pub mod mta_sts;
 mod office;
 mod post;
 pub mod recipients;
+mod remind;
 mod serve;
 pub mod session;
 pub mod spam;
@@ -169,6 +171,17 @@ impl Part for Mail {
                 drain.clone(),
             );
             running.push(tasks.spawn("mail people", keeping));
+            if let Some(after) = office.config.notices.reminder {
+                let host = post.host.clone();
+                let reminding = remind::run(host, Arc::clone(&office), after, drain.clone());
+                running.push(tasks.spawn("mail reminder", reminding));
+            }
+            let notices = &office.config.notices;
+            if notices.failure.is_some() || notices.delay.is_some() {
+                let (post, office) = (Arc::clone(&post), Arc::clone(&office));
+                let telling = dsn::run(post, office, config.resolver, drain.clone());
+                running.push(tasks.spawn("mail dsn", telling));
+            }
             let handing = handback::run(Arc::clone(&post), office, drain.clone());
             running.push(tasks.spawn("mail hand back", handing));
         }

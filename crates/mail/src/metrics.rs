@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use host::limits::Guests;
 use host::metrics::Metrics;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::dsn::Why;
 use crate::office::Office;
 
 /// Why a guest, a recipient or a message was refused.
@@ -55,6 +56,32 @@ pub(crate) enum Taken {
     Cut,
 }
 
+/// What became of a notification to a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Told {
+    /// The sender's server has it.
+    Sent,
+    /// It was tried in vain and waits.
+    Deferred,
+    /// It is not sent.
+    Left(Why),
+}
+
+impl EncodeLabelValue for Told {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sent => "Sent".encode(encoder),
+            Self::Deferred => "Deferred".encode(encoder),
+            Self::Left(why) => format!("{why:?}").encode(encoder),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToldLabel {
+    became: Told,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: Refusal,
@@ -75,6 +102,7 @@ struct OrganisationLabel {
 pub(crate) struct MailMetrics {
     refusals: Family<ReasonLabel, Counter>,
     messages: Family<FateLabel, Counter>,
+    notifications: Family<ToldLabel, Counter>,
     held: Family<OrganisationLabel, Gauge>,
     guests: Gauge,
     guests_refused: Gauge,
@@ -86,6 +114,8 @@ impl MailMetrics {
         metrics.register("mail", |registry| {
             registry.register("refusals", "Refusals, by reason", mail.refusals.clone());
             registry.register("messages", "Messages, by fate", mail.messages.clone());
+            let help = "Notifications to senders, by what became of them";
+            registry.register("notifications", help, mail.notifications.clone());
             registry.register("held_items", "Messages that are kept", mail.held.clone());
             registry.register("guests", "Guests connected", mail.guests.clone());
             let help = "Guests over the limits since the start";
@@ -100,6 +130,12 @@ impl MailMetrics {
 
     pub(crate) fn taken(&self, fate: Taken) {
         self.messages.get_or_create(&FateLabel { fate }).inc();
+    }
+
+    pub(crate) fn told(&self, became: Told) {
+        self.notifications
+            .get_or_create(&ToldLabel { became })
+            .inc();
     }
 
     /// Takes the gauges' present values.

@@ -101,6 +101,13 @@ impl Office {
         way::may_hand_back(self.standings.borrow().get(&self.service))
     }
 
+    /// Whether anything may be moved: in mode observe nothing is.
+    pub(crate) fn acts(&self) -> bool {
+        let standings = self.standings.borrow();
+        let standing = standings.get(&self.service);
+        standing.is_some_and(|standing| standing.mode == model::Mode::Act)
+    }
+
     /// Whether a person is asked because the primary refuses what it should take.
     pub(crate) fn asks_about_handback(&self) -> bool {
         let standings = self.standings.borrow();

@@ -6,6 +6,9 @@
 //! | table `mail-held` | organisation, position | [`Row`]: size, time, state of each recipient; no word about people |
 //! | table `mail-checks`, sealed | organisation, position | what SPF, DKIM and DMARC gave |
 //! | table `mail-ledger`, sealed | organisation, position | [`Account`]: who, to whom, what became of it |
+//! | table `mail-dsn`, sealed | organisation, position, number | notifications to the sender, and what became of them |
+//! | table `mail-dsn-delay` | organisation | up to which message it was looked whether its delay is told |
+//! | table `mail-reminded` | organisation | when a person was last reminded of what is kept for long |
 //! | table `mail-body` | organisation, id | keeps the blob of a large message |
 //!
 //! The position is the message's number: order of acceptance, never given twice. Accepting is one
@@ -14,7 +17,9 @@
 mod draft;
 mod held;
 mod ledger;
+mod notifications;
 mod record;
+mod reminder;
 mod row;
 mod settled;
 #[cfg(test)]
@@ -36,6 +41,7 @@ use crate::envelope::Envelope;
 pub use draft::Draft;
 pub use held::Tally;
 pub use ledger::{Account, Line};
+pub(crate) use notifications::Place;
 pub use record::Meta;
 pub(crate) use record::decode_any;
 pub use row::{Fate, Row};
@@ -132,6 +138,7 @@ struct Inner {
     quota: Option<u64>,
     held: Mutex<Held>,
     news: Notify,
+    notifications: Notify,
 }
 
 impl Spool {
@@ -152,6 +159,7 @@ impl Spool {
             quota,
             held: Mutex::default(),
             news: Notify::new(),
+            notifications: Notify::new(),
         }));
         spool.load()?;
         Ok(spool)

@@ -14,6 +14,7 @@ mod filter;
 mod guest;
 mod hostile;
 mod keep;
+mod notices;
 mod primary;
 mod stage;
 mod through;

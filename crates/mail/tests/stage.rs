@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::{
-    Clock, Drain, DrainTrigger, Handback, HandbackOutcome, Hint, Host, Outlets, Part, Tasks, outlet,
+    Clock, Drain, DrainTrigger, Handback, HandbackOutcome, Hint, Host, Outlets, Part, Reminder,
+    Tasks, outlet,
 };
-use mail::config::{Config, Gate, General, Limits, MailConfig, NextHop, People, Protocol, Trust};
+use mail::config::{
+    Config, Gate, General, Limits, MailConfig, NextHop, Notices, People, Protocol, Trust,
+};
 use mail::recipients::DomainRules;
 use mail::recipients::import::{self, Format};
 use mail::{Mail, MailHandle, Setting};
@@ -56,6 +59,10 @@ pub(crate) struct Set {
     pub(crate) gate: Gate,
     pub(crate) quota: Option<u64>,
     pub(crate) rspamd: Option<SocketAddr>,
+    pub(crate) notices: Notices,
+    pub(crate) clock: Clock,
+    /// Who answers DNS; nobody where none is said.
+    pub(crate) resolver: Option<SocketAddr>,
     /// Who is on the list that is imported; nobody: none is.
     pub(crate) people: Vec<&'static str>,
 }
@@ -74,6 +81,9 @@ impl Set {
             gate: Gate::Through,
             quota: None,
             rspamd: None,
+            notices: Notices::default(),
+            clock: Clock::system(),
+            resolver: None,
             people: vec!["anna@verein.test", "ben@verein.test", "cem@verein.test"],
         }
     }
@@ -84,6 +94,7 @@ pub(crate) struct Stage {
     pub(crate) handle: MailHandle,
     pub(crate) handback: mpsc::Receiver<Handback>,
     pub(crate) hints: mpsc::Receiver<Hint>,
+    pub(crate) reminders: mpsc::Receiver<Reminder>,
     pub(crate) metrics: host::metrics::Metrics,
     pub(crate) store: Store,
     standings: watch::Sender<Standings>,
@@ -108,9 +119,10 @@ impl Stage {
         let store = store_in(folder.path(), set.reserve, set.locked);
         let (tasks, metrics) = (Tasks::default(), host::metrics::Metrics::default());
         let ((hints, hinted), (handback, ended)) = (outlet(16), outlet(16));
+        let (reminders, reminded) = outlet(16);
         let host = Host {
             place: PlaceId::new("oslo"),
-            clock: Clock::system(),
+            clock: set.clock.clone(),
             net: host::net::Net::Real,
             store: store.clone(),
             tasks: tasks.clone(),
@@ -121,6 +133,7 @@ impl Stage {
                 progress: outlet(1).0,
                 observations: outlet(1).0,
                 handback,
+                reminders,
             },
             routes: host::web::Routes::default(),
         };
@@ -139,6 +152,7 @@ impl Stage {
             handle,
             handback: ended,
             hints: hinted,
+            reminders: reminded,
             metrics,
             store,
             standings,
@@ -286,10 +300,8 @@ pub(crate) fn store_in(folder: &std::path::Path, reserve: u64, locked: bool) -> 
 
 fn config(set: &Set) -> Config {
     // Nobody answers there, and says so at once.
-    let resolver = UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let silent = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
+    let resolver = set.resolver.unwrap_or_else(|| silent().unwrap());
     let rules = DomainRules {
         catch_all: false,
         delimiter: Some('+'),
@@ -326,6 +338,7 @@ fn config(set: &Set) -> Config {
             quota: set.quota,
             lanes: 8,
             certificate: None,
+            notices: set.notices.clone(),
         }],
     }
 }

@@ -120,6 +120,15 @@ pub enum Fact {
         /// Of which service.
         service: ServiceId,
     },
+    /// Messages are kept for so long that a person should look.
+    KeptLong {
+        /// Of which service.
+        service: ServiceId,
+        /// How many there are.
+        messages: u64,
+        /// Since when the oldest of them is kept.
+        oldest: Timestamp,
+    },
     /// An alert about an outage went out.
     Alerted {
         /// Which outage.

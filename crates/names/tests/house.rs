@@ -95,6 +95,7 @@ impl House {
             progress: outlet(1).0,
             observations: outlet(1).0,
             handback: outlet(1).0,
+            reminders: outlet(1).0,
         };
         let host = Host {
             place: PlaceId::new("oslo"),

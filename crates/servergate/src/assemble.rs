@@ -61,7 +61,11 @@ pub(crate) fn bulletin(config: &Config, records: mpsc::Receiver<Record>) -> bull
 }
 
 /// What `watch` is told.
-pub(crate) fn watch(config: &Config, bursts: mpsc::Receiver<watch::Burst>) -> watch::Config {
+pub(crate) fn watch(
+    config: &Config,
+    bursts: mpsc::Receiver<watch::Burst>,
+    reminders: mpsc::Receiver<host::Reminder>,
+) -> watch::Config {
     let organisations = &config.organisations;
     let steering = |one: &Organisation| [one.web_target(), one.names_target(), one.mail_target()];
     let further = |one: &Organisation| one.watch.further(&one.id);
@@ -74,6 +78,7 @@ pub(crate) fn watch(config: &Config, bursts: mpsc::Receiver<watch::Burst>) -> wa
             .chain(organisations.iter().flat_map(further))
             .collect(),
         alert: config.alert.clone(),
+        reminders: Some(reminders),
         ways: organisations.iter().filter_map(way).collect(),
         page_urls: organisations
             .iter()

@@ -11,7 +11,8 @@ use host::net::Net;
 use host::tls::{CertificateFiles, Certificates};
 use host::web::{self, Routes, WebLimits, WebListen};
 use host::{
-    Clock, Drain, Host, Outlets, Part, Progress, RunError, Tasks, admin::AdminSocket, outlet,
+    Clock, Drain, Host, Outlets, Part, Progress, Reminder, RunError, Tasks, admin::AdminSocket,
+    outlet,
 };
 use model::{Fact, Observation};
 use sd_notify::NotifyState;
@@ -81,7 +82,7 @@ pub async fn stand_by(
     let store = Store::open(&config.standby.data, around.store.clone())
         .with_context(|| format!("the data in {}", config.standby.data.display()))?;
     let (drain_trigger, drain) = Drain::new();
-    let (host, ends, progress) = host(&config, &around, store);
+    let (host, ends, progress, reminders) = host(&config, &around, store);
     let certificates = certificates(&config, &host)?;
 
     // The one decision, with the standings as they were before the restart.
@@ -110,7 +111,8 @@ pub async fn stand_by(
     let mail = mail::Mail::open(mail, host.clone()).await?;
     let bulletin =
         bulletin::Bulletin::open(assemble::bulletin(&config, records), host.clone()).await?;
-    let watch = watch::Watch::open(assemble::watch(&config, asked), host.clone()).await?;
+    let watch =
+        watch::Watch::open(assemble::watch(&config, asked, reminders), host.clone()).await?;
     let desk = Desk {
         config: config.clone(),
         host: host.clone(),
@@ -204,12 +206,18 @@ fn host(
     config: &Config,
     around: &Surroundings,
     store: Store,
-) -> (Host, Ends, host::OutletReceiver<Progress>) {
+) -> (
+    Host,
+    Ends,
+    host::OutletReceiver<Progress>,
+    host::OutletReceiver<Reminder>,
+) {
     let (observations_out, observations) = outlet(WAITING);
     let (hints_out, hints) = outlet(WAITING);
     let (records_out, records) = outlet(WAITING);
     let (progress_out, progress) = outlet(WAITING);
     let (handback_out, handback) = outlet(WAITING);
+    let (reminders_out, reminders) = outlet(WAITING);
     let host = Host {
         place: config.standby.name.clone(),
         clock: around.clock.clone(),
@@ -223,6 +231,7 @@ fn host(
             progress: progress_out,
             observations: observations_out,
             handback: handback_out,
+            reminders: reminders_out,
         },
         routes: Routes::default(),
     };
@@ -235,6 +244,7 @@ fn host(
             handback,
         },
         progress,
+        reminders,
     )
 }
 

@@ -7,6 +7,7 @@ pub mod knot;
 pub mod nginx;
 pub mod opendkim;
 pub mod postfix;
+pub mod rspamd;
 pub mod tools;
 pub mod unbound;
 

@@ -15,6 +15,7 @@
 //! The rim ([`Rim`]) delivers, and writes down what was said before anything else happens.
 
 mod deliver;
+mod reminders;
 mod rim;
 mod said;
 mod words;
@@ -22,6 +23,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use host::Reminder;
 use model::{
     Condition, Mono, Now, OrganisationId, OutageId, QuestionId, ServiceId, Standing, Standings,
     Timestamp,
@@ -74,6 +76,8 @@ pub(crate) struct Message {
     pub(crate) questions: Vec<(QuestionId, ServiceId)>,
     /// When we were blind: from, to, how often.
     pub(crate) blind: Option<Blindness>,
+    /// What it reminds of.
+    pub(crate) reminders: Vec<Reminder>,
 }
 
 /// A time without sight.
@@ -91,6 +95,8 @@ pub(crate) struct Before {
     pub(crate) outages: Vec<(OutageId, ServiceId)>,
     /// Questions that were passed on.
     pub(crate) questions: Vec<QuestionId>,
+    /// The last reminder about each service.
+    pub(crate) reminders: Vec<(ServiceId, Timestamp)>,
 }
 
 /// The machine.
@@ -101,6 +107,7 @@ pub(crate) struct Desk {
     standings: Standings,
     outages: BTreeMap<OutageId, Kept>,
     questions: BTreeMap<QuestionId, AskedState>,
+    reminders: BTreeMap<ServiceId, reminders::Kept>,
     tables: BTreeMap<About, Table>,
     blind_since: Option<Timestamp>,
     blindness: Option<Blindness>,
@@ -148,6 +155,7 @@ impl Desk {
             standings: Standings::default(),
             outages: before.outages.into_iter().map(kept).collect(),
             questions: BTreeMap::new(),
+            reminders: reminders::told_before(before.reminders),
             tables: BTreeMap::new(),
             blind_since: None,
             blindness: None,
@@ -361,10 +369,12 @@ impl Desk {
             uncounted: self.tables.get(about).map_or(0, |table| table.uncounted),
             questions: questions.collect(),
             blind: self.blindness.filter(|_| *about == About::Ourselves),
+            reminders: self.reminders_about(about),
         };
         let empty = message.outages.is_empty()
             && message.questions.is_empty()
             && message.blind.is_none()
+            && message.reminders.is_empty()
             && message.uncounted == 0;
         (!empty).then_some(message)
     }
@@ -390,6 +400,7 @@ impl Desk {
                 asked.told = true;
             }
         }
+        self.reminded(&message);
         if let (Some(said), Some(blindness)) = (message.blind, self.blindness)
             && said.to == blindness.to
         {

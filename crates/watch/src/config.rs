@@ -59,6 +59,8 @@ pub struct Config {
     pub shown: Shown,
     /// How people are told; nobody is told without.
     pub alert: Option<AlertConfig>,
+    /// What parts want a person to be reminded of.
+    pub reminders: Option<mpsc::Receiver<host::Reminder>>,
     /// How names are steered, in words for the alert.
     pub ways: BTreeMap<ServiceId, Way>,
     /// The public page about an organisation's outages.
@@ -75,6 +77,7 @@ impl Config {
             bursts,
             shown: Shown::default(),
             alert: None,
+            reminders: None,
             ways: BTreeMap::new(),
             page_urls: BTreeMap::new(),
         }

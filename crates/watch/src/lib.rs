@@ -72,7 +72,11 @@ impl Part for Watch {
                     ways: config.ways,
                     pages: config.page_urls,
                 };
-                Some(Rim::open(host.clone(), alert, book, counters.clone()).await?)
+                Some(
+                    Rim::open(host.clone(), alert, book, counters.clone())
+                        .await?
+                        .hearing(config.reminders),
+                )
             }
         };
         let engine = Engine {

@@ -48,6 +48,7 @@ impl Standby {
             progress: outlet(1).0,
             observations,
             handback: outlet(1).0,
+            reminders: outlet(1).0,
         };
         let host = Host {
             place: PlaceId::new("oslo"),

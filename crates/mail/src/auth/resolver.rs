@@ -130,16 +130,24 @@ impl Resolver {
         Ok(found)
     }
 
+    /// The addresses of `host`, those of IPv6 first.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let (six, four) = tokio::join!(
+            self.ask(name(host)?, RecordType::AAAA, address),
+            self.ask(name(host)?, RecordType::A, address),
+        );
+        match (six, four) {
+            (Ok(six), Ok(four)) => Ok(six.into_iter().chain(four).collect()),
+            // One of the two is enough.
+            (Ok(found), Err(error)) | (Err(error), Ok(found)) if found.is_empty() => Err(error),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
+            (Err(error), Err(_)) => Err(error),
+        }
+    }
+
     /// The text records at `name`, the strings of each put together (RFC 7208 §3.3).
     pub async fn txt(&self, at: &str) -> Result<Vec<String>, LookupError> {
         self.ask(name(at)?, RecordType::TXT, text).await
-    }
-
-    /// The addresses of `host`.
-    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, LookupError> {
-        let mut found = self.ask(name(host)?, RecordType::A, address).await?;
-        found.extend(self.ask(name(host)?, RecordType::AAAA, address).await?);
-        Ok(found)
     }
 
     /// The TLSA records at `name`, such as `_25._tcp.mx.example.org` (RFC 7672).
@@ -232,17 +240,17 @@ fn exchanger(data: &RData) -> Option<Exchanger> {
     })
 }
 
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(a) => Some(IpAddr::V4(a.0)),
+        RData::AAAA(aaaa) => Some(IpAddr::V6(aaaa.0)),
+        _ => None,
+    }
+}
+
 fn text(data: &RData) -> Option<String> {
     let RData::TXT(txt) = data else { return None };
     Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
-}
-
-fn address(data: &RData) -> Option<IpAddr> {
-    match data {
-        RData::A(address) => Some(address.0.into()),
-        RData::AAAA(address) => Some(address.0.into()),
-        _ => None,
-    }
 }
 
 fn association(data: &RData) -> Option<Tlsa> {

@@ -32,6 +32,8 @@ pub struct Judgement {
     pub taken: bool,
     /// The primary refused the contents, or the sender.
     pub refused: bool,
+    /// For which recipients it refused the contents, once it had seen all of them.
+    pub contents: Vec<usize>,
 }
 
 impl Judgement {
@@ -149,7 +151,13 @@ fn judge_end(
             judged.pause = true;
             judged.keep();
         }
-        5 => judged.quarantine(index, last),
+        5 => {
+            judged.quarantine(index, last);
+            // What is said to DATA is about the conversation: nothing was seen of the contents.
+            if data.code() == 354 {
+                judged.contents.push(index);
+            }
+        }
         _ => judged.keep(),
     }
 }
@@ -235,6 +243,13 @@ mod tests {
         let refused = judged(250, &[(true, 250)], 354, &[554], false, false);
         assert_eq!(fates(&refused), [(0, Fate::Quarantined)]);
         assert!(refused.refused);
+        assert_eq!(refused.contents, [0]);
+        // The sender, an unknown recipient, the whole conversation: not the contents.
+        for (mail, rcpt, data) in [(550, 503, 503), (250, 550, 554), (250, 250, 554)] {
+            let other = judged(mail, &[(false, rcpt)], data, &[], false, false);
+            assert_eq!(fates(&other), [(0, Fate::Quarantined)]);
+            assert_eq!(other.contents, [0; 0]);
+        }
         for (mail, rcpt, data, end) in [
             (451, 503, 503, 0),
             (250, 450, 554, 0),

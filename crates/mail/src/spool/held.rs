@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use super::notifications::Due;
 use super::{Account, Row};
+use crate::dsn::Notification;
 
 /// What is kept.
 #[derive(Debug, Default)]
@@ -13,7 +15,9 @@ pub(super) struct Held {
     bytes: u64,
     /// What became of messages and the store did not take: they are not handed back once more
     /// for that. As many as are under way at most, for nothing goes out until they are written.
-    pub(super) unsettled: BTreeMap<u64, (Row, Account)>,
+    pub(super) unsettled: BTreeMap<u64, (Row, Account, Option<Notification>)>,
+    /// Notifications about which something is to be done.
+    pub(super) notifications: Due,
 }
 
 /// How much is kept.

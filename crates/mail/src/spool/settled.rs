@@ -6,6 +6,7 @@ use super::{
     ACCOUNTS, Account, BODIES, CHECKS, HELD, KeepError, LEDGER, Row, Spool, SpoolError, versioned,
 };
 use crate::auth::verdict::Verdicts;
+use crate::dsn::Notification;
 
 impl Spool {
     /// What the checks of a message gave, if they were made. Blocks on the disk.
@@ -48,11 +49,25 @@ impl Spool {
         row: &Row,
         account: &Account,
     ) -> Result<(), SpoolError> {
-        let written = self.write(position, row, account).await;
+        self.settle_and_notify(position, row, account, None).await
+    }
+
+    /// As [`Self::settle`], and the sender may have to be told.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub async fn settle_and_notify(
+        &self,
+        position: u64,
+        row: &Row,
+        account: &Account,
+        notification: Option<&Notification>,
+    ) -> Result<(), SpoolError> {
+        let written = self.write(position, row, account, notification).await;
         let mut held = self.held();
         held.remove(position);
         if let Err(error) = written {
-            let what = (row.clone(), account.clone());
+            let what = (row.clone(), account.clone(), notification.cloned());
             held.unsettled.insert(position, what);
             return Err(error);
         }
@@ -69,14 +84,22 @@ impl Spool {
     pub async fn settle_again(&self) -> Result<(), SpoolError> {
         loop {
             let next = self.held().unsettled.pop_first();
-            let Some((position, (row, account))) = next else {
+            let Some((position, (row, account, notification))) = next else {
                 return Ok(());
             };
-            self.settle(position, &row, &account).await?;
+            let notification = notification.as_ref();
+            self.settle_and_notify(position, &row, &account, notification)
+                .await?;
         }
     }
 
-    async fn write(&self, position: u64, row: &Row, account: &Account) -> Result<(), SpoolError> {
+    async fn write(
+        &self,
+        position: u64,
+        row: &Row,
+        account: &Account,
+        notification: Option<&Notification>,
+    ) -> Result<(), SpoolError> {
         let damaged = |_| SpoolError::Damaged(position);
         let value = account.encode().map_err(damaged)?;
         let done = row.is_done();
@@ -87,6 +110,11 @@ impl Spool {
         let mut batch = batch.put(self.at(LEDGER, position), value);
         if let Some(old) = position.checked_sub(ACCOUNTS) {
             batch = batch.delete(self.at(LEDGER, old));
+            batch = self.without_notifications(batch, old);
+        }
+        let mut due = None;
+        if let Some(notification) = notification {
+            (batch, due) = self.with_notification(batch, position, notification)?;
         }
         match self.0.store.commit(batch).await {
             // On a full disk only what removes is taken: making room matters more than the account.
@@ -95,6 +123,7 @@ impl Spool {
             }
             committed => {
                 committed?;
+                self.now_due(due);
             }
         }
         Ok(())

@@ -102,7 +102,8 @@ fn fate(fate: Fate) -> &'static str {
 
 fn rows(all: &[Summary]) -> Value {
     let rows = all.iter().flat_map(|message| {
-        message.recipients.iter().map(|(recipient, became, reply)| {
+        let recipients = message.recipients.iter().enumerate();
+        recipients.map(|(index, (recipient, became, reply))| {
             json!([
                 message.number,
                 message.at.to_string(),
@@ -111,12 +112,13 @@ fn rows(all: &[Summary]) -> Value {
                 recipient,
                 fate(*became),
                 reply,
+                message.told.get(index).map_or("", String::as_str),
             ])
         })
     });
     let rows: Vec<_> = rows.collect();
     json!({
-        "columns": ["NUMBER", "TAKEN", "BYTES", "FROM", "TO", "FATE", "PRIMARY SAID"],
+        "columns": ["NUMBER", "TAKEN", "BYTES", "FROM", "TO", "FATE", "PRIMARY SAID", "SENDER TOLD"],
         "rows": rows, "messages": all,
     })
 }
@@ -124,8 +126,10 @@ fn rows(all: &[Summary]) -> Value {
 /// One line a message and recipient, and the sum over all of them.
 fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
     let accounts = mail.accounts(after, limit)?;
-    let rows = accounts.iter().flat_map(|(number, account)| {
-        account.lines.iter().map(move |line| {
+    let mut rows = Vec::new();
+    for (number, account) in &accounts {
+        let told = mail.told(*number, account.lines.len())?;
+        rows.extend(account.lines.iter().zip(told).map(|(line, told)| {
             json!([
                 number,
                 account.at.to_string(),
@@ -135,13 +139,13 @@ fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
                 line.when.to_string(),
                 line.reply,
                 line.cut,
+                told,
             ])
-        })
-    });
-    let rows: Vec<_> = rows.collect();
+        }));
+    }
     let tally = mail.tally();
     Ok(json!({
-        "columns": ["NUMBER", "TAKEN", "FROM", "TO", "FATE", "WHEN", "PRIMARY SAID", "CUT"],
+        "columns": ["NUMBER", "TAKEN", "FROM", "TO", "FATE", "WHEN", "PRIMARY SAID", "CUT", "SENDER TOLD"],
         "rows": rows,
         "accounts": accounts,
         "waiting": tally.waiting,
@@ -263,9 +267,14 @@ pub(super) fn held(
     };
     for (id, mail) in mails {
         let tally = mail.tally();
-        let oldest = mail
-            .oldest()?
-            .map_or(String::new(), |at| format!("since {at}"));
+        let oldest = mail.oldest()?.map_or(String::new(), |at| {
+            let long = if mail.is_long(at) {
+                ": kept for long"
+            } else {
+                ""
+            };
+            format!("since {at}{long}")
+        });
         let what = format!("{id}: messages with their envelopes");
         let count = (tally.waiting + tally.quarantined).to_string();
         add(

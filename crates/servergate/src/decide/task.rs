@@ -299,6 +299,13 @@ fn say(record: &Record) {
         Fact::HandbackPaused { service } => {
             tracing::warn!(%service, "the hand-back is paused and waits for an answer");
         }
+        Fact::KeptLong {
+            service,
+            messages,
+            oldest,
+        } => {
+            tracing::warn!(%service, messages, %oldest, "mail is kept for long; a person should look");
+        }
         Fact::Started { version } => tracing::info!(version, "started"),
         Fact::Stopped => tracing::info!("stopped"),
         _ => {}

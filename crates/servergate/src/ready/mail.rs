@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::Timestamp;
 use store::SealState;
 
 use super::{Light, Lines, now, rough};
@@ -44,6 +45,7 @@ pub(super) fn look(desk: &Desk, organisation: &Organisation, lines: &mut Lines) 
     }
     certificate(desk, organisation, lines);
     people(desk, organisation, lines);
+    age(desk, organisation, lines);
     match desk.host.store.has_room() {
         Ok(()) => {}
         Err(store::CommitError::NoSpace { .. }) => lines.add(
@@ -112,11 +114,39 @@ fn people(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
     }
 }
 
+fn oldest(mail: &mail::MailHandle) -> Option<Timestamp> {
+    // A store that cannot be read says so elsewhere.
+    mail.oldest().ok().flatten()
+}
+
+/// What was kept for long deserves a person's look.
+fn age(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
+    let Some(mail) = desk.mails.get(&organisation.id) else {
+        return;
+    };
+    if let Some(oldest) = oldest(mail).filter(|oldest| mail.is_long(*oldest)) {
+        let age = rough(now(desk).since(oldest));
+        lines.add(
+            Light::Yellow,
+            "mail",
+            format!("kept for {age}: `servergate mail list` and `mail quarantine` show what is"),
+        );
+    }
+}
+
 /// What is kept of mail.
 pub(super) fn held(desk: &Desk, organisation: &Organisation) -> Option<String> {
-    let tally = desk.mails.get(&organisation.id)?.tally();
+    let mail = desk.mails.get(&organisation.id)?;
+    let tally = mail.tally();
     let (waiting, quarantined, bytes) = (tally.waiting, tally.quarantined, tally.bytes);
-    Some(format!(
+    let mut held = format!(
         "mail: {waiting} messages wait, {quarantined} refused by the primary, {bytes} bytes"
-    ))
+    );
+    if let Some(oldest) = oldest(mail) {
+        held.push_str(&format!(", the oldest since {oldest}"));
+        if mail.is_long(oldest) {
+            held.push_str(": kept for long; see `servergate mail list` and `mail quarantine`");
+        }
+    }
+    Some(held)
 }

@@ -59,6 +59,7 @@ impl Scene {
                 progress: outlet(1).0,
                 observations: outlet(1).0,
                 handback: outlet(1).0,
+                reminders: outlet(1).0,
             },
             routes: Routes::default(),
         };

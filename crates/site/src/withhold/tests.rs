@@ -14,6 +14,7 @@ fn outlets() -> (Outlets, OutletReceiver<Fact>) {
         progress: outlet(1).0,
         observations: outlet(1).0,
         handback: outlet(1).0,
+        reminders: outlet(1).0,
     };
     (outlets, receiver)
 }

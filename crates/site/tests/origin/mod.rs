@@ -246,6 +246,7 @@ impl Standby {
             progress: outlet(8).0,
             observations: outlet(8).0,
             handback: outlet(8).0,
+            reminders: outlet(8).0,
         };
         let tasks = Tasks::default();
         let host = Host {

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use host::{Drain, Host, OpenError};
+use host::{Drain, Host, OpenError, Reminder};
 use model::{Fact, Standings};
 use store::{CommitError, Store};
 use tokio::sync::{mpsc, watch};
@@ -33,6 +33,7 @@ pub(crate) struct Rim {
     retry: Duration,
     book: Phrasebook,
     counters: Counters,
+    reminders: Option<mpsc::Receiver<Reminder>>,
 }
 
 /// How a delivery ended.
@@ -64,7 +65,13 @@ impl Rim {
             door,
             book,
             counters,
+            reminders: None,
         })
+    }
+
+    /// Tells what comes from parts as well.
+    pub(crate) fn hearing(self, reminders: Option<mpsc::Receiver<Reminder>>) -> Self {
+        Self { reminders, ..self }
     }
 
     /// Tells people until the drain begins.
@@ -72,6 +79,7 @@ impl Rim {
         let (ends, mut ended) = mpsc::channel(ENDS);
         let mut out = Vec::new();
         let mut followed = true;
+        let mut reminders = self.reminders.take();
         standings.mark_changed();
         loop {
             let clock = self.host.clock.clone();
@@ -94,6 +102,10 @@ impl Rim {
                     Err(_) => followed = false,
                 },
                 Some(end) = ended.recv() => self.ended(end, &mut out).await,
+                reminder = next(&mut reminders) => match reminder {
+                    Some(reminder) => self.desk.remind(self.host.clock.now(), reminder, &mut out),
+                    None => reminders = None,
+                },
                 () = wake => self.desk.wake(self.host.clock.now(), &mut out),
             }
             for message in out.drain(..) {
@@ -138,6 +150,14 @@ impl Rim {
             }
         }
         self.desk.sent(self.host.clock.now(), &about, out);
+    }
+}
+
+/// The next reminder. Cancel-safe.
+async fn next(reminders: &mut Option<mpsc::Receiver<Reminder>>) -> Option<Reminder> {
+    match reminders {
+        Some(reminders) => reminders.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,9 +1,11 @@
 //! What was said, kept in the store so that a restart does not say it again.
 //!
-//! One key per outage and end of it, one per question, written only where it is absent.
+//! One key per outage and end of it, one per question, written only where it is absent; one per
+//! service for the last reminder about it.
 
 use std::time::Duration;
 
+use host::Reminder;
 use model::{OutageId, QuestionId, ServiceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Batch, Expect, Key, Store, Table};
@@ -12,6 +14,7 @@ use super::{Before, Message, Told};
 
 const OUTAGES: Table = Table::new("watch-alerted");
 const QUESTIONS: Table = Table::new("watch-asked");
+const REMINDERS: Table = Table::new("watch-reminded");
 
 /// What is remembered is forgotten after this time.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
@@ -41,6 +44,11 @@ fn question_key(question: &QuestionId) -> Key {
     Key::new(QUESTIONS, &[question.as_str()])
 }
 
+fn reminder_key(service: &ServiceId) -> Key {
+    let organisation = service.organisation.as_str();
+    Key::new(REMINDERS, &[organisation, &service.service.to_string()])
+}
+
 fn value(service: &ServiceId, at: Timestamp) -> Vec<u8> {
     let spec = Spec::V1(Said {
         service: service.clone(),
@@ -68,6 +76,10 @@ pub(super) fn keep(message: &Message) -> Vec<Batch> {
     }
     for (question, service) in &message.questions {
         batches.push(put(question_key(question), service));
+    }
+    for reminder in &message.reminders {
+        let Reminder { service, at, .. } = reminder;
+        batches.push(Batch::new().put(reminder_key(service), value(service, *at)));
     }
     batches
 }
@@ -107,6 +119,11 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<(Before, Batch), sto
             Some(_) if is_old(said.at) => old = old.delete(key),
             Some(question) => before.questions.push(QuestionId::new(question)),
             None => {}
+        }
+    }
+    for (_, versioned) in store.scan(&Key::table(REMINDERS), MOST)? {
+        if let Ok(Spec::V1(Said { service, at })) = serde_json::from_slice(&versioned.value) {
+            before.reminders.push((service, at));
         }
     }
     Ok((before, old))

@@ -161,6 +161,9 @@ impl World {
             for (question, _) in &message.questions {
                 line += &format!(" ?{question}");
             }
+            for reminder in &message.reminders {
+                line += &format!(" !{}", reminder.messages);
+            }
             if let Some(blind) = message.blind {
                 line += &format!(" blind×{}", blind.times);
             }
@@ -265,6 +268,7 @@ fn an_outage_told_before_a_restart_is_not_told_again_but_its_end_is() {
         Before {
             outages: vec![(outage, web.clone())],
             questions: Vec::new(),
+            ..Before::default()
         },
         TOGETHER,
     );
@@ -301,6 +305,7 @@ fn a_question_is_passed_on_once() {
         Before {
             outages: Vec::new(),
             questions: vec![QuestionId::new("7")],
+            ..Before::default()
         },
         TOGETHER,
     );

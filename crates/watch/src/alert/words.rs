@@ -8,6 +8,7 @@ mod doing;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use host::Reminder;
 use model::{
     Cause, Companion, CompanionKind, Observation, OrganisationId, OutageId, PlaceId, Question,
     Reply, Sees, ServiceId, Standing, Standings, Timestamp,
@@ -36,7 +37,7 @@ pub(crate) struct Phrasebook {
 pub(crate) struct Written {
     /// A name of its own, so that a receiver can tell a repetition.
     pub(crate) id: String,
-    /// What kind of message it is: `dark`, `recovered`, `question`, `blind`.
+    /// What kind of message it is: `dark`, `recovered`, `question`, `blind`, `reminder`.
     pub(crate) kind: &'static str,
     /// One line.
     pub(crate) subject: String,
@@ -64,6 +65,14 @@ struct Form<'a> {
     shorter_outages_not_listed: u64,
     questions: Vec<&'a Question>,
     blind: Option<FormBlind>,
+    reminders: Vec<FormReminder<'a>>,
+}
+
+#[derive(Serialize)]
+struct FormReminder<'a> {
+    service: &'a ServiceId,
+    messages: u64,
+    oldest: String,
 }
 
 #[derive(Serialize)]
@@ -109,7 +118,10 @@ fn kind(message: &Message) -> &'static str {
     } else if message.blind.is_some() {
         "blind"
     } else if message.outages.is_empty() && message.uncounted == 0 {
-        "question"
+        match message.questions.is_empty() {
+            true => "reminder",
+            false => "question",
+        }
     } else {
         "recovered"
     }
@@ -139,6 +151,7 @@ fn subject(message: &Message, standings: &Standings, kind: &str) -> String {
             None => format!("{organisation}: {dark} dark"),
         },
         "question" => format!("{organisation}: a question waits for an answer"),
+        "reminder" => format!("{organisation}: mail is kept for long"),
         _ => format!(
             "{organisation}: {} reachable again",
             services(message, |_| true)
@@ -189,6 +202,9 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
             ask(&mut text, question);
         }
     }
+    for reminder in &message.reminders {
+        remind(&mut text, reminder);
+    }
     if let About::Organisation(organisation) = &message.about
         && let Some(page) = book.pages.get(organisation)
     {
@@ -204,6 +220,19 @@ fn blindness(text: &mut String, blind: Blindness) {
         "\nFrom {from} to {to} none of our references answered ({times} time{}). What was\n\
          watched cannot be judged for that time; nothing was decided in it.",
         if times == 1 { "" } else { "s" }
+    );
+}
+
+fn remind(text: &mut String, reminder: &Reminder) {
+    let Reminder {
+        messages, oldest, ..
+    } = reminder;
+    let _ = writeln!(
+        text,
+        "\n{messages} message{} kept, the oldest since {oldest}. Nothing is lost, and nothing goes\n\
+         by itself but to the primary.\n  what waits: servergate mail list\n  \
+         what the primary refused: servergate mail quarantine",
+        if *messages == 1 { " is" } else { "s are" }
     );
 }
 
@@ -331,11 +360,20 @@ fn json(
         shorter_outages_not_listed: message.uncounted,
         questions: questions(message, standings),
         blind,
+        reminders: message.reminders.iter().map(form_reminder).collect(),
     };
     serde_json::to_string(&form).unwrap_or_else(|error| {
         tracing::error!(%error, "an alert could not be written as JSON");
         String::from("{}")
     })
+}
+
+fn form_reminder(reminder: &Reminder) -> FormReminder<'_> {
+    FormReminder {
+        service: &reminder.service,
+        messages: reminder.messages,
+        oldest: reminder.oldest.to_string(),
+    }
 }
 
 fn form_outages<'a>(message: &'a Message, standings: &'a Standings) -> Vec<FormOutage<'a>> {

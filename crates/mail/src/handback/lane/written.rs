@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Lane;
+use crate::dsn::{Kind, Notification};
 use crate::handback::job::Job;
 use crate::handback::judge::{Judgement, REFUSALS_IN_A_ROW};
 use crate::metrics::Taken;
@@ -41,6 +42,11 @@ impl Lane {
             .account
             .get_or_insert_with(|| Account::begin(&job.message.meta));
         let now = shared.post.host.clock.now().wall;
+        // A proved sender is told, unless a person decides otherwise before.
+        let failure = shared.office.config.notices.failure;
+        let failure = failure.filter(|_| !judgement.contents.is_empty());
+        let notification = failure
+            .map(|after| Notification::new(Kind::Failure, judgement.contents, now.after(after)));
         for (index, fate, reply) in judgement.fates {
             if let Some(place) = job.row.fates.get_mut(index) {
                 *place = fate;
@@ -66,7 +72,13 @@ impl Lane {
                 ..
             } = *job;
             match account {
-                Some(account) => office.spool.settle(position, &row, &account).await,
+                Some(account) => {
+                    let notification = notification.as_ref();
+                    let spool = &office.spool;
+                    spool
+                        .settle_and_notify(position, &row, &account, notification)
+                        .await
+                }
                 None => Ok(()),
             }
         };

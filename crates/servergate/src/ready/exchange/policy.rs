@@ -7,6 +7,9 @@ use mail::mta_sts::{Mode, Policy, PolicyError};
 use crate::admin::Desk;
 use crate::ready::{Light, Lines};
 
+/// So many of its addresses are tried.
+const ADDRESSES: usize = 3;
+
 pub(super) async fn look(
     desk: &Desk,
     resolver: &Resolver,
@@ -45,10 +48,16 @@ pub(super) async fn look(
 async fn fetch(desk: &Desk, resolver: &Resolver, domain: &str) -> Result<Policy, PolicyError> {
     let nobody = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
     let found = resolver.addresses(&format!("mta-sts.{domain}")).await;
-    let address = found.ok().and_then(|all| all.first().copied());
     let tls = ClientTls::new(None).map_err(|_| nobody())?;
-    let address = (address.ok_or_else(nobody)?, 443).into();
-    Policy::fetch(desk.host.net, &tls, domain, address).await
+    let mut last = PolicyError::Unreachable(nobody());
+    // Its first address may be of a kind that this machine cannot reach.
+    for address in found.unwrap_or_default().into_iter().take(ADDRESSES) {
+        match Policy::fetch(desk.host.net, &tls, domain, (address, 443).into()).await {
+            Ok(policy) => return Ok(policy),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn judged(domain: &str, mx: Option<&str>, policy: &Policy) -> (Light, String) {
