@@ -14,6 +14,9 @@ use crate::lab::{Finished, Host, Process, until_some};
 
 /// How long it has to come up.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// The fields that are signed.
+const FIELDS: &str =
+    "From,To,Subject,Date,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding";
 /// So many messages are checked by one command.
 const AT_ONCE: usize = 400;
 
@@ -81,6 +84,7 @@ impl Signer {
         let text = format!(
             "Mode s\nBackground no\nSyslog no\nSocket local:{socket}\nUMask 000\nDomain {domain}\n\
              SubDomains yes\nSelector {selector}\nKeyFile {private}\nCanonicalization simple/simple\n\
+             SignHeaders {FIELDS}\n\
              RequireSafeKeys no\nTemporaryDirectory {}\n",
             utf8(&dir)?
         );
