@@ -329,7 +329,13 @@ impl Parts {
         let task = self.tasks.spawn(name, part);
         self.running.spawn(async move {
             match task.await {
-                Ok(ended) => ended.with_context(|| format!("the part {name} ended")),
+                Ok(ended) => {
+                    if let Err(error) = &ended {
+                        // Only the first end that is seen is shown at the end; this one may be why.
+                        tracing::error!(part = name, %error, "a part ended");
+                    }
+                    ended.with_context(|| format!("the part {name} ended"))
+                }
                 Err(panic) => Err(anyhow!("the part {name} broke: {panic}")),
             }
         });

@@ -45,12 +45,23 @@ pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
         "{} of {} kills in a hand-back came in its middle",
         day.in_the_middle, day.hand_backs
     ));
+    report.note(format_args!(
+        "the ledger knows of {} cut connections: one that is killed writes nothing down",
+        cuts(&stage)?
+    ));
     ensure!(
         day.in_the_middle * 2 >= day.hand_backs && day.book.promised() > 20 * rounds,
         "this tested little"
     );
     day.book
         .require_kept(report, &stage, UNDER_WAY * day.hand_backs)
+}
+
+/// How often the ledger says that a connection was cut before the primary's answer.
+fn cuts(stage: &Stage) -> Result<u64> {
+    let ledger = stage.standby.json(&["mail", "ledger"])?;
+    let rows = ledger["rows"].as_array().context("no rows")?;
+    Ok(rows.iter().filter_map(|row| row[7].as_u64()).sum())
 }
 
 struct Day {
