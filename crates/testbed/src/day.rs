@@ -8,6 +8,7 @@ mod crash;
 mod exim;
 mod generated;
 mod mail;
+mod mailguests;
 mod mailpeers;
 mod mistakes;
 mod observer;
@@ -46,6 +47,26 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "mail",
         "mail passes through, is kept while Postfix is dark, and is handed back, each once",
         mail::run,
+    ),
+    (
+        "mail-cuts",
+        "connections break before the primary's 250: each copy too many is listed, Sieve hides it",
+        mailguests::cuts,
+    ),
+    (
+        "mail-dark-dns",
+        "mail is taken as fast while no resolver answers",
+        mailguests::dark_dns,
+    ),
+    (
+        "mail-image",
+        "nobody reads in an image of the disk who writes to whom, nor what, locked or not",
+        mailguests::image,
+    ),
+    (
+        "mail-slow",
+        "five thousand slow guests: memory is bounded, good guests hardly notice",
+        mailguests::slow,
     ),
     (
         "mailpeers",
