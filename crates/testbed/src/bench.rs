@@ -28,7 +28,7 @@ pub use site::run as site;
 
 /// The kernel books CPU time to processes in hundredths of a second (`USER_HZ` of every Linux
 /// architecture this runs on).
-const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// What stands beside the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Server {
 
 /// The first `count` of `utime`, `stime`, `cutime` and `cstime`, fields 14 to 17 (proc(5)); the last
 /// two are of children that have ended. The name in field 2 may hold anything.
-fn ticks_of(stat: &str, count: usize) -> Option<u32> {
+pub(crate) fn ticks_of(stat: &str, count: usize) -> Option<u32> {
     let (_, after) = stat.rsplit_once(')')?;
     let fields = after.split_whitespace().skip(11).take(count);
     fields.map(|field| field.parse::<u32>().ok()).sum()

@@ -9,6 +9,7 @@ mod exim;
 mod generated;
 mod mail;
 mod mailcrash;
+mod mailguests;
 mod mailpeers;
 mod mistakes;
 mod observer;
@@ -52,6 +53,26 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "mail-exim",
         "the same day of mail with Exim as the primary",
         mail::run_exim,
+    ),
+    (
+        "mail-cuts",
+        "connections break before the primary's 250: each copy too many is listed, Sieve hides it",
+        mailguests::cuts,
+    ),
+    (
+        "mail-dark-dns",
+        "mail is taken as fast while no resolver answers",
+        mailguests::dark_dns,
+    ),
+    (
+        "mail-image",
+        "nobody reads in an image of the disk who writes to whom, nor what, locked or not",
+        mailguests::image,
+    ),
+    (
+        "mail-slow",
+        "five thousand slow guests: memory is bounded, good guests hardly notice",
+        mailguests::slow,
     ),
     (
         "mailpeers",

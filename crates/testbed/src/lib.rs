@@ -4,6 +4,7 @@
 //!   one router, cables that can be cut so that nobody answers;
 //! * [`peer`] writes configurations for other people's servers and runs them there;
 //! * [`standby`] runs the program itself, and [`question`] times its first answers;
+//! * [`smtp`] sends mail line by line, and [`proxy`] breaks its way at bad moments;
 //! * [`visitor`] asks pages as a person's browser would and keeps the log;
 //! * [`generated_site`] makes an organisation's website out of a seed;
 //! * [`generated_mail`] makes messages out of a seed, and finds the lost, doubled and altered;
@@ -24,7 +25,9 @@ pub mod generated_mail;
 pub mod generated_site;
 pub mod lab;
 pub mod peer;
+pub mod proxy;
 pub mod question;
 pub mod report;
+pub mod smtp;
 pub mod standby;
 pub mod visitor;

@@ -1,0 +1,173 @@
+//! Five thousand guests who are slow, from fifty networks: memory stays bounded, good guests
+//! hardly notice, one network gets no more seats than it may have, and whoever does not get on
+//! is sent away while seats are short.
+//!
+//! The limits are the default ones. Seats are short above four in five of 6,000, and then fifteen
+//! seconds without progress are enough; below that a guest may be slow for five minutes, which
+//! nobody waits for here: the crowd leaves by itself at the end.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use super::crowd::{Crowd, turned_away};
+use super::stage::{Primary, SOON, STANDBY, Stage, Wish};
+use crate::lab::until_asked;
+use crate::peer::tools::{Source, spawn_smtp_source};
+use crate::report::Report;
+
+const NETWORKS: usize = 50;
+/// Seats of one network, by default.
+const EACH: usize = 100;
+const SLOW: usize = NETWORKS * EACH;
+/// Four in five of all seats, by default.
+const PLENTY: usize = 4800;
+/// Who comes from a network that has all its seats.
+const TOO_MANY: usize = 30;
+const ROUNDS: usize = 3;
+const MESSAGES: usize = 2500;
+const RECIPIENT: &str = "vorstand@verein.test";
+/// What one slow guest may take of the memory (the goal is 20 KiB).
+const MEMORY: u64 = 32 << 10;
+/// Of the usual rate, with the crowd there: a crowd that is on the same machine takes its share.
+/// (The goal is 0.8.)
+const LEAST: f64 = 0.4;
+/// Open files that this process and the standby need.
+const FILES: u64 = 8192;
+
+pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
+    more_files()?;
+    let wish = Wish {
+        primary: Primary::Counting,
+        limits: "messages_per_network = 1000000",
+        recipients: vec![RECIPIENT.to_owned()],
+    };
+    let mut stage = Stage::build(report, wish)?;
+    let addresses: Vec<String> = (0..NETWORKS).map(|n| format!("10.7.{n}.9")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let host = stage.lab.host("crowd", &addresses)?;
+    stage.go_dark()?;
+    let server = SocketAddr::new(STANDBY.parse()?, 25);
+    rate(&stage)?;
+    let before: Vec<f64> = (0..ROUNDS).map(|_| rate(&stage)).collect::<Result<_>>()?;
+
+    let empty = stage.standby.memory()?;
+    let begun = Instant::now();
+    let crowd = Crowd::gather(&host, server, RECIPIENT, EACH)?;
+    let gathered = begun.elapsed();
+    let full = stage.standby.memory()?;
+    let each = full.resident.saturating_sub(empty.resident) / SLOW as u64;
+    let during: Vec<f64> = (0..ROUNDS).map(|_| rate(&stage)).collect::<Result<_>>()?;
+    report.note(format_args!(
+        "{SLOW} slow guests came within {gathered:.1?}; {each} bytes of memory each, {full}"
+    ));
+    refused(&stage, &host, server)?;
+    report.note(format_args!(
+        "{TOO_MANY} more of one network were told 421 and counted"
+    ));
+    let ratio = fastest(&during) / fastest(&before);
+    report.note(format_args!(
+        "good guests: {:.0?} messages/s before, {:.0?} with the crowd: {ratio:.2}",
+        before, during
+    ));
+    ensure!(each <= MEMORY, "{each} bytes of memory for a slow guest");
+    ensure!(
+        ratio >= LEAST,
+        "{ratio:.2} of the usual rate with the crowd"
+    );
+
+    let connections = "servergate_smtp_connections ";
+    until_asked("seats to be no longer short", SOON, || {
+        Ok((stage.metric(connections)? <= PLENTY as u64).then_some(()))
+    })?;
+    let gone = crowd.disperse()?;
+    report.note(format_args!(
+        "{:.1?} after the first came, of {SLOW}: {gone:?}",
+        begun.elapsed()
+    ));
+    ensure!(
+        gone.told >= SLOW - PLENTY && gone.silently <= gone.told / 10,
+        "not told why: {gone:?}"
+    );
+    until_asked("all guests to be gone", SOON, || {
+        Ok((stage.metric(connections)? == 0).then_some(()))
+    })?;
+    let after: Vec<f64> = (0..ROUNDS).map(|_| rate(&stage)).collect::<Result<_>>()?;
+    let memory = stage.standby.memory()?;
+    report.note(format_args!(
+        "all are gone: {:.0?} messages/s, {memory}",
+        after
+    ));
+    all_back(report, &mut stage)
+}
+
+/// Nothing of the good guests is lost, and nothing of the slow ones was taken for whole.
+fn all_back(report: &mut Report, stage: &mut Stage) -> Result<()> {
+    let all = (3 * ROUNDS + 1) * MESSAGES;
+    stage.wait_held(all)?;
+    stage.come_back()?;
+    stage.wait_handed_back()?;
+    let text = stage.counted()?;
+    let back = text.matches("\nX-Servergate-Id: ").count();
+    ensure!(back == all, "of {all} messages {back} came back");
+    report.note(format_args!("all {all} of the good guests came back"));
+    Ok(())
+}
+
+/// One network has all its seats: whoever else comes from there is told so, and counted.
+fn refused(stage: &Stage, host: &crate::lab::Host, server: SocketAddr) -> Result<()> {
+    let seats = "servergate_smtp_refusals_total{reason=\"Seats\"} ";
+    let counted = stage.metric(seats)?;
+    let address = host.address()?;
+    for _ in 0..TOO_MANY {
+        let heard = turned_away(host, address, server)?;
+        ensure!(heard.starts_with("421 4.3.2 "), "turned away: {heard:?}");
+    }
+    let counted = stage.metric(seats)? - counted;
+    ensure!(
+        counted == TOO_MANY as u64,
+        "{TOO_MANY} were refused, {counted} counted"
+    );
+    Ok(())
+}
+
+/// Messages a second of good guests, by `smtp-source`.
+fn rate(stage: &Stage) -> Result<f64> {
+    let server = SocketAddr::new(STANDBY.parse()?, 25);
+    let source = Source {
+        messages: MESSAGES,
+        sessions: 20,
+        length: 4096,
+        ..Source::new(server, "storm@sender.test", RECIPIENT)
+    };
+    let begun = Instant::now();
+    let finished = spawn_smtp_source(&stage.sender_host, &source)?.finish(SOON)?;
+    let took: Duration = begun.elapsed();
+    ensure!(
+        finished.status.success(),
+        "smtp-source: {}",
+        finished.stderr
+    );
+    Ok(MESSAGES as f64 / took.as_secs_f64())
+}
+
+/// This process and what it starts may have as many open files as the crowd needs. (The unit in
+/// `dist` gives the standby 65,536.)
+fn more_files() -> Result<()> {
+    let (now, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    ensure!(
+        most >= FILES,
+        "{SLOW} guests need {FILES} open files and {most} are allowed: `ulimit -Hn {FILES}` as root"
+    );
+    if now < FILES {
+        setrlimit(Resource::RLIMIT_NOFILE, FILES, most).context("open files")?;
+    }
+    Ok(())
+}
+
+/// What else the machine does makes a round slower, never faster.
+fn fastest(rates: &[f64]) -> f64 {
+    rates.iter().copied().fold(0.0, f64::max)
+}

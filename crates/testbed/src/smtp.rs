@@ -1,0 +1,94 @@
+//! A sender that speaks SMTP (RFC 5321) line by line, for what `smtp-source` and `swaks` do not
+//! tell: how long each answer took, and many messages of different people in little time.
+//!
+//! To be used on a host: see [`crate::lab::Host::inside`].
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The longest that an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A conversation with a server.
+#[derive(Debug)]
+pub struct Smtp {
+    lines: BufReader<TcpStream>,
+    out: TcpStream,
+}
+
+impl Smtp {
+    /// Calls, and says who we are.
+    pub fn call(server: SocketAddr, name: &str) -> Result<Self> {
+        let mut smtp = Self::of(TcpStream::connect_timeout(&server, PATIENCE)?)?;
+        smtp.hear("220")?;
+        smtp.ask(&format!("EHLO {name}"), "250")?;
+        Ok(smtp)
+    }
+
+    /// A conversation in which nothing was heard yet.
+    pub fn of(stream: TcpStream) -> Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            lines: BufReader::new(stream.try_clone()?),
+            out: stream,
+        })
+    }
+
+    /// Leaves a message (header and body, lines that end with LF); returns how long the answer
+    /// to its end took.
+    pub fn leave(&mut self, from: &str, to: &str, message: &str) -> Result<Duration> {
+        self.ask(&format!("MAIL FROM:<{from}>"), "250")?;
+        self.ask(&format!("RCPT TO:<{to}>"), "250")?;
+        self.ask("DATA", "354")?;
+        let mut body = String::with_capacity(message.len() + message.len() / 16);
+        for line in message.lines() {
+            // RFC 5321 §4.5.2.
+            body.push_str(if line.starts_with('.') { "." } else { "" });
+            body.push_str(line);
+            body.push_str("\r\n");
+        }
+        let begun = Instant::now();
+        self.out.write_all(format!("{body}.\r\n").as_bytes())?;
+        self.hear("250")?;
+        Ok(begun.elapsed())
+    }
+
+    /// Says a line, and wants an answer that begins with `code`.
+    pub fn ask(&mut self, line: &str, code: &str) -> Result<String> {
+        self.out.write_all(format!("{line}\r\n").as_bytes())?;
+        self.hear(code)
+            .with_context(|| format!("the answer to {line:?}"))
+    }
+
+    /// The next answer, which begins with `code`.
+    pub fn hear(&mut self, code: &str) -> Result<String> {
+        let mut answer = String::new();
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line)? == 0 {
+                bail!("the connection ended after {answer:?}");
+            }
+            ensure!(line.starts_with(code), "not {code} but {line:?}");
+            answer.push_str(&line);
+            // RFC 5321 §4.2.1: a hyphen behind the code of every line but the last.
+            if line.get(3..4) != Some("-") {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Says good-bye.
+    pub fn quit(mut self) -> Result<()> {
+        self.ask("QUIT", "221").map(|_| ())
+    }
+
+    /// The connection, for somebody who goes on in another manner. Nothing must wait to be read.
+    #[must_use]
+    pub fn into_stream(self) -> TcpStream {
+        self.out
+    }
+}
