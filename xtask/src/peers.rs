@@ -31,6 +31,7 @@ const WANTED: &[(&str, &str)] = &[
     // Makes opendkim-genkey's keys.
     ("openssl", "openssl"),
     ("postfix", "postfix"),
+    ("rspamd", "rspamd"),
     ("strace", "strace"),
     ("swaks", "swaks"),
     ("unbound", "unbound"),

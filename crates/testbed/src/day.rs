@@ -65,6 +65,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         mailguests::dark_dns,
     ),
     (
+        "mail-filter",
+        "rspamd is asked about what is kept, and nothing depends on it; `ready` tries Postfix out",
+        mailguests::filter,
+    ),
+    (
         "mail-image",
         "nobody reads in an image of the disk who writes to whom, nor what, locked or not",
         mailguests::image,

@@ -13,6 +13,7 @@
 mod crowd;
 mod cuts;
 mod dark_dns;
+mod filter;
 mod image;
 mod scan;
 mod slow;
@@ -20,5 +21,6 @@ mod stage;
 
 pub(super) use cuts::run as cuts;
 pub(super) use dark_dns::run as dark_dns;
+pub(super) use filter::run as filter;
 pub(super) use image::run as image;
 pub(super) use slow::run as slow;
