@@ -58,6 +58,19 @@ fn judged(trial: &Trial) -> Vec<(Light, String)> {
                 shown(reply)
             ),
         ),
+        (_, Some(reply))
+            if reply
+                .enhanced()
+                .is_some_and(|(class, subject, _)| (class, subject) == (5, 1)) =>
+        {
+            add(
+                Light::Yellow,
+                format!(
+                    "the primary knows no postmaster, whom every domain has (RFC 5321): {}; whether it takes mail from here is not shown by that",
+                    shown(reply)
+                ),
+            )
+        }
         (_, Some(reply)) => add(
             Light::Red,
             format!(
@@ -132,6 +145,9 @@ mod tests {
         assert_eq!(lights(&trial(250, 450, 550, 554, true)), [Yellow, Green]);
         assert_eq!(lights(&trial(250, 550, 550, 554, true)), [Red, Green]);
         assert_eq!(lights(&trial(554, 250, 550, 554, true)), [Red, Green]);
+        let mut without = trial(250, 550, 550, 554, true);
+        without.postmaster = Some(Reply::owned(550, Some((5, 1, 1)), "nobody".to_owned()));
+        assert_eq!(lights(&without), [Yellow, Green]);
         let open = lights(&trial(250, 250, 250, 250, true));
         assert_eq!(open, [Green, Green, Yellow, Yellow]);
     }

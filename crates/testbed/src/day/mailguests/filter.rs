@@ -18,7 +18,7 @@ pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
     let wish = Wish {
         primary: Primary::Real,
         limits: "rspamd = \"192.0.2.7\"",
-        recipients: vec![ANNA.to_owned()],
+        recipients: [ANNA, "postmaster@verein.test"].map(str::to_owned).to_vec(),
     };
     let mut stage = Stage::build(report, wish)?;
     tried_out(report, &stage)?;
