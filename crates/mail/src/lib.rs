@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod handback;
 mod handle;
 mod inspect;
+mod memory;
 mod metrics;
 mod office;
 mod post;
