@@ -21,6 +21,7 @@ use host::session::{Inward, QuestionNumber, Surroundings};
 
 use crate::client::caller::Caller;
 use crate::envelope::{Client, Envelope, Recipient, Sender};
+use crate::memory::Share;
 use crate::metrics::{Refusal, Taken};
 use crate::office::Office;
 use crate::post::Post;
@@ -38,6 +39,8 @@ pub(crate) struct Transaction {
     office: Option<Arc<Office>>,
     recipients: Vec<Recipient>,
     course: Course,
+    /// What all that takes of the memory.
+    share: Share,
 }
 
 enum Course {
@@ -96,6 +99,7 @@ impl Desk {
             office: None,
             recipients: Vec::new(),
             course: Course::Undecided,
+            share: self.post.memory.share(),
         }));
         Answer::Go
     }
@@ -105,6 +109,11 @@ impl Desk {
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(Answer::Say(out_of_order()));
         };
+        if !transaction.share.add_to_envelope(size_of(&recipient)) {
+            self.transaction = Some(transaction);
+            self.post.metrics.refused(Refusal::Room);
+            return Ok(Answer::Say(no_room()));
+        }
         let office = match self.office_of(&transaction, &recipient) {
             Ok(office) => office,
             Err(reply) => {
@@ -227,6 +236,17 @@ impl Desk {
 /// The session asks in order; anything else is a fault of ours, and the sender comes again.
 fn out_of_order() -> Reply {
     Reply::fixed(451, (4, 3, 0), "Try again later")
+}
+
+fn no_room() -> Reply {
+    Reply::fixed(452, (4, 3, 1), "No room now, try again later")
+}
+
+/// What a recipient takes of the memory, with what it is copied into.
+fn size_of(recipient: &Recipient) -> usize {
+    let said = [&recipient.notify, &recipient.orcpt];
+    let said = said.into_iter().flatten().map(String::len).sum::<usize>();
+    2 * std::mem::size_of::<Recipient>() + recipient.mailbox.to_string().len() + said
 }
 
 impl Transaction {

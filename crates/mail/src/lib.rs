@@ -18,6 +18,7 @@ pub mod fuzz;
 pub mod handback;
 mod handle;
 mod inspect;
+mod memory;
 mod metrics;
 pub mod mta_sts;
 mod office;

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::budget::Budget;
 use crate::escape::Escape;
+use crate::memory::Memory;
 use crate::metrics::{MailMetrics, Refusal};
 use crate::office::Office;
 use crate::wire::path::Mailbox;
@@ -34,6 +35,7 @@ pub(crate) struct Post {
     /// Drives conversations with next hops.
     pub(crate) calls: Driver,
     pub(crate) escape: Mutex<Escape>,
+    pub(crate) memory: Memory,
     budget: Mutex<Budget>,
     offices: Vec<Arc<Office>>,
     by_domain: HashMap<String, usize>,
@@ -67,6 +69,7 @@ impl Post {
             metrics,
             calls,
             escape: Mutex::default(),
+            memory: Memory::default(),
             budget: Mutex::new(Budget::new(messages_per_network, HOUR)),
             offices,
             by_domain,

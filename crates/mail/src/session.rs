@@ -34,8 +34,8 @@ pub(crate) use reply::NO_SEAT;
 
 /// A command line may be so long (RFC 5321 §4.5.3.1.4, and what extensions add to it).
 const LONGEST_LINE: usize = 2048;
-/// Pieces of a body are handed on from this size on.
-const PIECE: usize = 64 << 10;
+/// Pieces of a body are handed on from this size on: so much of it waits with each guest who is slow.
+const PIECE: usize = 16 << 10;
 
 /// What is true of every conversation of a listener.
 #[derive(Debug)]

@@ -171,7 +171,7 @@ async fn keep_for_ever(spool: Spool, round: u32, writer: u32) {
         let name = format!("{round}-{writer}-{number}");
         let mut draft = Draft::Inline(Vec::new());
         for piece in body_of(&name).chunks(64 << 10) {
-            spool.add(&mut draft, piece).unwrap();
+            spool.add(&mut draft, piece, INLINE).unwrap();
         }
         let now = Timestamp::from_millis(1_750_000_000_000);
         let kept = spool.keep(now, name, envelope(), draft).await.unwrap();

@@ -31,12 +31,14 @@ impl Post {
         else {
             return Answer::Say(out_of_order());
         };
+        let inline = self.memory.inline();
         // The header section stands in the part that is still here.
-        if office.spool.outgrows(draft, piece) && self.goes_in_circles(draft) {
+        if office.spool.outgrows(draft, piece, inline) && self.goes_in_circles(draft) {
             return Answer::Say(self.in_circles());
         }
-        match office.spool.add(draft, piece) {
-            Ok(()) => Answer::Go,
+        match office.spool.add(draft, piece, inline) {
+            Ok(()) if transaction.share.hold(draft) => Answer::Go,
+            Ok(()) => Answer::Say(self.not_kept(&KeepError::NoRoom)),
             Err(error) => Answer::Say(self.not_kept(&error)),
         }
     }

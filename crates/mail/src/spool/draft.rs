@@ -2,7 +2,7 @@
 
 use store::{BlobId, SealedWriter};
 
-use super::{INLINE, KeepError, Spool};
+use super::{KeepError, Spool};
 
 /// A message while it comes in.
 #[derive(Debug)]
@@ -14,6 +14,15 @@ pub enum Draft {
 }
 
 impl Draft {
+    /// How much of it is in memory.
+    pub fn in_memory(&self) -> usize {
+        match self {
+            Self::Inline(small) => small.len(),
+            // What waits until it is sealed.
+            Self::Blob(_) => 64 << 10,
+        }
+    }
+
     /// Its bytes so far.
     pub fn length(&self) -> u64 {
         match self {
@@ -24,13 +33,13 @@ impl Draft {
 }
 
 impl Spool {
-    /// Adds bytes to a draft; what grows large goes to the disk on the way.
+    /// Adds bytes to a draft; what grows larger than `inline` goes to the disk on the way.
     ///
     /// # Errors
     /// The disk is full, or a write failed.
-    pub fn add(&self, draft: &mut Draft, bytes: &[u8]) -> Result<(), KeepError> {
+    pub fn add(&self, draft: &mut Draft, bytes: &[u8], inline: usize) -> Result<(), KeepError> {
         match draft {
-            Draft::Inline(small) if small.len() + bytes.len() <= INLINE => {
+            Draft::Inline(small) if small.len() + bytes.len() <= inline => {
                 small.extend_from_slice(bytes);
             }
             Draft::Inline(small) => {
@@ -45,8 +54,8 @@ impl Spool {
     }
 
     /// Whether a draft leaves memory with these bytes.
-    pub fn outgrows(&self, draft: &Draft, bytes: &[u8]) -> bool {
-        matches!(draft, Draft::Inline(small) if small.len() + bytes.len() > INLINE)
+    pub fn outgrows(&self, draft: &Draft, bytes: &[u8], inline: usize) -> bool {
+        matches!(draft, Draft::Inline(small) if small.len() + bytes.len() > inline)
     }
 }
 

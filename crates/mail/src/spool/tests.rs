@@ -39,7 +39,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
 async fn keep(spool: &Spool, id: &str, body: &[u8]) -> u64 {
     let mut draft = Draft::Inline(Vec::new());
     for piece in body.chunks(100_000) {
-        spool.add(&mut draft, piece).unwrap();
+        spool.add(&mut draft, piece, INLINE).unwrap();
     }
     let to = envelope(&["anna@verein.test", "bert@verein.test"]);
     let kept = spool.keep(Timestamp::from_millis(1), id.to_owned(), to, draft);

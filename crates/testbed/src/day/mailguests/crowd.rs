@@ -29,9 +29,19 @@ pub(super) enum Slow {
     Body,
     /// Asks much and reads no answer.
     Deaf,
+    /// Says most of a body at once, as much as is kept in memory, and nothing more.
+    Heavy,
+    /// Names as many recipients as one message may have, and says nothing more.
+    Many,
 }
 
-const KINDS: [Slow; 4] = [Slow::Idle, Slow::Command, Slow::Body, Slow::Deaf];
+/// Those that cost little.
+pub(super) const LIGHT: &[Slow] = &[Slow::Idle, Slow::Command, Slow::Body, Slow::Deaf];
+
+/// What a heavy guest says of its body.
+const HEAVY: usize = 250 << 10;
+/// Recipients of one message.
+const MANY: usize = 1000;
 
 /// All of them, at work on a thread of their own.
 pub(super) struct Crowd {
@@ -59,15 +69,21 @@ struct Guest {
 }
 
 impl Crowd {
-    /// `each` guests from each of the host's addresses; each has said EHLO and heard the answer.
-    pub(super) fn gather(host: &Host, server: SocketAddr, to: &str, each: usize) -> Result<Self> {
-        let addresses = host.addresses();
+    /// `each` guests from each of these addresses of the host, of each kind as many; all are in
+    /// the middle of what they do.
+    pub(super) fn gather(
+        host: &Host,
+        (server, to): (SocketAddr, &str),
+        addresses: &[IpAddr],
+        each: usize,
+        kinds: &[Slow],
+    ) -> Result<Self> {
         let (stop, told) = mpsc::channel();
         let work = host.inside(move || {
             let mut guests = Vec::with_capacity(addresses.len() * each);
-            for address in &addresses {
+            for address in addresses {
                 for number in 0..each {
-                    let kind = KINDS[number % KINDS.len()];
+                    let kind = kinds[number % kinds.len()];
                     let guest = Guest::arrive(*address, server, kind, to)
                         .with_context(|| format!("{kind:?} guest {} of all", guests.len()))?;
                     guests.push(guest);
@@ -114,14 +130,26 @@ impl Guest {
         let mut smtp = Smtp::of(connect_from(from, server, kind)?)?;
         smtp.hear("220")?;
         smtp.ask("EHLO slow.sender.test", "250")?;
-        if kind == Slow::Body {
+        let recipients = match kind {
+            Slow::Body | Slow::Heavy => 1,
+            Slow::Many => MANY,
+            Slow::Idle | Slow::Command | Slow::Deaf => 0,
+        };
+        if recipients > 0 {
             smtp.ask("MAIL FROM:<slow@sender.test>", "250")?;
+        }
+        for _ in 0..recipients {
             smtp.ask(&format!("RCPT TO:<{to}>"), "250")?;
+        }
+        if matches!(kind, Slow::Body | Slow::Heavy) {
             smtp.ask("DATA", "354")?;
         }
         let mut stream = smtp.into_stream();
         if kind == Slow::Deaf {
             stream.write_all("VRFY somebody\r\n".repeat(90).as_bytes())?;
+        }
+        if kind == Slow::Heavy {
+            stream.write_all("eine Zeile von vielen\r\n".repeat(HEAVY / 23).as_bytes())?;
         }
         stream.set_nonblocking(true)?;
         Ok(Self {
