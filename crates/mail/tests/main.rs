@@ -9,6 +9,7 @@
 
 mod back;
 mod crash;
+mod dsn;
 mod escape;
 mod guest;
 mod hostile;
@@ -16,5 +17,8 @@ mod keep;
 mod notices;
 mod primary;
 mod stage;
+#[expect(dead_code, reason = "the checks' own tests need more of it")]
+#[path = "../src/auth/testdns.rs"]
+mod testdns;
 mod through;
 mod turns;

@@ -218,6 +218,13 @@ impl Stage {
         settle().await;
     }
 
+    /// Waits until the message of this number was checked.
+    pub(crate) async fn checked(&self, number: u64) {
+        let organisation = OrganisationId::new("verein.test");
+        let spool = mail::spool::Spool::open(self.store.clone(), organisation, None).unwrap();
+        until("check", || spool.checks(number).unwrap().is_some()).await;
+    }
+
     fn running(&self, task: &str) -> u64 {
         let listed = self.tasks.list().into_iter();
         let named = listed.filter(|one| one.name == task);
@@ -241,6 +248,8 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
 /// Looks again and again, for a while.
 pub(crate) async fn until(what: &str, enough: impl Fn() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(2));
+    // A look that takes long must not keep what it looks for from happening.
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for _ in 0..10_000 {
         if enough() {
             return;
