@@ -40,7 +40,8 @@ impl World {
         }
         let primary = Primary::start(Script {
             offers: vec!["PIPELINING", "8BITMIME"],
-            ends: vec![("Subject: spam", "554 5.7.1 No thanks")],
+            // The whole message, and not a notification that returns its header.
+            ends: vec![("Subject: spam\r\n\r\nHello", "554 5.7.1 No thanks")],
             ..Script::default()
         })
         .await;
@@ -135,7 +136,7 @@ async fn refused(stage: &Stage, before: u64, letters: &[(&str, &str)]) {
 async fn a_proved_sender_is_told_and_nobody_else() {
     let world = World::new().await;
     let stage = Stage::open(world.set(), Phase::Acting).await;
-    let machine = b"Subject: spam\r\nAuto-Submitted: auto-generated\r\n\r\nx\r\n";
+    let machine = b"Auto-Submitted: auto-generated\r\nSubject: spam\r\n\r\nHello\r\n";
     leave(stage.address, "s@client.test", "", &message("fine")).await;
     leave(stage.address, "machine@client.test", "", machine).await;
     let letters = [
@@ -355,5 +356,34 @@ async fn who_asked_for_it_hears_of_a_delay_once() {
     assert_eq!(to, ["s@client.test", "t@client.test"]);
     let text = String::from_utf8(world.exchanger.messages()[0].data.clone()).unwrap();
     assert!(text.contains("Action: delayed"), "{text}");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_relay_takes_it_instead_of_the_exchangers() {
+    let mut world = World::new().await;
+    let relay = Primary::usual().await;
+    world.notices.relay = Some(relay.address);
+    let stage = Stage::open(world.set(), Phase::Acting).await;
+    refused(&stage, 0, &[("s@client.test", "")]).await;
+    let all = decided(&stage, 1).await;
+    assert!(all[0].1.starts_with("failed: dsn sent"), "{all:?}");
+    assert_eq!(relay.commands("RCPT"), ["RCPT TO:<s@client.test>"]);
+    assert!(world.notifications().is_empty());
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn what_is_for_our_own_people_goes_to_the_primary() {
+    let world = World::new().await;
+    let here = Data::Txt("v=spf1 ip4:127.0.0.1 -all".to_owned());
+    world.dns.add("verein.test", here);
+    let stage = Stage::open(world.set(), Phase::Acting).await;
+    refused(&stage, 0, &[("ben@verein.test", "")]).await;
+    let all = decided(&stage, 1).await;
+    assert!(all[0].1.starts_with("failed: dsn sent"), "{all:?}");
+    let own = world.primary.messages().pop().unwrap();
+    assert!(own.mail.starts_with("MAIL FROM:<>"), "{own:?}");
+    assert_eq!(own.recipients, ["RCPT TO:<ben@verein.test>"]);
     stage.close().await;
 }
