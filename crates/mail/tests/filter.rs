@@ -60,7 +60,8 @@ async fn what_it_says_goes_back_with_the_message() {
             "no field of ours: {one}"
         );
     }
-    stage.checked().await;
+    stage.checked(1).await;
+    stage.checked(2).await;
     stage.stand(Phase::HandingBack).await;
     assert_eq!(stage.ended().await, HandbackOutcome::Done);
     for one in primary.messages() {

@@ -9,6 +9,7 @@
 
 mod back;
 mod crash;
+mod dsn;
 mod escape;
 mod filter;
 mod guest;
@@ -17,6 +18,9 @@ mod keep;
 mod notices;
 mod primary;
 mod stage;
+#[expect(dead_code, reason = "the checks' own tests need more of it")]
+#[path = "../src/auth/testdns.rs"]
+mod testdns;
 mod through;
 mod tls;
 mod trial;

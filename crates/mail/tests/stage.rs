@@ -219,11 +219,6 @@ impl Stage {
         self.running("smtp guest")
     }
 
-    /// Waits until what was asked about kept messages is written down.
-    pub(crate) async fn checked(&self) {
-        until("checks", || self.running("mail check") == 0).await;
-    }
-
     /// Waits until all guests have left.
     pub(crate) async fn alone(&self) {
         until("the last guest's end", || self.guests() == 0).await;
@@ -235,6 +230,13 @@ impl Stage {
         let ended = || works.iter().all(|work| self.running(work) == 0);
         until("end of the round", ended).await;
         settle().await;
+    }
+
+    /// Waits until the message of this number was checked.
+    pub(crate) async fn checked(&self, number: u64) {
+        let organisation = OrganisationId::new("verein.test");
+        let spool = mail::spool::Spool::open(self.store.clone(), organisation, None).unwrap();
+        until("check", || spool.checks(number).unwrap().is_some()).await;
     }
 
     fn running(&self, task: &str) -> u64 {
@@ -260,6 +262,8 @@ pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
 /// Looks again and again, for a while.
 pub(crate) async fn until(what: &str, enough: impl Fn() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(2));
+    // A look that takes long must not keep what it looks for from happening.
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for _ in 0..10_000 {
         if enough() {
             return;

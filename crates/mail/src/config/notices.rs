@@ -51,12 +51,21 @@ impl Notices {
             };
             text.parse().ok().or_else(alone)
         });
+        let failure = fields.duration_or_off("failure_dsn");
+        let at_least = |key, least: u64, words: &str| {
+            let span = fields.duration_or_off(key)?;
+            if span.is_some_and(|span| span.as_secs() < least) {
+                fields.problem(
+                    key,
+                    format_args!("is too short; at least \"{words}\", or \"off\""),
+                );
+            }
+            Some(span)
+        };
         Self {
-            failure: fields
-                .duration_or_off("failure_dsn")
-                .unwrap_or(usual.failure),
-            delay: fields.duration_or_off("delay_dsn").unwrap_or(usual.delay),
-            reminder: fields.duration_or_off("reminder").unwrap_or(usual.reminder),
+            failure: failure.unwrap_or(usual.failure),
+            delay: at_least("delay_dsn", 600, "10m").unwrap_or(usual.delay),
+            reminder: at_least("reminder", 24 * 3600, "1d").unwrap_or(usual.reminder),
             relay,
             port: usual.port,
         }

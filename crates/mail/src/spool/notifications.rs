@@ -230,3 +230,6 @@ impl Spool {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
     }
 }
 
-async fn keep(spool: &Spool, id: &str, body: &[u8]) -> u64 {
+pub(super) async fn keep(spool: &Spool, id: &str, body: &[u8]) -> u64 {
     let mut draft = Draft::Inline(Vec::new());
     for piece in body.chunks(100_000) {
         spool.add(&mut draft, piece, INLINE).unwrap();

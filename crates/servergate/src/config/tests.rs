@@ -1,6 +1,7 @@
 //! The whole file: what is right is read, and every mistake is found at once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::*;
 
@@ -177,4 +178,49 @@ fn without_references_there_is_a_warning_and_the_start_goes_on() {
         warning.warning && warning.message.contains("references"),
         "{warning}"
     );
+}
+
+#[test]
+fn what_senders_are_told_can_be_set_and_mistakes_are_named() {
+    let with = |lines: &str| {
+        let mail = "\n[organisation.mail]\nprimary = \"198.51.100.25\"\n";
+        let folder = folder();
+        let heard = "[listen]\nsmtp = [\"192.0.2.7:25\"]";
+        let text = format!("{}{mail}{lines}", RIGHT.replace("[listen]", heard));
+        read(&write(&folder, "servergate.toml", &text)).expect("read")
+    };
+    let notices = |reading: Reading| {
+        assert_eq!(reading.problems, []);
+        let mut config = reading.config.expect("right");
+        let mail = config.organisations.remove(0).mail.expect("mail");
+        mail.notices
+    };
+    let hours = |count: u64| Some(Duration::from_secs(count * 3600));
+    let usual = notices(with(""));
+    assert_eq!((usual.delay, usual.reminder), (None, hours(30 * 24)));
+    assert_eq!((usual.relay, usual.port), (None, 25));
+    assert!(usual.failure.is_some());
+    let set = notices(with(
+        "failure_dsn = \"off\"\ndelay_dsn = \"4h\"\nreminder = \"off\"\ndsn_relay = \"192.0.2.9\"\n",
+    ));
+    assert_eq!(
+        (set.failure, set.delay, set.reminder),
+        (None, hours(4), None)
+    );
+    assert_eq!(set.relay, Some("192.0.2.9:25".parse().expect("an address")));
+    let wrong = with(
+        "failure_dsn = 5\ndelay_dsn = \"1m\"\nreminder = \"never\"\ndsn_relay = \"mail.verein.test\"\n",
+    );
+    let problems: Vec<_> = wrong.problems.iter().map(ToString::to_string).collect();
+    for part in [
+        "organisation.mail.failure_dsn",
+        "delay_dsn: is too short; at least \"10m\", or \"off\"",
+        "organisation.mail.reminder",
+        "organisation.mail.dsn_relay",
+    ] {
+        assert!(
+            problems.iter().any(|one| one.contains(part)),
+            "{part}: {problems:?}"
+        );
+    }
 }

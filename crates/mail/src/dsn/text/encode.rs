@@ -46,7 +46,7 @@ pub(super) fn quoted_printable(bytes: &[u8]) -> String {
 pub(super) fn folded(name: &str, value: &str) -> String {
     const WIDTH: usize = 76;
     /// RFC 5321 §4.5.3.1.5 has shorter replies; one of many lines is cut.
-    const LONGEST: usize = 1000;
+    const LONGEST: usize = 900;
     let clean: String = value
         .chars()
         .take(LONGEST)
