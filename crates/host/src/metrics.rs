@@ -1,5 +1,7 @@
 //! Metrics in Prometheus text. Each part registers its own struct; every refusal moves a counter.
 
+mod store;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
@@ -20,6 +22,11 @@ impl Metrics {
     pub fn register<T>(&self, part: &'static str, into: impl FnOnce(&mut Registry) -> T) -> T {
         let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         into(registry.sub_registry_with_prefix(part))
+    }
+
+    /// Shows what `store` counts, under `servergate_store_…`.
+    pub fn show_store(&self, store: &::store::Store) {
+        self.register("store", |registry| store::register(registry, store));
     }
 
     /// All metrics as text (content type `application/openmetrics-text`).

@@ -218,13 +218,15 @@ fn host(
     let (progress_out, progress) = outlet(WAITING);
     let (handback_out, handback) = outlet(WAITING);
     let (reminders_out, reminders) = outlet(WAITING);
+    let metrics = Metrics::default();
+    metrics.show_store(&store);
     let host = Host {
         place: config.standby.name.clone(),
         clock: around.clock.clone(),
         net: around.net,
         store,
         tasks: around.tasks.clone(),
-        metrics: Metrics::default(),
+        metrics,
         outlets: Outlets {
             records: records_out,
             hints: hints_out,

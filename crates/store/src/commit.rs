@@ -263,7 +263,8 @@ impl Core {
 
     /// One batch of the engine, one sync.
     fn write(&mut self, staged: &Staged) -> Result<(), fjall::Error> {
-        self.engine.wait_for_workers()?;
+        let waited = self.engine.wait_for_workers()?;
+        self.counters.waited_for_workers(waited);
         let mut batch = self
             .engine
             .db

@@ -17,6 +17,7 @@
 //! | `00 00 S K` key id, 4 bytes big-endian | the data key, wrapped (see `seal/key`) |
 
 use std::path::Path;
+use std::time::Duration;
 
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable,
@@ -35,6 +36,8 @@ const OPEN_FILES: usize = 128;
 /// Sealed memtables and unmerged tables at which the committer waits for the engine's workers.
 const SEALED_LIMIT: usize = 3;
 const UNMERGED_LIMIT: usize = 18;
+/// Between two looks at whether they are still behind.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Its two keyspaces and the journal they share.
 #[derive(Clone)]
@@ -69,13 +72,15 @@ impl Engine {
     }
 
     /// Waits while the engine's workers are behind. The engine would wait by itself inside a
-    /// commit, but for ever if its workers died of a full disk meanwhile.
-    pub(crate) fn wait_for_workers(&self) -> Result<(), fjall::Error> {
+    /// commit, but for ever if its workers died of a full disk meanwhile. Says about how long.
+    pub(crate) fn wait_for_workers(&self) -> Result<Duration, fjall::Error> {
+        let mut waited = Duration::ZERO;
         while self.is_behind() {
             self.db.persist(PersistMode::Buffer)?;
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            std::thread::sleep(PAUSE);
+            waited += PAUSE;
         }
-        Ok(())
+        Ok(waited)
     }
 
     fn is_behind(&self) -> bool {

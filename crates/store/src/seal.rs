@@ -305,7 +305,7 @@ impl Sealing {
         for (key, value) in entries {
             batch.insert(&self.engine.kv, *key, *value);
         }
-        let written = self.engine.wait_for_workers().and_then(|()| batch.commit());
+        let written = self.engine.wait_for_workers().and_then(|_| batch.commit());
         written.map_err(|error| {
             // As in the committer: the kernel reports a lost page once.
             self.counters.poison();

@@ -1,6 +1,7 @@
 //! What the store counts; the host exports it as metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Counts since opening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Stats {
     pub refused: u64,
     /// Batches waiting for the committer now.
     pub waiting: u64,
+    /// How long commits waited for the engine to put away what it had in memory.
+    pub behind: Duration,
     /// A write failed: nothing more is accepted.
     pub poisoned: bool,
     /// Bytes of the engine's files on disk, without blobs.
@@ -33,6 +36,7 @@ pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) waiting: AtomicU64,
+    behind_millis: AtomicU64,
     queued_bytes: AtomicUsize,
     poisoned: AtomicBool,
 }
@@ -45,10 +49,17 @@ impl Counters {
             records: self.records.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
+            behind: Duration::from_millis(self.behind_millis.load(Ordering::Relaxed)),
             poisoned: self.is_poisoned(),
             disk_bytes: 0,
             set_aside_bytes: 0,
         }
+    }
+
+    /// Commits waited so long for the engine.
+    pub(crate) fn waited_for_workers(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.behind_millis.fetch_add(millis, Ordering::Relaxed);
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
