@@ -7,7 +7,7 @@
 //!                            └──▶ NotSent(why) ◀┘────┘
 //! ```
 //!
-//! Whether anybody is told is decided by [`decide`], once, after a while in which a person may say
+//! Whether anybody is told is decided in `decide`, once, after a while in which a person may say
 //! otherwise: only a sender who was proved when the message was taken, so that no bystander hears
 //! of what others send in his name. A notification leaves for the sender's mail exchangers, from the
 //! null sender, in the same bytes in each try. What became of it is written down before anything
