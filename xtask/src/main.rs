@@ -13,6 +13,7 @@
 mod bench;
 mod command;
 mod dist;
+mod e2e;
 mod fuzz;
 mod namespace;
 mod peers;
@@ -108,7 +109,7 @@ fn run(task: &Task) -> Result<()> {
         Task::Test { only } => stage::run(&place, only),
         Task::E2e { names } => {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            stage::e2e(&place, &names)
+            e2e::run(&place, &names)
         }
         Task::Tidy => tidy::run(&place),
         Task::Peers => peers::fetch(&place).map(|_| ()),

@@ -5,8 +5,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::command::run as run_command;
+use crate::e2e;
 use crate::place::Place;
-use crate::stage;
 
 /// Read by the scenarios and tests that have rounds.
 const ROUNDS: &str = "SERVERGATE_CRASH_ROUNDS";
@@ -26,8 +26,8 @@ pub(crate) enum Subject {
 pub(crate) fn run(place: &Place, subject: Subject, rounds: u32) -> Result<()> {
     let rounds = rounds.to_string();
     match subject {
-        Subject::MailKill => stage::e2e_with(place, &["mail-kill"], &[(ROUNDS, &rounds)]),
-        Subject::MailPower => stage::e2e_with(place, &["mail-power"], &[(ROUNDS, &rounds)]),
+        Subject::MailKill => e2e::run_with(place, &["mail-kill"], &[(ROUNDS, &rounds)]),
+        Subject::MailPower => e2e::run_with(place, &["mail-power"], &[(ROUNDS, &rounds)]),
         Subject::Spool => test(place, "servergate-mail", &rounds),
         Subject::Store => test(place, "servergate-store", &rounds),
     }

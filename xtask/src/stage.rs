@@ -2,8 +2,7 @@
 //! A stage is never skipped: what cannot run here stops with the command that makes it run.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +10,7 @@ use clap::ValueEnum;
 
 use crate::command::{output, run as run_command};
 use crate::place::Place;
-use crate::{namespace, peers, tidy};
+use crate::{e2e, tidy};
 
 /// The longest the drill may take.
 const DRILL_SECONDS: &str = "600";
@@ -84,7 +83,7 @@ fn one(place: &Place, stage: Stage) -> Result<()> {
         }
         Stage::Release => release(place),
         Stage::Drill => drill(place),
-        Stage::E2e => e2e(place, &[]),
+        Stage::E2e => e2e::run(place, &[]),
     }
 }
 
@@ -115,41 +114,4 @@ fn drill(place: &Place) -> Result<()> {
     }
     println!("{}", said.trim_end());
     Ok(())
-}
-
-/// Builds what the scenarios need and runs them in namespaces of their own.
-pub(crate) fn e2e(place: &Place, names: &[&str]) -> Result<()> {
-    e2e_with(place, names, &[])
-}
-
-/// The same, with more in their environment.
-pub(crate) fn e2e_with(place: &Place, names: &[&str], environment: &[(&str, &str)]) -> Result<()> {
-    let words = [
-        "build",
-        "--package",
-        "servergate-testbed",
-        "--bin",
-        "e2e",
-        "--locked",
-        "--quiet",
-    ];
-    run_command(&mut place.cargo(&words))?;
-    let binary = place.built("debug", "e2e");
-    if names == ["list"] {
-        return run_command(Command::new(binary).arg("list"));
-    }
-    release(place)?;
-    let peers = peers::fetch(place)?;
-    let out = place.target.join("e2e");
-    fs::create_dir_all(&out)?;
-    let mut launch = namespace::command(&binary)?;
-    launch
-        .arg("run")
-        .args(names)
-        .envs(environment.iter().copied())
-        .env("SERVERGATE_BIN", place.built("release", "servergate"))
-        .env("SERVERGATE_PEERS", peers)
-        .env("SERVERGATE_LAB_DIR", out)
-        .stdin(Stdio::null());
-    run_command(&mut launch)
 }
