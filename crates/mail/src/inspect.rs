@@ -160,6 +160,7 @@ async fn one(
         verdicts
     };
     let (mut verdicts, spam) = tokio::join!(checking, asking);
+    post.metrics.checked(verdicts.heard);
     verdicts.spam = spam;
     if let Err(error) = office.spool.checked(position, &verdicts).await {
         tracing::debug!(%error, "the checks of a message were not written down");

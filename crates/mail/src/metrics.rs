@@ -9,6 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use crate::auth::verdict::Heard;
 use crate::dsn::Why;
 use crate::office::Office;
 
@@ -88,6 +89,11 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeardLabel {
+    dns: Heard,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FateLabel {
     fate: Taken,
 }
@@ -102,6 +108,7 @@ struct OrganisationLabel {
 pub(crate) struct MailMetrics {
     refusals: Family<ReasonLabel, Counter>,
     messages: Family<FateLabel, Counter>,
+    checks: Family<HeardLabel, Counter>,
     notifications: Family<ToldLabel, Counter>,
     held: Family<OrganisationLabel, Gauge>,
     guests: Gauge,
@@ -114,6 +121,8 @@ impl MailMetrics {
         metrics.register("mail", |registry| {
             registry.register("refusals", "Refusals, by reason", mail.refusals.clone());
             registry.register("messages", "Messages, by fate", mail.messages.clone());
+            let help = "SPF, DKIM and DMARC of kept messages, by what DNS did";
+            registry.register("checks", help, mail.checks.clone());
             let help = "Notifications to senders, by what became of them";
             registry.register("notifications", help, mail.notifications.clone());
             registry.register("held_items", "Messages that are kept", mail.held.clone());
@@ -126,6 +135,11 @@ impl MailMetrics {
 
     pub(crate) fn refused(&self, reason: Refusal) {
         self.refusals.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// A message was checked; `dns` was heard meanwhile.
+    pub(crate) fn checked(&self, dns: Heard) {
+        self.checks.get_or_create(&HeardLabel { dns }).inc();
     }
 
     pub(crate) fn taken(&self, fate: Taken) {

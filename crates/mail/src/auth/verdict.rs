@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use prometheus_client::encoding::EncodeLabelValue;
 use serde::{Deserialize, Serialize};
 
 use crate::spam::Spam;
@@ -86,7 +87,7 @@ pub struct Dmarc {
 }
 
 /// Whether DNS was there during a check; for the pause in [`super::queue`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Heard {
     /// Something answered.
     Answered,

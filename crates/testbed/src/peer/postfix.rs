@@ -3,6 +3,7 @@
 
 mod setting;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -138,7 +139,18 @@ impl Postfix {
         let queue = self
             .host
             .run_well("/usr/sbin/postqueue", &["-c", utf8(&conf)?, "-j"])?;
-        Ok(queue.lines().count())
+        // One that moves from queue to queue meanwhile is listed twice.
+        let id = |line: &str| {
+            Some(
+                line.split_once("\"queue_id\":")?
+                    .1
+                    .split(',')
+                    .next()?
+                    .to_owned(),
+            )
+        };
+        let ids: BTreeSet<String> = queue.lines().filter_map(id).collect();
+        Ok(ids.len())
     }
 
     /// Tries everything in its queue now.

@@ -126,12 +126,23 @@ fn round(stage: &mut Stage, number: usize, reachable: bool) -> Result<Round> {
         finished.stderr
     );
     let spent = quiet(stage)?.saturating_sub(before);
+    if !reachable {
+        given_up(stage)?;
+    }
     let messages = MESSAGES as f64;
     Ok(Round {
         rate: messages / took.as_secs_f64(),
         micros: spent.as_secs_f64() * 1e6 / messages,
         slowest: times.iter().max().copied().unwrap_or_default(),
         waited: times.iter().filter(|time| **time >= WAITED).count(),
+    })
+}
+
+/// Waits until the standby has asked in vain, and marked more messages for that than came alone.
+fn given_up(stage: &Stage) -> Result<()> {
+    until_asked("DNS to be given up", SOON, || {
+        let marked = stage.metric("servergate_mail_checks_total{dns=\"NotAsked\"}")?;
+        Ok((marked > SINGLE as u64).then_some(()))
     })
 }
 
