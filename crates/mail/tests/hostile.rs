@@ -1,6 +1,8 @@
 //! Guests who want something that they should not have, over real sockets, in both ways.
 
-use crate::guest::{Guest, message};
+use host::HandbackOutcome;
+
+use crate::guest::{ANNA, Guest, message};
 use crate::primary::{Primary, nobody};
 use crate::stage::{Phase, Set, Stage, until};
 
@@ -262,4 +264,67 @@ async fn nobody_passes_for_another_client() {
         text.starts_with("Received: from client.test ([127.0.0.1])"),
         "{text}"
     );
+}
+
+/// Contents that no parser of MIME likes.
+fn malformed() -> Vec<Vec<u8>> {
+    let any: Vec<u8> = (0..=255).filter(|byte| !b"\r\n".contains(byte)).collect();
+    let nested: String = (0..3000)
+        .map(|level| {
+            format!("Content-Type: multipart/mixed; boundary={level}\r\n\r\n--{level}\r\n")
+        })
+        .collect();
+    let signed = "DKIM-Signature: v=1; a=rsa-sha256; d=;; b=\r\n".repeat(500);
+    let folded = format!("Subject: x{}\r\n\r\n", "\r\n y".repeat(5000));
+    let texts = [
+        "",
+        "\r\n",
+        "no field at all\r\n",
+        ": a field without a name\r\n\r\nbody\r\n",
+        " begins with a fold\r\nFrom: a@b.test\r\n\r\n",
+        "From: a@b.test\r\nFrom: c@d.test, e@f.test\r\nFrom: <<>>\r\n\r\n",
+        "Content-Type: multipart/mixed; boundary=\r\n\r\n--\r\n----\r\n",
+        "Content-Type: multipart/mixed; boundary=\"never closed\r\n\r\n--never\r\n",
+        "Content-Transfer-Encoding: base64\r\n\r\n=?=?=\r\n%%%%\r\n",
+        "Subject: =?utf-8?q?=ZZ?= =?x?b?\r\nContent-Length: -1\r\n\r\n",
+        &nested,
+        &folded,
+        &format!("{signed}From: a@b.test\r\n\r\nbody\r\n"),
+    ];
+    let mut all: Vec<Vec<u8>> = texts
+        .into_iter()
+        .map(|text| text.as_bytes().to_vec())
+        .collect();
+    all.push([&any[..], b": ", &any, b"\r\n\r\n", &any, b"\r\n"].concat());
+    all
+}
+
+/// What is in a message is not ours to judge: it is kept as it is, checked without harm, and
+/// handed back byte by byte.
+#[tokio::test]
+async fn malformed_contents_are_kept_as_they_are() {
+    let primary = Primary::usual().await;
+    let mut stage = Stage::of(primary.address, Phase::Acting).await;
+    let contents = malformed();
+    let mut guest = Guest::hello(stage.address).await;
+    for (number, content) in (1..).zip(&contents) {
+        let said = guest.post("a@client.test", &ANNA, content).await;
+        assert!(said.starts_with("250 2.0.0 Kept"), "{number}: {said}");
+        stage.checked(number).await;
+    }
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    let received = primary.messages();
+    assert_eq!(received.len(), contents.len());
+    for (number, (one, content)) in (1..).zip(received.iter().zip(&contents)) {
+        assert!(one.data.ends_with(content), "{number}");
+        let head = one.data.len() - content.len();
+        let ours = String::from_utf8_lossy(&one.data[..head]).into_owned();
+        assert!(
+            ours.contains("X-Servergate-Id: ") && ours.ends_with("\r\n"),
+            "{ours}"
+        );
+    }
+    // No check died of it.
+    stage.close().await;
 }
