@@ -22,7 +22,9 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
     }) = columns(header)
     else {
         let mend = "no column is called `address`, `email` or `mail`; name it so in the first row";
-        return out.lost(blank + 1, mend);
+        // Where only empty lines are, the last one is named.
+        let last = text.lines().count().max(1);
+        return out.lost((blank + 1).min(last), mend);
     };
     let mut rows = Rows {
         rest: start,

@@ -329,6 +329,15 @@ fn the_case_is_kept_where_it_counts() {
     assert_eq!(names(&imported), ["Anna@verein.test", "anna@verein.test"]);
 }
 
+#[test]
+fn a_table_of_nothing_names_a_line_that_is_there() {
+    for (text, line) in [("", 1), ("\n", 1), ("\r\n\n", 2), ("\n\nname\n", 3)] {
+        let imported = read(Format::Csv, text, &scope());
+        let lines: Vec<_> = imported.problems.iter().map(|one| one.line).collect();
+        assert_eq!(lines, [line], "{text:?}");
+    }
+}
+
 fn any_format() -> impl Strategy<Value = Format> {
     prop_oneof![
         Just(Format::Plain),
