@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::lab::{Finished, Host, Process, until_asked};
@@ -125,6 +125,15 @@ impl Standby {
     #[must_use]
     pub fn console(&self) -> Console {
         self.console.clone()
+    }
+
+    /// Answers the question that is open.
+    pub fn answer(&self, word: &str) -> Result<()> {
+        let status = self.status()?;
+        let (id, _) = status.question().context("no question is open")?;
+        let finished = self.command(&["answer", id, word])?;
+        ensure!(finished.status.success(), "answer: {}", finished.stderr);
+        Ok(())
     }
 
     /// What `servergate status` shows.

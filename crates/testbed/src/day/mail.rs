@@ -119,7 +119,7 @@ fn handed_back(report: &mut Report, stage: &mut Stage) -> Result<()> {
         .wait_status("everything to be handed back", SOON * 2, |status| {
             status.role("mail") == "standby"
                 && status.outage("mail").is_empty()
-                && stage::waiting(status) == Some(0)
+                && status.waiting_mail() == Some(0)
         })?;
     report.note("the primary is back, and so is what was kept for it");
     Ok(())
@@ -183,7 +183,7 @@ fn through_the_standby(report: &mut Report, stage: &Stage, book: &mut Book) -> R
 }
 
 fn nothing_is_kept(stage: &Stage) -> Result<()> {
-    let waiting = stage::waiting(&stage.standby.status()?);
+    let waiting = stage.standby.status()?.waiting_mail();
     ensure!(
         waiting == Some(0),
         "{waiting:?} messages are kept while the primary lives"
@@ -261,7 +261,9 @@ fn empty_primary(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Res
     let refused = stage.refusals();
     stage.heal()?;
     let status = stage.standby.wait_status("the question", SOON, |status| {
-        stage::question(status).is_some_and(|topic| topic == "hand-back")
+        status
+            .question()
+            .is_some_and(|(_, topic)| topic == "hand-back")
     })?;
     let refused = stage.refusals() - refused;
     ensure!(
@@ -269,16 +271,16 @@ fn empty_primary(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Res
         "the empty primary refused {refused} recipients, not one"
     );
     ensure!(
-        stage::waiting(&status) == Some(mails.len()),
+        status.waiting_mail() == Some(mails.len()),
         "something of {MORE} is gone"
     );
     report.note("an empty primary got one message; a person is asked");
     postfix.know_only(&RECIPIENTS)?;
-    stage.answer("yes")?;
+    stage.standby.answer("yes")?;
     stage
         .standby
         .wait_status("the rest to be handed back", SOON, |status| {
-            stage::waiting(status) == Some(0)
+            status.waiting_mail() == Some(0)
         })?;
     stage.wait_arrived(book.len())?;
     book.check(report, &stage.dovecot)?;

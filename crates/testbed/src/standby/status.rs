@@ -63,6 +63,25 @@ impl Status {
         held.into_iter().flatten().filter_map(what).collect()
     }
 
+    /// How many messages wait for the primary; `None` where no mail is configured.
+    #[must_use]
+    pub fn waiting_mail(&self) -> Option<usize> {
+        let held = self.held();
+        let line = held.iter().find_map(|line| line.strip_prefix("mail: "))?;
+        line.split(' ').next()?.parse().ok()
+    }
+
+    /// The number and the topic of the question that is open.
+    #[must_use]
+    pub fn question(&self) -> Option<(&str, &Value)> {
+        let standings = self.0.pointer("/standings")?.as_array()?;
+        let open = standings.iter().find_map(|one| {
+            one.pointer("/question")
+                .filter(|question| !question.is_null())
+        })?;
+        Some((open.get("id")?.as_str()?, open.get("topic")?))
+    }
+
     /// The whole answer.
     #[must_use]
     pub fn text(&self) -> String {
@@ -109,5 +128,19 @@ mod tests {
             ("dark", "silent")
         );
         assert_eq!((status.condition("names"), status.role("mail")), ("", ""));
+        assert_eq!((status.waiting_mail(), status.question()), (None, None));
+    }
+
+    #[test]
+    fn mail_that_waits_and_an_open_question_are_found() {
+        let status = Status::new(json!({
+            "held": [{ "what": "mail: 7 messages wait, 0 refused by the primary, 9 bytes" }],
+            "standings": [
+                { "question": null },
+                { "question": { "id": "mail-1", "topic": "hand-back" } },
+            ],
+        }));
+        assert_eq!(status.waiting_mail(), Some(7));
+        assert_eq!(status.question(), Some(("mail-1", &json!("hand-back"))));
     }
 }

@@ -15,7 +15,7 @@ use crate::peer::dovecot::{self, Dovecot};
 use crate::peer::knot::{self, Knot};
 use crate::peer::unbound::{Delegation, Unbound};
 use crate::report::Report;
-use crate::standby::{Standby, Status};
+use crate::standby::Standby;
 
 pub(super) const MAIL: &str = "198.51.100.25";
 pub(super) const STANDBY: &str = "192.0.2.7";
@@ -127,9 +127,9 @@ impl Stage {
         let log = &self.senders.postfix;
         let waited = self
             .standby
-            .wait_status(&what, SOON, |status| waiting(status) == Some(count));
+            .wait_status(&what, SOON, |status| status.waiting_mail() == Some(count));
         waited.map(|_| ()).with_context(|| {
-            let held = self.standby.status().map(|status| waiting(&status));
+            let held = self.standby.status().map(|status| status.waiting_mail());
             format!("{held:?}; the sender's log ends: {}", end_of(&log.log()))
         })
     }
@@ -160,7 +160,7 @@ impl Stage {
         self.standby.start_listening(25)?;
         self.standby
             .wait_status("all that was kept after a power cut", SOON, |status| {
-                waiting(status) == Some(held) && status.role("mail") == "acting"
+                status.waiting_mail() == Some(held) && status.role("mail") == "acting"
             })?;
         report.note("killed and started again: everything is still there");
         Ok(())
@@ -228,39 +228,6 @@ impl Stage {
             .filter(|line| line.contains("reject: RCPT"))
             .count()
     }
-
-    /// Answers the open question.
-    pub(super) fn answer(&self, word: &str) -> Result<()> {
-        let status = self.standby.status()?;
-        let id = status
-            .pointer("/standings")
-            .and_then(|all| {
-                all.as_array()?
-                    .iter()
-                    .find_map(|one| one.pointer("/question/id")?.as_str())
-            })
-            .context("no question is open")?
-            .to_owned();
-        let finished = self.standby.command(&["answer", &id, word])?;
-        ensure!(finished.status.success(), "answer: {}", finished.stderr);
-        Ok(())
-    }
-}
-
-/// How many messages wait, as `status` says it.
-pub(super) fn waiting(status: &Status) -> Option<usize> {
-    let held = status.held();
-    let line = held.iter().find_map(|line| line.strip_prefix("mail: "))?;
-    line.split(' ').next()?.parse().ok()
-}
-
-/// What the open question is about.
-pub(super) fn question(status: &Status) -> Option<String> {
-    let standings = status.pointer("/standings")?.as_array()?;
-    let topic = standings
-        .iter()
-        .find_map(|one| one.pointer("/question/topic"))?;
-    topic.as_str().map(ToOwned::to_owned)
 }
 
 fn end_of(log: &str) -> String {

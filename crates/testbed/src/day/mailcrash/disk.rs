@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::book::Book;
 use super::senders::Notes;
-use super::stage::{SOON, Stage, waiting};
+use super::stage::{SOON, Stage};
 use crate::lab::until_asked;
 use crate::report::Report;
 
@@ -65,7 +65,7 @@ fn full(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
     );
     let status = stage.standby.status()?;
     ensure!(
-        waiting(&status) == Some(SOME as usize),
+        status.waiting_mail() == Some(SOME as usize),
         "on a full disk: {}",
         status.text()
     );

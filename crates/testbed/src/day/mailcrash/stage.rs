@@ -15,7 +15,7 @@ use crate::peer::dovecot::{self, Dovecot};
 use crate::peer::knot::{self, Knot};
 use crate::peer::postfix::{Delivery, Postfix, Setting};
 use crate::report::Report;
-use crate::standby::{Standby, Status};
+use crate::standby::Standby;
 
 const MAIL: &str = "198.51.100.25";
 const STANDBY: &str = "192.0.2.7";
@@ -145,16 +145,16 @@ impl Stage {
         let status = self
             .standby
             .wait_status("its answer after the cut", SOON, |status| {
-                waiting(status).is_some()
+                status.waiting_mail().is_some()
             })?;
-        Ok(waiting(&status).unwrap_or(0))
+        Ok(status.waiting_mail().unwrap_or(0))
     }
 
     /// Waits until nothing waits any more, anywhere.
     pub(super) fn all_handed_back(&mut self) -> Result<()> {
         self.standby
             .wait_status("everything to be handed back", LONG, |status| {
-                waiting(status) == Some(0)
+                status.waiting_mail() == Some(0)
                     && status.role("mail") == "standby"
                     && status.outage("mail").is_empty()
             })?;
@@ -163,13 +163,6 @@ impl Stage {
             Ok((postfix.queue_len()? == 0).then_some(()))
         })
     }
-}
-
-/// How many messages wait, as `status` says it.
-pub(super) fn waiting(status: &Status) -> Option<usize> {
-    let held = status.held();
-    let line = held.iter().find_map(|line| line.strip_prefix("mail: "))?;
-    line.split(' ').next()?.parse().ok()
 }
 
 fn configuration() -> String {

@@ -9,7 +9,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use super::scan::{Needles, base64};
-use super::stage::{Primary, SOON, Stage, Wish, waiting};
+use super::stage::{Primary, SOON, Stage, Wish};
 use crate::generated_site::Chance;
 use crate::lab::until_asked;
 use crate::report::Report;
@@ -57,7 +57,7 @@ pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
     let standby = stage.standby.process.as_mut().context("it does not run")?;
     standby.wait_for("nobody unlocked", SOON)?;
     ensure!(
-        waiting(&stage.standby.status()?) == Some(2 * LETTERS),
+        stage.standby.status()?.waiting_mail() == Some(2 * LETTERS),
         "something was handed back before anybody unlocked it"
     );
     stage.unlock()?;

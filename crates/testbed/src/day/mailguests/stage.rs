@@ -155,14 +155,10 @@ impl Stage {
     /// a certificate nobody else can know.
     pub(super) fn come_back(&mut self) -> Result<()> {
         self.lab.heal(&self.mail_host)?;
-        let asked = |status: &Status| question(status).is_some();
-        let status = self
-            .standby
+        let asked = |status: &Status| status.question().is_some();
+        self.standby
             .wait_status("the question about the return", SOON, asked)?;
-        let id = question(&status).context("no question is open")?;
-        let finished = self.standby.command(&["answer", &id, "yes"])?;
-        ensure!(finished.status.success(), "answer: {}", finished.stderr);
-        Ok(())
+        self.standby.answer("yes")
     }
 
     /// Whether packets reach the resolver.
@@ -207,7 +203,7 @@ impl Stage {
     /// Waits until so many messages are kept.
     pub(super) fn wait_held(&mut self, count: usize) -> Result<()> {
         let what = format!("{count} messages to be kept");
-        let held = |status: &Status| waiting(status) == Some(count);
+        let held = |status: &Status| status.waiting_mail() == Some(count);
         self.standby.wait_status(&what, SOON, held).map(|_| ())
     }
 
@@ -216,7 +212,7 @@ impl Stage {
         let done = |status: &Status| {
             status.role("mail") == "standby"
                 && status.outage("mail").is_empty()
-                && waiting(status) == Some(0)
+                && status.waiting_mail() == Some(0)
         };
         self.standby
             .wait_status("everything to be handed back", SOON * 2, done)
@@ -340,20 +336,4 @@ fn mailboxes(recipients: &[String]) -> dovecot::Setting {
 
 fn counted(host: &Host) -> PathBuf {
     host.dir().join("counted")
-}
-
-/// The open question.
-fn question(status: &Status) -> Option<String> {
-    let standings = status.pointer("/standings")?.as_array()?;
-    let id = standings
-        .iter()
-        .find_map(|one| one.pointer("/question/id")?.as_str());
-    id.map(ToOwned::to_owned)
-}
-
-/// How many messages wait, as `status` says it.
-pub(super) fn waiting(status: &Status) -> Option<usize> {
-    let held = status.held();
-    let line = held.iter().find_map(|line| line.strip_prefix("mail: "))?;
-    line.split(' ').next()?.parse().ok()
 }
