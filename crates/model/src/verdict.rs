@@ -44,6 +44,8 @@ pub enum Cause {
     Tls,
     /// Anything else. An honest answer.
     Unknown,
+    /// It fails and answers in turn.
+    Unstable,
 }
 
 impl fmt::Display for Cause {
@@ -66,6 +68,7 @@ impl fmt::Display for Cause {
             Self::Silent => "silent",
             Self::Tls => "tls",
             Self::Unknown => "unknown",
+            Self::Unstable => "unstable",
         })
     }
 }
@@ -78,6 +81,9 @@ pub enum Effect {
     TakeOver,
     /// The standby helps in front of a primary that lives: copy first, relay only what it lacks.
     Support,
+    /// The standby stands in front of a primary that fails and answers in turn: the primary is
+    /// asked first, and the copy or the spool stands in where it fails.
+    RelayFirst,
     /// Zones are served on, past EXPIRE too, while the verdict lasts.
     ServeOn,
     /// A person is asked first.
@@ -100,6 +106,7 @@ impl Cause {
                 Service::Web | Service::Mail | Service::Chat,
             ) => Effect::TakeOver,
             (Self::Overload, Service::Web | Service::Mail) => Effect::Support,
+            (Self::Unstable, Service::Web | Service::Mail) => Effect::RelayFirst,
             (
                 Self::DnsServer
                 | Self::DnsData
@@ -132,6 +139,16 @@ pub enum Condition {
     Dark,
     /// No place can judge: the observers themselves are cut off.
     Blind,
+    /// A majority sees it fail and answer in turn, and none of its failures lasts for long enough
+    /// to be confirmed.
+    Unstable,
+}
+
+impl Condition {
+    /// Whether the primary is not to be relied upon, so that an outage runs.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Dark | Self::Unstable)
+    }
 }
 
 /// What one place contributed.
@@ -166,7 +183,8 @@ pub struct Verdict {
     pub identity: Option<Identity>,
     /// Every place's last word.
     pub places: Vec<PlaceView>,
-    /// The observations that speak for it: the last failed one of each place.
+    /// The observations that speak for it: the last one of each place that failed; of what is
+    /// unstable the last failed one of each place that finds it so.
     pub evidence: Vec<Observation>,
 }
 
@@ -176,8 +194,11 @@ impl Verdict {
         self.places.iter().filter(|view| view.votes).count()
     }
 
-    /// How many voting places see it failing.
+    /// How many voting places see it failing, or failing and answering in turn.
     pub fn failing(&self) -> usize {
+        if self.condition == Condition::Unstable {
+            return self.evidence.len();
+        }
         let failing = |view: &&PlaceView| {
             view.votes
                 && view

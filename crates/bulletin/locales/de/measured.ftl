@@ -28,6 +28,7 @@ measured-service = Die Maschine antwortet, { $subject } auf ihr seit dem { $sinc
 measured-silent = Die Adresse { $of } antwortet seit dem { $since } nicht; { $from }.
 measured-tls = Eine gesicherte Verbindung (TLS) zu { $dative } kommt seit dem { $since } nicht zustande; { $from }.
 measured-unknown = { $subject } ist seit dem { $since } nicht erreichbar, wie es sein soll; { $from }.
+measured-unstable = { $subject } fällt seit dem { $since } immer wieder aus und antwortet wieder; { $from }.
 object-chat = den Chat
 object-mail = den E-Mail-Dienst
 object-names = den Namensdienst

@@ -28,6 +28,7 @@ measured-service = The machine answers, but { $subject } on it has not since { $
 measured-silent = The address { $of } has not answered since { $since }; { $from }.
 measured-tls = A secure connection (TLS) to { $dative } has not been possible since { $since }; { $from }.
 measured-unknown = { $subject } has not been reachable as it should be since { $since }; { $from }.
+measured-unstable = { $subject } has failed and answered in turn since { $since }; { $from }.
 object-chat = the chat
 object-mail = the email service
 object-names = the name service

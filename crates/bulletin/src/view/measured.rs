@@ -100,7 +100,9 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
         Condition::Suspect => "measured-suspect",
         Condition::BelowQuorum => "measured-below-quorum",
         Condition::Blind => "measured-blind",
-        Condition::Dark => cause_message(verdict.cause.unwrap_or(Cause::Unknown)),
+        Condition::Dark | Condition::Unstable => {
+            cause_message(verdict.cause.unwrap_or(Cause::Unknown))
+        }
     }
 }
 
@@ -124,6 +126,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Silent => "measured-silent",
         Cause::Tls => "measured-tls",
         Cause::Unknown => "measured-unknown",
+        Cause::Unstable => "measured-unstable",
     }
 }
 
