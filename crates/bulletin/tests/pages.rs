@@ -12,10 +12,11 @@ use crate::stage::{
 };
 use crate::xml::{Element, parse};
 
-const CAUSES: [Cause; 17] = [
+const CAUSES: [Cause; 18] = [
     Cause::Application,
     Cause::BelowQuorum,
     Cause::Block,
+    Cause::Denied,
     Cause::DnsData,
     Cause::DnsDelegation,
     Cause::DnsServer,

@@ -16,6 +16,8 @@ pub enum Cause {
     BelowQuorum,
     /// Places disagree by network or country: somebody blocks it.
     Block,
+    /// The server lives and turns visitors (or this standby) away: 401, 403, 451, a ban.
+    Denied,
     /// The authoritative data is wrong.
     DnsData,
     /// The parent's delegation changed.
@@ -54,6 +56,7 @@ impl fmt::Display for Cause {
             Self::Application => "application",
             Self::BelowQuorum => "below-quorum",
             Self::Block => "block",
+            Self::Denied => "denied",
             Self::DnsData => "dns-data",
             Self::DnsDelegation => "dns-delegation",
             Self::DnsServer => "dns-server",
@@ -117,7 +120,11 @@ impl Cause {
                 Service::Names,
             ) => Effect::ServeOn,
             (
-                Self::DnsDelegation | Self::Block | Self::HoldingPage | Self::ForeignCertificate,
+                Self::DnsDelegation
+                | Self::Block
+                | Self::Denied
+                | Self::HoldingPage
+                | Self::ForeignCertificate,
                 _,
             ) => Effect::Ask,
             _ => Effect::Say,

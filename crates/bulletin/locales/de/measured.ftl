@@ -15,6 +15,7 @@ measured-blind = Unsere Messorte haben seit dem { $since } selbst keine Verbindu
 measured-nothing = Über { $object } liegt noch keine Messung vor.
 measured-application = { $subject } antwortet seit dem { $since }, aber mit Fehlern; { $from }.
 measured-block = { $subject } ist seit dem { $since } aus manchen Netzen oder Ländern erreichbar und aus anderen nicht; { $from }.
+measured-denied = { $subject } antwortet seit dem { $since } mit „Zugriff verweigert“; { $from }.
 measured-dns-data = Die Namensserver geben seit dem { $since } falsche Antworten; { $from }.
 measured-dns-delegation = Seit dem { $since } sind in der übergeordneten Zone andere Namensserver eingetragen als zuvor; { $from }.
 measured-dns-server = Die Namensserver antworten seit dem { $since } nicht; { $from }.

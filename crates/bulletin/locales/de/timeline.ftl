@@ -4,6 +4,7 @@ event-began = { $service }: Die Störung beginnt.
 event-cause-application = { $service }: Es kommen Antworten, aber mit Fehlern.
 event-cause-below-quorum = { $service }: Nur einzelne Orte sehen die Störung.
 event-cause-block = { $service }: Aus manchen Netzen oder Ländern erreichbar, aus anderen nicht.
+event-cause-denied = { $service }: Die Antwort lautet „Zugriff verweigert“.
 event-cause-dns-data = { $service }: Die Namensserver geben falsche Antworten.
 event-cause-dns-delegation = { $service }: In der übergeordneten Zone stehen andere Namensserver als zuvor.
 event-cause-dns-server = { $service }: Die Namensserver antworten nicht.

@@ -15,6 +15,7 @@ measured-blind = Our places of measurement have had no connection themselves sin
 measured-nothing = There is no measurement of { $object } yet.
 measured-application = { $subject } has answered with errors since { $since }; { $from }.
 measured-block = { $subject } has been reachable from some networks or countries and not from others since { $since }; { $from }.
+measured-denied = { $subject } has answered “access denied” since { $since }; { $from }.
 measured-dns-data = The name servers have given wrong answers since { $since }; { $from }.
 measured-dns-delegation = The parent zone has listed other name servers than before since { $since }; { $from }.
 measured-dns-server = The name servers have not answered since { $since }; { $from }.

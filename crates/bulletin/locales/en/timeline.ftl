@@ -4,6 +4,7 @@ event-began = { $service }: the disturbance begins.
 event-cause-application = { $service }: answers come, but with errors.
 event-cause-below-quorum = { $service }: only single places see the disturbance.
 event-cause-block = { $service }: reachable from some networks or countries, not from others.
+event-cause-denied = { $service }: the answer is “access denied”.
 event-cause-dns-data = { $service }: the name servers give wrong answers.
 event-cause-dns-delegation = { $service }: the parent zone lists other name servers than before.
 event-cause-dns-server = { $service }: the name servers do not answer.

@@ -112,6 +112,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Application => "measured-application",
         Cause::BelowQuorum => "measured-below-quorum",
         Cause::Block => "measured-block",
+        Cause::Denied => "measured-denied",
         Cause::DnsData => "measured-dns-data",
         Cause::DnsDelegation => "measured-dns-delegation",
         Cause::DnsServer => "measured-dns-server",

@@ -55,6 +55,7 @@ impl Public {
             Cause::Observer => Self::Blind,
             Cause::BelowQuorum | Cause::Block | Cause::Path => Self::Partial,
             Cause::Application
+            | Cause::Denied
             | Cause::DnsData
             | Cause::DnsDelegation
             | Cause::ForeignCertificate

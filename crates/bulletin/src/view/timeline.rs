@@ -144,6 +144,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Application => "event-cause-application",
         Cause::BelowQuorum => "event-cause-below-quorum",
         Cause::Block => "event-cause-block",
+        Cause::Denied => "event-cause-denied",
         Cause::DnsData => "event-cause-dns-data",
         Cause::DnsDelegation => "event-cause-dns-delegation",
         Cause::DnsServer => "event-cause-dns-server",

@@ -396,6 +396,12 @@ fn causes_are_named_only_where_evidence_allows() {
     assert_eq!(cause(quiet, &gone), Cause::Network);
     assert_eq!(cause(Failure::Refused, &[]), Cause::Service);
     assert_eq!(cause(Failure::Status(502), &[]), Cause::Application);
+    for denied in [401, 403, 451] {
+        assert_eq!(cause(Failure::Status(denied), &[]), Cause::Denied);
+    }
+    for later in [429, 503] {
+        assert_eq!(cause(Failure::Status(later), &[]), Cause::Overload);
+    }
     assert_eq!(
         cause(Failure::MarkMissing { bytes: 0 }, &[]),
         Cause::Application

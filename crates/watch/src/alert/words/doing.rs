@@ -8,6 +8,7 @@ pub(super) fn means(cause: Cause) -> &'static str {
         Cause::Application => "the service answers, and wrongly",
         Cause::BelowQuorum => "only some places see it failing",
         Cause::Block => "some places are kept from reaching it",
+        Cause::Denied => "it answers `access denied`; the reason is not known",
         Cause::DnsData => "the authoritative data is wrong",
         Cause::DnsDelegation => "the delegation at the parent has changed",
         Cause::DnsServer => "its name servers do not answer as they should",
