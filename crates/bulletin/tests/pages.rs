@@ -12,7 +12,7 @@ use crate::stage::{
 };
 use crate::xml::{Element, parse};
 
-const CAUSES: [Cause; 17] = [
+const CAUSES: [Cause; 18] = [
     Cause::Application,
     Cause::BelowQuorum,
     Cause::Block,
@@ -23,6 +23,7 @@ const CAUSES: [Cause; 17] = [
     Cause::HoldingPage,
     Cause::Host,
     Cause::Network,
+    Cause::NotMeasured,
     Cause::Observer,
     Cause::Overload,
     Cause::Path,
