@@ -32,6 +32,8 @@ pub enum Cause {
     Host,
     /// The network around the machine is gone.
     Network,
+    /// No place probed it in time, or could: too busy, or out of means of its own.
+    NotMeasured,
     /// We ourselves are blind.
     Observer,
     /// It lives and cannot cope.
@@ -64,6 +66,7 @@ impl fmt::Display for Cause {
             Self::HoldingPage => "holding-page",
             Self::Host => "host",
             Self::Network => "network",
+            Self::NotMeasured => "not-measured",
             Self::Observer => "observer",
             Self::Overload => "overload",
             Self::Path => "path",

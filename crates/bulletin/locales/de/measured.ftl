@@ -12,6 +12,7 @@ measured-good-chat = Der Chat antwortet, wie er soll; { $from }.
 measured-suspect = { $subject } hat zuletzt nicht geantwortet, wie es sein soll ({ $since }); das wird gerade nachgemessen.
 measured-below-quorum = Einzelne Orte erreichen { $object } seit dem { $since } nicht, die Mehrheit schon; { $from }.
 measured-blind = Unsere Messorte haben seit dem { $since } selbst keine Verbindung; wir können derzeit nicht beurteilen, ob { $subject } erreichbar ist.
+measured-not-measured = Seit dem { $since } wurde nicht gemessen, ob { $subject } erreichbar ist.
 measured-nothing = Über { $object } liegt noch keine Messung vor.
 measured-application = { $subject } antwortet seit dem { $since }, aber mit Fehlern; { $from }.
 measured-block = { $subject } ist seit dem { $since } aus manchen Netzen oder Ländern erreichbar und aus anderen nicht; { $from }.

@@ -12,6 +12,7 @@ event-cause-foreign-certificate = { $service }: Die Antwort kommt mit einem ande
 event-cause-holding-page = { $service }: Es erscheint eine andere Seite als sonst.
 event-cause-host = { $service }: Die Maschine ist nicht am Netz, ihre Nachbarn antworten.
 event-cause-network = { $service }: Das ganze Netz um die Maschine antwortet nicht.
+event-cause-not-measured = { $service }: nicht gemessen.
 event-cause-observer = { $service }: Unsere Messorte haben selbst keine Verbindung.
 event-cause-overload = { $service }: Die Anfragen werden nicht mehr bewältigt.
 event-cause-path = { $service }: Von manchen Orten erreichbar, von anderen nicht.

@@ -12,6 +12,7 @@ measured-good-chat = The chat answers as it should; { $from }.
 measured-suspect = { $subject } did not answer as it should ({ $since }); this is being measured again.
 measured-below-quorum = Single places have not reached { $object } since { $since }, the majority does; { $from }.
 measured-blind = Our places of measurement have had no connection themselves since { $since }; we cannot judge at the moment whether { $subject } is reachable.
+measured-not-measured = Since { $since } it has not been measured whether { $subject } is reachable.
 measured-nothing = There is no measurement of { $object } yet.
 measured-application = { $subject } has answered with errors since { $since }; { $from }.
 measured-block = { $subject } has been reachable from some networks or countries and not from others since { $since }; { $from }.

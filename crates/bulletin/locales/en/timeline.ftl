@@ -12,6 +12,7 @@ event-cause-foreign-certificate = { $service }: the answer comes with another ke
 event-cause-holding-page = { $service }: another page than usual appears.
 event-cause-host = { $service }: the machine is off the network, its neighbours answer.
 event-cause-network = { $service }: the whole network around the machine does not answer.
+event-cause-not-measured = { $service }: not measured.
 event-cause-observer = { $service }: our places of measurement have no connection themselves.
 event-cause-overload = { $service }: the requests are no longer coped with.
 event-cause-path = { $service }: reachable from some places, not from others.

@@ -152,6 +152,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::HoldingPage => "event-cause-holding-page",
         Cause::Host => "event-cause-host",
         Cause::Network => "event-cause-network",
+        Cause::NotMeasured => "event-cause-not-measured",
         Cause::Observer => "event-cause-observer",
         Cause::Overload => "event-cause-overload",
         Cause::Path => "event-cause-path",

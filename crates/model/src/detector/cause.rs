@@ -69,7 +69,7 @@ pub(super) fn of(observation: &Observation) -> Cause {
             Cause::Application
         }
         Failure::Dns(_) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
     }
 }
 
@@ -122,7 +122,7 @@ fn of_address(failure: &Failure, observation: &Observation) -> Cause {
 fn of_names(failure: &Failure, observation: &Observation) -> Cause {
     match failure {
         Failure::Dns(DnsFault::NoSuchName) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
         // Whether the machine or its program is gone: for names both are "no name server".
         Failure::Unreachable => match of_address(failure, observation) {
             Cause::Host => Cause::Host,

@@ -16,6 +16,7 @@ pub(super) fn means(cause: Cause) -> &'static str {
         Cause::HoldingPage => "another page stands under its name",
         Cause::Host => "its router reports it unreachable while its neighbours answer",
         Cause::Network => "the network around it does not answer",
+        Cause::NotMeasured => "nobody measured it in time",
         Cause::Observer => "we ourselves cannot see",
         Cause::Overload => "it lives and cannot cope",
         Cause::Path => "some places reach it, some do not",
