@@ -13,7 +13,7 @@ use crate::desk::{Desk, Knock};
 use crate::keep::{KeepFault, Place, Version};
 use crate::notices::Notices;
 use crate::publish::Report;
-use crate::secondary::{Action, Fetch, Input, Saved, Secondary, Settings};
+use crate::secondary::{Action, Fetch, Input, Saved, Secondary, Settings, is_newer};
 use crate::transfer::{self, Fault, Fetched};
 use crate::wire::Name;
 use crate::zone::Zone;
@@ -43,9 +43,17 @@ enum Done {
 
 /// A transfer, made into the next version.
 enum New {
-    UpToDate,
+    /// The primary's serial.
+    UpToDate(u32),
     Whole(Arc<Zone>),
     Changes(Arc<Zone>, Vec<Arc<crate::zone::Diff>>),
+}
+
+/// What is held after a transfer.
+enum Kept {
+    /// What was held before; the primary's serial.
+    UpToDate(u32),
+    Version(Version),
 }
 
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
@@ -191,8 +199,8 @@ impl Keeper {
             dark,
         };
         match self.kept(new, saved).await {
-            Ok(None) => Input::UpToDate,
-            Ok(Some(version)) => {
+            Ok(Kept::UpToDate(serial)) => Input::UpToDate(serial),
+            Ok(Kept::Version(version)) => {
                 let soa = version.zone.soa();
                 self.desk.published.put(&self.apex, version.clone(), true);
                 self.desk.counters.transfers_in.inc();
@@ -214,19 +222,18 @@ impl Keeper {
         }
     }
 
-    async fn kept(&mut self, new: New, saved: Saved) -> Result<Option<Version>, KeepFault> {
+    async fn kept(&mut self, new: New, saved: Saved) -> Result<Kept, KeepFault> {
         let held = self.desk.published.version(&self.apex);
-        match (new, held) {
-            (New::UpToDate, _) => Ok(None),
-            (New::Changes(zone, diffs), Some(before)) => self
-                .place
-                .keep_changes(&before, zone, diffs, saved)
-                .await
-                .map(Some),
-            (New::Whole(zone) | New::Changes(zone, _), _) => {
-                self.place.keep_whole(zone, saved).await.map(Some)
+        let version = match (new, held) {
+            (New::UpToDate(serial), _) => return Ok(Kept::UpToDate(serial)),
+            (New::Changes(zone, diffs), Some(before)) => {
+                self.place.keep_changes(&before, zone, diffs, saved).await
             }
-        }
+            (New::Whole(zone) | New::Changes(zone, _), _) => {
+                self.place.keep_whole(zone, saved).await
+            }
+        };
+        version.map(Kept::Version)
     }
 
     fn count_unavailable(&self) {
@@ -261,8 +268,16 @@ async fn fetch(
         .and_then(|version| version.zone.soa_record().map(|soa| soa.data.to_vec()));
     let fetched = transfer::fetch(&primary, &apex, what, soa.as_deref()).await?;
     let make = move || match fetched {
-        Fetched::UpToDate => Ok(New::UpToDate),
-        Fetched::Whole(records) => Ok(New::Whole(Arc::new(Zone::from_records(apex, &records)?))),
+        Fetched::UpToDate(serial) => Ok(New::UpToDate(serial)),
+        Fetched::Whole(records) => {
+            let zone = Zone::from_records(apex, &records)?;
+            let (new, held) = (zone.soa().serial, held.map(|held| held.zone.soa().serial));
+            // One server behind the primary's address may lag: only a person takes an older one.
+            match held.filter(|held| what != Fetch::Anew && !is_newer(new, *held)) {
+                Some(_) => Ok(New::UpToDate(new)),
+                None => Ok(New::Whole(Arc::new(zone))),
+            }
+        }
         Fetched::Changes(diffs) => {
             let Some(held) = held else {
                 return Err(Fault::Malformed("differences to nothing".to_owned()));

@@ -66,14 +66,17 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched, Fault> {
     let work = async {
         let (rtype, soa) = match what {
-            Fetch::Whole => (Rtype::AXFR, None),
+            Fetch::Whole | Fetch::Anew => (Rtype::AXFR, None),
             Fetch::Incremental(_) => (Rtype::IXFR, soa),
         };
         let mut talk = Talk::begin(primary, apex, rtype, soa).await?;
-        let mut assembler = Assembler::new(primary.limits);
+        let mut assembler = Assembler::new(apex, what, primary.limits);
         loop {
-            let message = talk.next().await?;
-            if let Some(fetched) = assembler.take(message)? {
+            let message = talk
+                .next()
+                .await
+                .map_err(|fault| ended(fault, what, &assembler))?;
+            if let Some(fetched) = assembler.take(&message)? {
                 talk.checks.done().map_err(Fault::Signature)?;
                 return Ok(fetched);
             }
@@ -83,6 +86,20 @@ pub(crate) async fn fetch(
         Ok(result) => result,
         Err(_) => Err(Fault::Unreachable(io::ErrorKind::TimedOut.into())),
     }
+}
+
+/// A primary that hangs up on IXFR, or says no more than the SOA, does not understand it: AXFR may
+/// help. Where more had come, the connection broke, and the same is tried again later.
+fn ended(fault: Fault, what: Fetch, assembler: &Assembler<'_>) -> Fault {
+    let Fault::Unreachable(error) = fault else {
+        return fault;
+    };
+    let hung_up = error.kind() != io::ErrorKind::TimedOut;
+    let incremental = matches!(what, Fetch::Incremental(_));
+    if incremental && assembler.is_at_the_beginning() && (hung_up || !assembler.is_empty()) {
+        return Fault::Malformed(format!("an IXFR that goes no further ({error})"));
+    }
+    Fault::Unreachable(error)
 }
 
 /// One question and the answers to it.
@@ -123,7 +140,7 @@ impl Talk {
         })
     }
 
-    async fn next(&mut self) -> Result<Message<bytes::Bytes>, Fault> {
+    async fn next(&mut self) -> Result<Message<Vec<u8>>, Fault> {
         let read = async {
             let len = usize::from(self.stream.read_u16().await?);
             let mut bytes = vec![0; len];
@@ -153,9 +170,7 @@ impl Talk {
             return Err(Fault::Malformed("an answer to another question".to_owned()));
         }
         self.first = false;
-        let bytes = bytes::Bytes::from(message.into_octets());
-        Message::from_octets(bytes)
-            .map_err(|_| Fault::Malformed("a message without a header".to_owned()))
+        Ok(message)
     }
 }
 
