@@ -2,7 +2,7 @@
 //! answer in; every wait is bounded.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct Primary {
     pub(crate) net: Net,
     pub(crate) clock: Clock,
     pub(crate) address: SocketAddr,
+    /// From which of our addresses; `None` leaves it to the machine.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) key: Option<Arc<Key>>,
     pub(crate) limits: Limits,
 }
@@ -122,7 +124,7 @@ impl Talk {
         let now = tsig_time(primary.clock.now().wall);
         let (question, checks, id) = question(apex, rtype, soa, primary.key.as_ref(), now)
             .ok_or_else(|| Fault::Malformed("the question cannot be written".to_owned()))?;
-        let connect = primary.net.connect(primary.address);
+        let connect = primary.net.connect_from(primary.from, primary.address);
         let mut stream = within(CONNECT, connect).await.map_err(Fault::Unreachable)?;
         let mut framed = Vec::with_capacity(question.len() + 2);
         crate::wire::push_frame(&mut framed, &question);
