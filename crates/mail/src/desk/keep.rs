@@ -10,7 +10,6 @@ use crate::post::Post;
 use crate::session::Answer;
 use crate::spool::{Draft, KeepError};
 use crate::trace;
-use crate::wire::header;
 use crate::wire::reply::Reply;
 
 impl Post {
@@ -25,30 +24,26 @@ impl Post {
         Answer::Go
     }
 
-    pub(super) fn add(&self, transaction: &mut Transaction, piece: &[u8]) -> Answer {
+    pub(super) fn add(&self, transaction: &mut Transaction, piece: Bytes, whole: bool) -> Answer {
+        let piece = match self.cleaned(&mut transaction.head, piece, whole) {
+            Ok(piece) => piece,
+            Err(reply) => return Answer::Say(reply),
+        };
         let (Course::Keep { draft, .. }, Some(office)) =
             (&mut transaction.course, &transaction.office)
         else {
             return Answer::Say(out_of_order());
         };
         let inline = self.memory.inline();
-        // The header section stands in the part that is still here.
-        if office.spool.outgrows(draft, piece, inline) && self.goes_in_circles(draft) {
-            return Answer::Say(self.in_circles());
-        }
-        match office.spool.add(draft, piece, inline) {
+        match office.spool.add(draft, &piece, inline) {
             Ok(()) if transaction.share.hold(draft) => Answer::Go,
             Ok(()) => Answer::Say(self.not_kept(&KeepError::NoRoom)),
             Err(error) => Answer::Say(self.not_kept(&error)),
         }
     }
 
-    fn goes_in_circles(&self, draft: &Draft) -> bool {
-        matches!(draft, Draft::Inline(bytes) if header::count_received(bytes) > trace::MOST_HOPS)
-    }
-
     /// RFC 5321 §6.3.
-    fn in_circles(&self) -> Reply {
+    pub(super) fn in_circles(&self) -> Reply {
         self.metrics.refused(Refusal::Loop);
         Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles")
     }
@@ -82,7 +77,7 @@ pub(super) async fn end(
     mut transaction: Box<Transaction>,
     rest: Bytes,
 ) -> (Answer, Option<Box<Transaction>>) {
-    if let Answer::Say(reply) = post.add(&mut transaction, &rest) {
+    if let Answer::Say(reply) = post.add(&mut transaction, rest, true) {
         return (Answer::Say(reply), None);
     }
     let envelope = transaction.envelope();
@@ -90,9 +85,6 @@ pub(super) async fn end(
     else {
         return (Answer::Say(out_of_order()), None);
     };
-    if post.goes_in_circles(&draft) {
-        return (Answer::Say(post.in_circles()), None);
-    }
     if let Err(error) = office.spool.room(draft.length()) {
         // What was said of its size, or nothing, was wrong.
         return (Answer::Say(post.not_kept(&error)), None);
