@@ -63,7 +63,8 @@ enum Course {
     Through {
         caller: Box<Caller>,
         otherwise: Otherwise,
-        accepted: usize,
+        /// The message once more, where some of its recipients may get it and others not.
+        beside: Option<through::Beside>,
     },
 }
 

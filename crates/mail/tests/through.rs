@@ -260,33 +260,6 @@ async fn one_network_teaches_only_so_much() {
 }
 
 #[tokio::test]
-async fn lmtp_gives_the_sender_the_worst_answer() {
-    let primary = Primary::start(Script {
-        lmtp: true,
-        ..Script::default()
-    })
-    .await;
-    let mut set = crate::stage::Set::new(primary.address);
-    set.protocol = mail::config::Protocol::Lmtp;
-    let stage = Stage::open(set, Phase::Standby).await;
-    primary.told(|script| script.ends.push(("ben@", "452 4.2.2 Full")));
-    let mut guest = Guest::hello(stage.address).await;
-    let said = guest
-        .post(
-            "a@client.test",
-            &["anna@verein.test", "ben@verein.test"],
-            &message("one"),
-        )
-        .await;
-    assert_eq!(said, "452 4.2.2 Full");
-    let said = guest
-        .post("a@client.test", &["anna@verein.test"], &message("two"))
-        .await;
-    assert_eq!(said, "250 2.6.0 Taken by the primary");
-    assert!(primary.commands("EHLO").is_empty() && !primary.commands("LHLO").is_empty());
-}
-
-#[tokio::test]
 async fn chunks_reach_a_primary_that_knows_only_data() {
     let (primary, stage) = both(Script::default()).await;
     primary.told(|script| script.ends.push(("casino", "554 5.7.1 No games here")));

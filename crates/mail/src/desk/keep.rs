@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Course, Transaction, out_of_order};
+use crate::envelope::Envelope;
 use crate::metrics::{Refusal, Taken};
+use crate::office::Office;
 use crate::post::Post;
 use crate::session::Answer;
 use crate::spool::{Draft, KeepError};
@@ -48,6 +50,31 @@ impl Post {
         Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles")
     }
 
+    /// The one commit that takes the responsibility.
+    pub(super) async fn make_durable(
+        &self,
+        office: &Arc<Office>,
+        id: String,
+        envelope: Envelope,
+        draft: Draft,
+    ) -> Answer {
+        if let Err(error) = office.spool.room(draft.length()) {
+            // What was said of its size, or nothing, was wrong.
+            return Answer::Say(self.not_kept(&error));
+        }
+        let now = self.host.clock.now().wall;
+        match office.spool.keep(now, id, envelope, draft).await {
+            Ok(kept) => {
+                self.taken(Taken::Kept);
+                if let Some(position) = kept.receipt.positions().first() {
+                    self.ask_for_checks(office, position.number());
+                }
+                Answer::Kept(kept)
+            }
+            Err(error) => Answer::Say(self.not_kept(&error)),
+        }
+    }
+
     /// Why a message is not kept, as its sender hears it.
     pub(super) fn not_kept(&self, error: &KeepError) -> Reply {
         tracing::debug!(%error, "a message was not kept");
@@ -85,19 +112,5 @@ pub(super) async fn end(
     else {
         return (Answer::Say(out_of_order()), None);
     };
-    if let Err(error) = office.spool.room(draft.length()) {
-        // What was said of its size, or nothing, was wrong.
-        return (Answer::Say(post.not_kept(&error)), None);
-    }
-    let now = post.host.clock.now().wall;
-    match office.spool.keep(now, id, envelope, draft).await {
-        Ok(kept) => {
-            post.taken(Taken::Kept);
-            if let Some(position) = kept.receipt.positions().first() {
-                post.ask_for_checks(&office, position.number());
-            }
-            (Answer::Kept(kept), None)
-        }
-        Err(error) => (Answer::Say(post.not_kept(&error)), None),
-    }
+    (post.make_durable(&office, id, envelope, draft).await, None)
 }

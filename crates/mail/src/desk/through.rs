@@ -9,12 +9,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use host::Hint;
 
+mod ending;
+
+pub(super) use ending::{Beside, end};
+
 use super::{Course, Transaction, out_of_order};
 use crate::client::caller::{CallError, Caller};
 use crate::client::{Lost, Opening, TlsWish, Verb};
-use crate::config::{Protocol, Trust};
+use crate::config::Trust;
 use crate::envelope::{Client, Recipient};
-use crate::metrics::{Refusal, Taken};
+use crate::metrics::Refusal;
 use crate::office::Office;
 use crate::post::Post;
 use crate::recipients::denies;
@@ -95,7 +99,7 @@ pub(super) async fn first_recipient(
             transaction.course = Course::Through {
                 caller: Box::new(caller),
                 otherwise,
-                accepted: 0,
+                beside: None,
             };
             self::recipient(post, transaction, office, recipient).await
         }
@@ -152,14 +156,17 @@ pub(super) async fn recipient(
 ) -> Answered {
     let further = std::mem::take(&mut transaction.asked_further);
     let Course::Through {
-        caller,
-        accepted,
-        otherwise,
+        caller, otherwise, ..
     } = &mut transaction.course
     else {
         return (Answer::Say(out_of_order()), None);
     };
     let otherwise = *otherwise;
+    if ending::is_one_too_many(&office, otherwise, transaction.recipients.len()) {
+        let words = "One recipient a message; send the rest in another message";
+        let reply = Reply::fixed(452, (4, 5, 3), words);
+        return (Answer::Say(reply), Some(transaction));
+    }
     let asked = match caller.send_rcpt_with(&recipient, &further).await {
         Ok(()) => caller.reply(Verb::Rcpt).await,
         Err(error) => Err(error),
@@ -171,7 +178,6 @@ pub(super) async fn recipient(
                 learn(&post, &office, &transaction.client, mailbox, false);
             }
             if reply.code() / 100 == 2 {
-                *accepted += 1;
                 transaction.recipients.push(recipient);
             }
             (Answer::Say(reply), Some(transaction))
@@ -200,22 +206,12 @@ fn later(post: &Post, transaction: &Transaction) -> Answer {
     Answer::Say(Reply::fixed(451, (4, 4, 2), words))
 }
 
-/// The primary said whether somebody exists.
+/// The primary said whether somebody exists. A yes is one of a message that it took: one to RCPT alone
+/// is not believed, since anybody can ask for it.
 fn learn(post: &Post, office: &Office, client: &Client, mailbox: &Mailbox, valid: bool) {
     let now = post.host.clock.now().wall;
     let may = || post.may_teach(client.address.ip());
     office.learn(mailbox, valid, now, may);
-}
-
-/// The primary took the message: whom it took it for exists. A yes to RCPT alone is not believed,
-/// since anybody can ask for it.
-fn learn_all(post: &Post, transaction: &Transaction) {
-    let Some(office) = &transaction.office else {
-        return;
-    };
-    for recipient in &transaction.recipients {
-        learn(post, office, &transaction.client, &recipient.mailbox, true);
-    }
 }
 
 /// DATA; our own trace field goes first.
@@ -233,7 +229,10 @@ pub(super) async fn body(post: Arc<Post>, mut transaction: Box<Transaction>) -> 
             let id = post.new_id();
             let trace = trace::passed(&post.name, &envelope, &id, post.host.clock.now().wall);
             match caller.send_piece(trace.into()).await {
-                Ok(()) => (Answer::Go, Some(transaction)),
+                Ok(()) => {
+                    ending::begin_beside(&post, &mut transaction, &id);
+                    (Answer::Go, Some(transaction))
+                }
                 Err(_) => (later(&post, &transaction), None),
             }
         }
@@ -271,82 +270,12 @@ pub(super) async fn piece(
         // The primary is left in the middle of the message, and so never has it.
         Err(reply) => return (Answer::Say(reply), None),
     };
+    ending::write_beside(&post, &mut transaction, &piece);
     let Course::Through { caller, .. } = &mut transaction.course else {
         return (Answer::Say(out_of_order()), None);
     };
     match caller.send_piece(piece).await {
         Ok(()) => (Answer::Go, Some(transaction)),
         Err(_) => (later(&post, &transaction), None),
-    }
-}
-
-pub(super) async fn end(
-    post: Arc<Post>,
-    mut transaction: Box<Transaction>,
-    rest: Bytes,
-) -> Answered {
-    let rest = match fitting(&post, &mut transaction, rest, true) {
-        Ok(rest) => rest,
-        Err(reply) => return (Answer::Say(reply), None),
-    };
-    let Course::Through {
-        caller, accepted, ..
-    } = &mut transaction.course
-    else {
-        return (Answer::Say(out_of_order()), None);
-    };
-    let accepted = *accepted;
-    let lmtp = transaction
-        .office
-        .as_ref()
-        .is_some_and(|office| office.config.primary.protocol == Protocol::Lmtp);
-    let answered = finish(caller, rest, accepted, lmtp).await;
-    match answered {
-        Ok(reply) => {
-            if reply.code() / 100 == 2 {
-                post.taken(Taken::Passed);
-                learn_all(&post, &transaction);
-            }
-            if let Course::Through { caller, .. } = transaction.course {
-                caller.quit().await;
-            }
-            (Answer::Say(reply), None)
-        }
-        // Whether the primary has it is not known: the sender still does.
-        Err(error) => {
-            if let Some(office) = &transaction.office {
-                failed(&post, office, &error);
-            }
-            (later(&post, &transaction), None)
-        }
-    }
-}
-
-async fn finish(
-    caller: &mut Caller,
-    rest: Bytes,
-    accepted: usize,
-    lmtp: bool,
-) -> Result<Reply, CallError> {
-    caller.send_piece(rest).await?;
-    let replies = caller.send_end(accepted).await?;
-    let mut worst: Option<Reply> = None;
-    for _ in 0..replies {
-        let reply = caller.reply(Verb::End).await?;
-        // RFC 2033 answers for each; SMTP has one answer. A temporary refusal of one makes the
-        // sender come again for all, a permanent one of all is permanent.
-        worst = match worst {
-            Some(worst) if !lmtp || rank(&worst) >= rank(&reply) => Some(worst),
-            _ => Some(reply),
-        };
-    }
-    worst.ok_or(CallError::Lost(Lost::Malformed))
-}
-
-fn rank(reply: &Reply) -> u8 {
-    match reply.code() / 100 {
-        4 => 2,
-        5 => 1,
-        _ => 0,
     }
 }
