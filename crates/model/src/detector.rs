@@ -101,6 +101,8 @@ pub enum DetectorAction {
 struct PlaceState {
     last: Option<Observation>,
     heard: Option<Mono>,
+    /// When it began to fail; what it did not see itself changes nothing.
+    failing_since: Option<Timestamp>,
     /// Failed observations of the running burst.
     failed: u32,
     /// Whether the running burst (or anything since its start) was good here.
@@ -114,6 +116,8 @@ struct PlaceState {
 struct Confirming {
     number: u64,
     deadline: Mono,
+    /// What had been reported of it at the last deadline.
+    reported: u32,
 }
 
 /// One detector per (organisation, service).
@@ -184,6 +188,7 @@ impl Detector {
         let good = observation.finding.is_good();
         if good {
             place.denied = true;
+            place.failing_since = None;
             self.last_good = self.last_good.max(Some(observation.at));
             if let Finding::Good { identity } = &observation.finding {
                 // Who answers without a proof is not the one who proved it before.
@@ -191,6 +196,9 @@ impl Detector {
             }
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
+        }
+        if !good && !blind(&observation) {
+            place.failing_since.get_or_insert(observation.at);
         }
         let newly_failing = !good
             && place
@@ -245,7 +253,7 @@ impl Detector {
     fn suspect(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
         // What fails and answers in turn is known to fail: only whether it has stopped answering.
         if self.condition != Some(Condition::Unstable) {
-            self.since = self.latest_failure();
+            self.since = self.first_failure();
             self.condition_is(now, Condition::Suspect, None, out);
         }
         if self.confirming.is_none() {
@@ -263,6 +271,7 @@ impl Detector {
         self.confirming = Some(Confirming {
             number: self.bursts,
             deadline,
+            reported: 0,
         });
         let service = self.service.clone();
         out.push(DetectorAction::Burst {
@@ -274,9 +283,10 @@ impl Detector {
     fn judge(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
         if self.all_blind(now) {
             self.confirming = None;
-            if self.condition != Some(Condition::Blind) {
+            let why = self.why_nobody_judges(now);
+            if (self.condition, self.cause) != (Some(Condition::Blind), Some(why)) {
                 self.since = now.wall;
-                self.condition_is(now, Condition::Blind, Some(Cause::Observer), out);
+                self.condition_is(now, Condition::Blind, Some(why), out);
             }
             return;
         }
@@ -284,9 +294,10 @@ impl Detector {
             Some(confirming) => self.count_burst(now, confirming, out),
             None => self.count_steady(now, out),
         }
+        // What is suspected waits for its burst.
         let open = matches!(
             self.condition,
-            Some(Condition::Reachable | Condition::Suspect | Condition::BelowQuorum)
+            Some(Condition::Reachable | Condition::BelowQuorum)
         );
         if open && self.fails_in_turn(now) {
             self.unstable(now, out);
@@ -312,7 +323,7 @@ impl Detector {
             self.confirming = None;
             let cause = cause::agreed(self.failing(now));
             if self.condition == Some(Condition::Unstable) {
-                self.since = self.began_to_fail(now);
+                self.since = self.first_failure();
             }
             self.condition_is(now, Condition::Dark, Some(cause), out);
         } else if pending == 0 && confirmed > 0 {
@@ -325,7 +336,26 @@ impl Detector {
             self.confirming = None;
             self.answers(now, out);
         } else if over {
-            // Nobody brought the burst to an end: look again, claim nothing.
+            self.wait_or_look_again(now, confirming, out);
+        }
+    }
+
+    /// Nobody brought the burst to an end in time, and nothing is claimed. Where it goes on, as in
+    /// a mass of bursts that wait for one another, its reports are waited for; else we look again.
+    fn wait_or_look_again(
+        &mut self,
+        now: Now,
+        confirming: Confirming,
+        out: &mut Vec<DetectorAction>,
+    ) {
+        let reported = self.places.values().map(|place| place.failed).sum();
+        if reported > confirming.reported {
+            self.confirming = Some(Confirming {
+                deadline: now.mono.after(self.config.burst_time),
+                reported,
+                ..confirming
+            });
+        } else {
             self.start_burst(now, out);
         }
     }

@@ -16,6 +16,8 @@ pub enum Cause {
     BelowQuorum,
     /// Places disagree by network or country: somebody blocks it.
     Block,
+    /// The server lives and turns visitors (or this standby) away: 401, 403, 451, a ban.
+    Denied,
     /// The authoritative data is wrong.
     DnsData,
     /// The parent's delegation changed.
@@ -30,6 +32,8 @@ pub enum Cause {
     Host,
     /// The network around the machine is gone.
     Network,
+    /// No place probed it in time, or could: too busy, or out of means of its own.
+    NotMeasured,
     /// We ourselves are blind.
     Observer,
     /// It lives and cannot cope.
@@ -54,6 +58,7 @@ impl fmt::Display for Cause {
             Self::Application => "application",
             Self::BelowQuorum => "below-quorum",
             Self::Block => "block",
+            Self::Denied => "denied",
             Self::DnsData => "dns-data",
             Self::DnsDelegation => "dns-delegation",
             Self::DnsServer => "dns-server",
@@ -61,6 +66,7 @@ impl fmt::Display for Cause {
             Self::HoldingPage => "holding-page",
             Self::Host => "host",
             Self::Network => "network",
+            Self::NotMeasured => "not-measured",
             Self::Observer => "observer",
             Self::Overload => "overload",
             Self::Path => "path",
@@ -117,7 +123,11 @@ impl Cause {
                 Service::Names,
             ) => Effect::ServeOn,
             (
-                Self::DnsDelegation | Self::Block | Self::HoldingPage | Self::ForeignCertificate,
+                Self::DnsDelegation
+                | Self::Block
+                | Self::Denied
+                | Self::HoldingPage
+                | Self::ForeignCertificate,
                 _,
             ) => Effect::Ask,
             _ => Effect::Say,

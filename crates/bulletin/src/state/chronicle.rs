@@ -74,7 +74,7 @@ impl Seen {
     fn trouble(self) -> Option<Cause> {
         match self.condition {
             Condition::Dark | Condition::Unstable => Some(self.cause.unwrap_or(Cause::Unknown)),
-            Condition::Blind => Some(Cause::Observer),
+            Condition::Blind => Some(self.cause.unwrap_or(Cause::Observer)),
             Condition::BelowQuorum => Some(Cause::BelowQuorum),
             Condition::Reachable | Condition::Suspect => None,
         }

@@ -99,7 +99,7 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
         },
         Condition::Suspect => "measured-suspect",
         Condition::BelowQuorum => "measured-below-quorum",
-        Condition::Blind => "measured-blind",
+        Condition::Blind => cause_message(verdict.cause.unwrap_or(Cause::Observer)),
         Condition::Dark | Condition::Unstable => {
             cause_message(verdict.cause.unwrap_or(Cause::Unknown))
         }
@@ -112,6 +112,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Application => "measured-application",
         Cause::BelowQuorum => "measured-below-quorum",
         Cause::Block => "measured-block",
+        Cause::Denied => "measured-denied",
         Cause::DnsData => "measured-dns-data",
         Cause::DnsDelegation => "measured-dns-delegation",
         Cause::DnsServer => "measured-dns-server",
@@ -119,6 +120,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::HoldingPage => "measured-holding-page",
         Cause::Host => "measured-host",
         Cause::Network => "measured-network",
+        Cause::NotMeasured => "measured-not-measured",
         Cause::Observer => "measured-blind",
         Cause::Overload => "measured-overload",
         Cause::Path => "measured-path",

@@ -42,7 +42,7 @@ impl Public {
             Some(Condition::Reachable) => Self::Good,
             Some(Condition::Suspect) => Self::Suspect,
             Some(Condition::BelowQuorum) => Self::Partial,
-            Some(Condition::Blind) => Self::Blind,
+            Some(Condition::Blind) => Self::of_cause(standing.cause().unwrap_or(Cause::Observer)),
             Some(Condition::Dark) if served_on(standing) => Self::Kept,
             Some(Condition::Dark | Condition::Unstable) => {
                 Self::of_cause(standing.cause().unwrap_or(Cause::Unknown))
@@ -52,9 +52,11 @@ impl Public {
 
     fn of_cause(cause: Cause) -> Self {
         match cause {
+            Cause::NotMeasured => Self::Unmeasured,
             Cause::Observer => Self::Blind,
             Cause::BelowQuorum | Cause::Block | Cause::Path => Self::Partial,
             Cause::Application
+            | Cause::Denied
             | Cause::DnsData
             | Cause::DnsDelegation
             | Cause::ForeignCertificate

@@ -1,6 +1,8 @@
 //! What the places say together: who has a vote, who sees it failing, who sees it steady.
 
-use super::{Condition, Detector, Failure, Finding, Now, Observation, PlaceState, Sees, Timestamp};
+use super::{
+    Cause, Condition, Detector, Failure, Finding, Now, Observation, PlaceState, Sees, Timestamp,
+};
 
 /// How a place stands to the running burst.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,12 +67,25 @@ impl Detector {
         self.places.values().any(|place| place.heard.is_some()) && self.voters(now).count() == 0
     }
 
-    pub(super) fn latest_failure(&self) -> Timestamp {
-        let last = self.places.values().filter_map(|place| place.last.as_ref());
-        last.filter(|last| !last.finding.is_good())
-            .map(|last| last.at)
-            .max()
-            .unwrap_or_default()
+    /// Only who looked for its references, and has none that answers, is cut off. Everybody else
+    /// did not probe in time, or could not: that says nothing of the network.
+    pub(super) fn why_nobody_judges(&self, now: Now) -> Cause {
+        let heard = self.places.values().filter(|place| self.fresh(now, place));
+        let cut_off = |last: &Observation| {
+            !last.finding.is_good() && matches!(last.sees, Sees::Nothing | Sees::NotConfigured)
+        };
+        let mut last = heard.filter_map(|place| place.last.as_ref());
+        match last.any(cut_off) {
+            true => Cause::Observer,
+            false => Cause::NotMeasured,
+        }
+    }
+
+    /// Since when it fails without a break: for one place that is its first failure, whatever
+    /// became of bursts since. Where places disagreed before, the last one that joined counts.
+    pub(super) fn first_failure(&self) -> Timestamp {
+        let failing = self.places.values().filter_map(|place| place.failing_since);
+        failing.max().unwrap_or_default()
     }
 
     /// The places that have a vote and see it fail and answer in turn.
@@ -90,14 +105,6 @@ impl Detector {
         let calm = self.config.calm;
         let clean = |place: &&PlaceState| place.steadiness.is_clean(now.mono, calm);
         self.voters(now).filter(clean).count() * 2 > self.voters(now).count()
-    }
-
-    /// The first of the failures that followed one another until now.
-    pub(super) fn began_to_fail(&self, now: Now) -> Timestamp {
-        let began = self
-            .voters(now)
-            .filter_map(|place| place.steadiness.failing());
-        began.min().unwrap_or_else(|| self.latest_failure())
     }
 
     /// The observations that speak for a condition.

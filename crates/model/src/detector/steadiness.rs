@@ -33,8 +33,6 @@ pub(super) struct Steadiness {
     clean: Option<Mono>,
     /// The first failure after it was clean for long enough.
     unsettled: Option<Timestamp>,
-    /// The first failure of those that followed one another until now.
-    failing: Option<Timestamp>,
 }
 
 impl Steadiness {
@@ -58,11 +56,9 @@ impl Steadiness {
         }
         self.good = Some(good);
         if good {
-            self.failing = None;
             self.clean.get_or_insert(now);
         } else {
             self.clean = None;
-            self.failing.get_or_insert(at);
             self.unsettled.get_or_insert(at);
         }
     }
@@ -71,7 +67,6 @@ impl Steadiness {
     pub(super) fn interrupt(&mut self) {
         self.good = None;
         self.clean = None;
-        self.failing = None;
     }
 
     /// More than a quarter of what was found failed, and it answered in between.
@@ -100,11 +95,6 @@ impl Steadiness {
     /// The first failure after it was clean for long enough.
     pub(super) fn unsettled(&self) -> Option<Timestamp> {
         self.unsettled
-    }
-
-    /// The first of the failures that followed one another until now.
-    pub(super) fn failing(&self) -> Option<Timestamp> {
-        self.failing
     }
 
     fn turn_to(&mut self, number: u64) {
