@@ -18,6 +18,7 @@ fn standing(role: Role, relay: bool) -> Standing {
         effect: None,
         relay,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: None,
