@@ -5,6 +5,7 @@ mod big;
 mod cable;
 mod coverage;
 mod crash;
+mod dns;
 mod exim;
 mod generated;
 mod mail;
@@ -143,6 +144,26 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "big",
         "100,000 records, and 100 zones beside the website below 256 MB",
         big::run,
+    ),
+    (
+        "dns-powerdns",
+        "PowerDNS is the primary: ten changes by NOTIFY, the zones are the same after each",
+        dns::run_powerdns,
+    ),
+    (
+        "dns-bind",
+        "the same with BIND, by differences",
+        dns::run_bind,
+    ),
+    (
+        "dns-nsd",
+        "the same with NSD",
+        dns::run_nsd,
+    ),
+    (
+        "dns-large",
+        "200,000 records at BIND stay the same through changes of thousands",
+        dns::run_large,
     ),
     (
         "crash",
