@@ -12,6 +12,7 @@ mod mail;
 mod mailcrash;
 mod mailguests;
 mod mailpeers;
+mod mailprimaries;
 mod mistakes;
 mod observer;
 mod peers;
@@ -79,6 +80,21 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "mail-slow",
         "five thousand slow guests: memory is bounded, good guests hardly notice",
         mailguests::slow,
+    ),
+    (
+        "mail-manners",
+        "a primary with greylisting, lists, full mailboxes, a spam filter and small limits",
+        mailprimaries::manners,
+    ),
+    (
+        "mail-opensmtpd",
+        "a short day of mail with OpenSMTPD as the primary",
+        mailprimaries::opensmtpd,
+    ),
+    (
+        "mail-lmtp",
+        "a short day of mail with Dovecot's LMTP server as the primary",
+        mailprimaries::lmtp,
     ),
     (
         "mailpeers",
@@ -155,11 +171,7 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "the same with BIND, by differences",
         dns::run_bind,
     ),
-    (
-        "dns-nsd",
-        "the same with NSD",
-        dns::run_nsd,
-    ),
+    ("dns-nsd", "the same with NSD", dns::run_nsd),
     (
         "dns-large",
         "200,000 records at BIND stay the same through changes of thousands",

@@ -8,6 +8,7 @@ pub mod knot;
 pub mod nginx;
 pub mod nsd;
 pub mod opendkim;
+pub mod opensmtpd;
 pub mod postfix;
 pub mod powerdns;
 pub mod rspamd;

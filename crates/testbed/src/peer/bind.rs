@@ -36,8 +36,11 @@ impl Bind {
         let path = dir.join("named.conf");
         fs::write(&path, configuration(utf8(&dir)?, key, secondary, zone)?)?;
         fs::write(dir.join("key"), stanza(key)?)?;
-        let mut process =
-            host.spawn("/usr/sbin/named", &["-g", "-n", "1", "-c", utf8(&path)?], &[])?;
+        let mut process = host.spawn(
+            "/usr/sbin/named",
+            &["-g", "-n", "1", "-c", utf8(&path)?],
+            &[],
+        )?;
         wait_listening(host, &mut process, 53)?;
         Ok(Self {
             host: host.clone(),

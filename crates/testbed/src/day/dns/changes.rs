@@ -104,7 +104,11 @@ pub(super) fn changes() -> Vec<Change> {
     );
     let many: Vec<String> = (0..300).map(numbered).collect();
     vec![
-        change("a name is new", &[], &["neu.verein.test. 300 IN A 198.51.100.90"]),
+        change(
+            "a name is new",
+            &[],
+            &["neu.verein.test. 300 IN A 198.51.100.90"],
+        ),
         change(
             "an address is another",
             &["www.verein.test. 300 IN A 198.51.100.80"],
@@ -121,7 +125,10 @@ pub(super) fn changes() -> Vec<Change> {
         change(
             "text is another, and there is a long one with quotes",
             &["verein.test. 300 IN TXT \"v=spf1 mx -all\""],
-            &["verein.test. 300 IN TXT \"v=spf1 mx ip4:192.0.2.7 -all\"", &long],
+            &[
+                "verein.test. 300 IN TXT \"v=spf1 mx ip4:192.0.2.7 -all\"",
+                &long,
+            ],
         ),
         change(
             "a wildcard, and a name below it",
@@ -171,7 +178,11 @@ pub(super) fn large(count: usize) -> Vec<Change> {
     let fresh = |range: std::ops::Range<usize>| range.map(numbered).collect::<Vec<_>>();
     let some = count / 40;
     vec![
-        change("one more", &[], &["neu.verein.test. 300 IN A 198.51.100.90"]),
+        change(
+            "one more",
+            &[],
+            &["neu.verein.test. 300 IN A 198.51.100.90"],
+        ),
         Change {
             what: "thousands more",
             gone: Vec::new(),
@@ -182,7 +193,11 @@ pub(super) fn large(count: usize) -> Vec<Change> {
             gone: fresh(0..some),
             come: Vec::new(),
         },
-        change("one less", &["neu.verein.test. 300 IN A 198.51.100.90"], &[]),
+        change(
+            "one less",
+            &["neu.verein.test. 300 IN A 198.51.100.90"],
+            &[],
+        ),
     ]
 }
 
