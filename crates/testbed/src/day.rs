@@ -1,6 +1,7 @@
 //! The scenarios of the `e2e` binary, each a day in the life of an organisation, or a proof
 //! that the machine room itself works. One file each; a new one gets its line in [`SCENARIOS`].
 
+mod apache;
 mod big;
 mod cable;
 mod coverage;
@@ -135,6 +136,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "process",
         "nginx is killed, its machine lives: cause service, and back",
         process::run,
+    ),
+    (
+        "web-apache",
+        "Apache bans who guesses passwords: a ban of the standby is asked about, nothing moves",
+        apache::run,
     ),
     (
         "zone",

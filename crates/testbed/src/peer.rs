@@ -1,6 +1,7 @@
 //! Other people's servers, configured and run on hosts of the laboratory. The programs come
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
+pub mod apache;
 pub mod bind;
 pub mod dovecot;
 pub mod exim;
