@@ -54,8 +54,12 @@ impl Standby {
                 self.paused = self.paused && !yes;
                 return yes.then_some(Action::StartHandback);
             }
-            (Topic::TakeOver(_), true) if self.outage.is_some() => self.state = State::Serving,
-            (Topic::TakeOver(_), yes) => {
+            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), true)
+                if self.outage.is_some() =>
+            {
+                self.state = State::Serving;
+            }
+            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), yes) => {
                 if let Some(outage) = &mut self.outage {
                     outage.declined = !yes;
                 }
