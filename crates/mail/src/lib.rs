@@ -17,6 +17,7 @@ pub mod escape;
 pub mod fuzz;
 pub mod handback;
 mod handle;
+mod head;
 mod inspect;
 mod memory;
 mod metrics;
@@ -47,6 +48,7 @@ use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
 use config::{Config, MailConfig, Trust};
+use head::Ours;
 use metrics::MailMetrics;
 use office::Office;
 use post::{Post, ToCheck};
@@ -125,10 +127,13 @@ impl Part for Mail {
         };
         let post = Arc::new(Post::new(
             host,
-            config.name.clone(),
             metrics,
             calls,
             config.general.limits.messages_per_network,
+            Ours {
+                name: config.name.clone(),
+                spam: config.general.rspamd.is_some(),
+            },
             offices,
             to_check,
         ));

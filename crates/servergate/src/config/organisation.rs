@@ -211,11 +211,13 @@ impl Organisation {
     pub(crate) fn mail_target(&self) -> Option<watch::TargetConfig> {
         let primary = &self.mail.as_ref()?.primary;
         let verify = primary.trust == mail::config::Trust::Verified;
-        // LMTP has no greeting that a probe for SMTP understands beyond the 220.
-        Some(
-            self.watch
-                .mail(&self.id, primary.address, &primary.name, verify),
-        )
+        let mail::config::NextHop {
+            protocol,
+            address,
+            name,
+            ..
+        } = primary;
+        Some(self.watch.mail(&self.id, *protocol, *address, name, verify))
     }
 
     /// From the last good page to the first one of ours, at the worst: a probe just before, its
