@@ -23,7 +23,7 @@ use crate::{
     Purpose, Sees, ServiceId, Timestamp, Verdict,
 };
 
-mod cause;
+pub(crate) mod cause;
 #[cfg(test)]
 mod tests;
 

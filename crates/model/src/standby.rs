@@ -170,6 +170,21 @@ struct Running {
     declined: bool,
     /// A person said yes to the return.
     released: bool,
+    #[serde(default)] // what was saved before it was noticed does not have it
+    notice: Notice,
+}
+
+/// What is known of a notice of the primary that it may not serve (451).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Notice {
+    /// None was seen in this outage.
+    #[default]
+    None,
+    /// One was: whatever else happens, the copy stays off.
+    Seen,
+    /// A person confirmed that serving is permitted.
+    Permitted,
 }
 
 /// One machine per (organisation, service).
@@ -375,7 +390,24 @@ impl Standby {
     }
 
     fn effect(&self) -> Option<Effect> {
+        if self.is_withheld() {
+            return Some(Effect::Withhold);
+        }
         self.cause().map(|cause| cause.effect(self.service.service))
+    }
+
+    /// Whether the copy stays off: the primary said 451 in this outage, and nobody has confirmed
+    /// that serving is permitted. An order to act is such a confirmation.
+    fn is_withheld(&self) -> bool {
+        let seen = self.outage.as_ref().map(|outage| outage.notice) == Some(Notice::Seen);
+        let ordered = matches!(
+            self.state,
+            State::Held {
+                role: Role::Acting,
+                ..
+            }
+        );
+        seen && !ordered
     }
 
     /// Whether the primary proved to be the one known from before the outage.

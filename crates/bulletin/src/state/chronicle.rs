@@ -154,7 +154,7 @@ impl Chronicle {
             }
             Fact::Asked(question) => {
                 let event = match question.topic {
-                    Topic::TakeOver(_) => Event::AskedTakeOver,
+                    Topic::TakeOver(_) | Topic::Permission => Event::AskedTakeOver,
                     Topic::Return => Event::AskedReturn,
                     Topic::HandBack => Event::AskedHandBack,
                 };

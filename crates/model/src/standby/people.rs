@@ -1,6 +1,6 @@
 //! What people say to the machine, and what it asks them.
 
-use super::{Action, Standby, State};
+use super::{Action, Notice, Standby, State};
 use crate::{Answer, Condition, Now, Order, OrderKind, Question, QuestionId, Role, Topic};
 
 impl Standby {
@@ -12,6 +12,9 @@ impl Standby {
             OrderKind::Auto => return self.release(),
         };
         self.question = None;
+        if role == Role::Acting && order.kind == OrderKind::Failover {
+            self.permit();
+        }
         self.state = State::Held {
             role,
             by: order.by,
@@ -55,7 +58,11 @@ impl Standby {
                 return yes.then_some(Action::StartHandback);
             }
             (Topic::TakeOver(_), true) if self.outage.is_some() => self.state = State::Serving,
-            (Topic::TakeOver(_), yes) => {
+            (Topic::Permission, true) if self.outage.is_some() => {
+                self.permit();
+                self.state = State::Serving;
+            }
+            (Topic::TakeOver(_) | Topic::Permission, yes) => {
                 if let Some(outage) = &mut self.outage {
                     outage.declined = !yes;
                 }
@@ -67,6 +74,15 @@ impl Standby {
             }
         }
         None
+    }
+
+    /// A named person says that serving is permitted, whatever notice the primary showed.
+    fn permit(&mut self) {
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::Seen
+        {
+            outage.notice = Notice::Permitted;
+        }
     }
 
     pub(super) fn ask(&mut self, now: Now, topic: Topic) {

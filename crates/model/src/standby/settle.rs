@@ -1,12 +1,13 @@
 //! What follows from where the machine stands: the transitions, one state at a time.
 
-use super::{Action, Running, Standby, State};
+use super::{Action, Notice, Running, Standby, State};
 use crate::{Condition, Effect, Fact, Now, OutageId, ReturnPolicy, Topic};
 
 impl Standby {
     /// Moves on until nothing follows any more. Gives what the part is to do about hand-back.
     pub(super) fn settle(&mut self, now: Now, facts: &mut Vec<Fact>) -> Option<Action> {
         self.keep_the_outage(now, facts);
+        self.heed_the_notice();
         let mut handback = None;
         // Every round moves to another state, and no input leads through more than a few.
         for _ in 0..4 {
@@ -48,7 +49,24 @@ impl Standby {
             since,
             declined: false,
             released: false,
+            notice: Notice::None,
         });
+    }
+
+    /// A primary that says that it may not serve is heeded for the rest of the outage, also if it
+    /// falls silent afterwards.
+    fn heed_the_notice(&mut self) {
+        let says = |verdict: &std::sync::Arc<crate::Verdict>| verdict.is_legal_notice();
+        if !self.verdict.as_ref().is_some_and(says) {
+            return;
+        }
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::None
+        {
+            outage.notice = Notice::Seen;
+            // Whoever said no before had not been told of it.
+            outage.declined = false;
+        }
     }
 
     /// An outage ends when the primary has been clean for long enough and nobody acts any more.
@@ -91,6 +109,10 @@ impl Standby {
                     }
                     State::Following
                 }
+                Some(Effect::Withhold) if !declined => {
+                    self.ask(now, Topic::Permission);
+                    State::Following
+                }
                 _ => State::Following,
             },
             Some(Condition::Reachable) => {
@@ -110,6 +132,7 @@ impl Standby {
 
     fn serve(&mut self, now: Now) -> Option<Action> {
         match self.condition() {
+            Some(Condition::Dark) if self.is_withheld() => self.state = State::Following,
             Some(Condition::Dark) => {
                 self.question = None;
                 if let Some(outage) = &mut self.outage {

@@ -261,7 +261,7 @@ fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option
         }
         Some(verdict) => {
             let cause = verdict.cause.unwrap_or(Cause::Unknown);
-            let (means, since) = (means(cause), verdict.since);
+            let (means, since) = (means(cause, verdict.code()), verdict.since);
             let _ = writeln!(text, "{service}: dark since {since} ({cause}: {means})");
             if let Some(good) = verdict.last_good {
                 let _ = writeln!(text, "  last seen good: {good}");
