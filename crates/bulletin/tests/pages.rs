@@ -24,6 +24,7 @@ const CAUSES: [Cause; 18] = [
     Cause::HoldingPage,
     Cause::Host,
     Cause::Network,
+    Cause::NotMeasured,
     Cause::Observer,
     Cause::Overload,
     Cause::Path,

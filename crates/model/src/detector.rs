@@ -84,6 +84,8 @@ pub enum DetectorAction {
 struct PlaceState {
     last: Option<Observation>,
     heard: Option<Mono>,
+    /// When it began to fail; what it did not see itself changes nothing.
+    failing_since: Option<Timestamp>,
     /// Failed observations of the running burst.
     failed: u32,
     /// Whether the running burst (or anything since its start) was good here.
@@ -103,6 +105,8 @@ enum Ballot {
 struct Confirming {
     number: u64,
     deadline: Mono,
+    /// What had been reported of it at the last deadline.
+    reported: u32,
 }
 
 /// One detector per (organisation, service).
@@ -173,6 +177,7 @@ impl Detector {
         let good = observation.finding.is_good();
         if good {
             place.denied = true;
+            place.failing_since = None;
             self.last_good = self.last_good.max(Some(observation.at));
             if let Finding::Good { identity } = &observation.finding {
                 // Who answers without a proof is not the one who proved it before.
@@ -180,6 +185,9 @@ impl Detector {
             }
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
+        }
+        if !good && !blind(&observation) {
+            place.failing_since.get_or_insert(observation.at);
         }
         let newly_failing = !good
             && place
@@ -198,7 +206,7 @@ impl Detector {
 
     /// A failure was seen: say so, and have it confirmed unless that is under way.
     fn suspect(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
-        self.since = self.latest_failure();
+        self.since = self.first_failure();
         self.condition_is(now, Condition::Suspect, None, out);
         if self.confirming.is_none() {
             self.start_burst(now, out);
@@ -215,6 +223,7 @@ impl Detector {
         self.confirming = Some(Confirming {
             number: self.bursts,
             deadline,
+            reported: 0,
         });
         let service = self.service.clone();
         out.push(DetectorAction::Burst {
@@ -226,9 +235,10 @@ impl Detector {
     fn judge(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
         if self.all_blind(now) {
             self.confirming = None;
-            if self.condition != Some(Condition::Blind) {
+            let why = self.why_nobody_judges(now);
+            if (self.condition, self.cause) != (Some(Condition::Blind), Some(why)) {
                 self.since = now.wall;
-                self.condition_is(now, Condition::Blind, Some(Cause::Observer), out);
+                self.condition_is(now, Condition::Blind, Some(why), out);
             }
             return;
         }
@@ -264,7 +274,26 @@ impl Detector {
             self.confirming = None;
             self.reachable(now, out);
         } else if over {
-            // Nobody brought the burst to an end: look again, claim nothing.
+            self.wait_or_look_again(now, confirming, out);
+        }
+    }
+
+    /// Nobody brought the burst to an end in time, and nothing is claimed. Where it goes on, as in
+    /// a mass of bursts that wait for one another, its reports are waited for; else we look again.
+    fn wait_or_look_again(
+        &mut self,
+        now: Now,
+        confirming: Confirming,
+        out: &mut Vec<DetectorAction>,
+    ) {
+        let reported = self.places.values().map(|place| place.failed).sum();
+        if reported > confirming.reported {
+            self.confirming = Some(Confirming {
+                deadline: now.mono.after(self.config.burst_time),
+                reported,
+                ..confirming
+            });
+        } else {
             self.start_burst(now, out);
         }
     }
@@ -392,12 +421,25 @@ impl Detector {
         self.places.values().any(|place| place.heard.is_some()) && self.voters(now).count() == 0
     }
 
-    fn latest_failure(&self) -> Timestamp {
-        let last = self.places.values().filter_map(|place| place.last.as_ref());
-        last.filter(|last| !last.finding.is_good())
-            .map(|last| last.at)
-            .max()
-            .unwrap_or_default()
+    /// Only who looked for its references, and has none that answers, is cut off. Everybody else
+    /// did not probe in time, or could not: that says nothing of the network.
+    fn why_nobody_judges(&self, now: Now) -> Cause {
+        let heard = self.places.values().filter(|place| self.fresh(now, place));
+        let cut_off = |last: &Observation| {
+            !last.finding.is_good() && matches!(last.sees, Sees::Nothing | Sees::NotConfigured)
+        };
+        let mut last = heard.filter_map(|place| place.last.as_ref());
+        match last.any(cut_off) {
+            true => Cause::Observer,
+            false => Cause::NotMeasured,
+        }
+    }
+
+    /// Since when it fails without a break: for one place that is its first failure, whatever
+    /// became of bursts since. Where places disagreed before, the last one that joined counts.
+    fn first_failure(&self) -> Timestamp {
+        let failing = self.places.values().filter_map(|place| place.failing_since);
+        failing.max().unwrap_or_default()
     }
 }
 

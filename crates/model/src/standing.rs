@@ -51,6 +51,7 @@ pub enum StateName {
     Following,
     Suspecting,
     Serving,
+    Supporting,
     Returning,
     HandingBack,
     Held,

@@ -33,6 +33,8 @@ pub enum Cause {
     Host,
     /// The network around the machine is gone.
     Network,
+    /// No place probed it in time, or could: too busy, or out of means of its own.
+    NotMeasured,
     /// We ourselves are blind.
     Observer,
     /// It lives and cannot cope.
@@ -47,6 +49,8 @@ pub enum Cause {
     Tls,
     /// Anything else. An honest answer.
     Unknown,
+    /// It fails and answers in turn.
+    Unstable,
 }
 
 impl fmt::Display for Cause {
@@ -63,6 +67,7 @@ impl fmt::Display for Cause {
             Self::HoldingPage => "holding-page",
             Self::Host => "host",
             Self::Network => "network",
+            Self::NotMeasured => "not-measured",
             Self::Observer => "observer",
             Self::Overload => "overload",
             Self::Path => "path",
@@ -70,6 +75,7 @@ impl fmt::Display for Cause {
             Self::Silent => "silent",
             Self::Tls => "tls",
             Self::Unknown => "unknown",
+            Self::Unstable => "unstable",
         })
     }
 }
@@ -82,6 +88,9 @@ pub enum Effect {
     TakeOver,
     /// The standby helps in front of a primary that lives: copy first, relay only what it lacks.
     Support,
+    /// The standby stands in front of a primary that fails and answers in turn: the primary is
+    /// asked first, and the copy or the spool stands in where it fails.
+    RelayFirst,
     /// Zones are served on, past EXPIRE too, while the verdict lasts.
     ServeOn,
     /// A person is asked first.
@@ -107,6 +116,7 @@ impl Cause {
                 Service::Web | Service::Mail | Service::Chat,
             ) => Effect::TakeOver,
             (Self::Overload, Service::Web | Service::Mail) => Effect::Support,
+            (Self::Unstable, Service::Web | Service::Mail) => Effect::RelayFirst,
             (
                 Self::DnsServer
                 | Self::DnsData
@@ -143,6 +153,16 @@ pub enum Condition {
     Dark,
     /// No place can judge: the observers themselves are cut off.
     Blind,
+    /// A majority sees it fail and answer in turn, and none of its failures lasts for long enough
+    /// to be confirmed.
+    Unstable,
+}
+
+impl Condition {
+    /// Whether the primary is not to be relied upon, so that an outage runs.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Dark | Self::Unstable)
+    }
 }
 
 /// What one place contributed.
@@ -177,7 +197,8 @@ pub struct Verdict {
     pub identity: Option<Identity>,
     /// Every place's last word.
     pub places: Vec<PlaceView>,
-    /// The observations that speak for it: the last failed one of each place.
+    /// The observations that speak for it: the last one of each place that failed; of what is
+    /// unstable the last failed one of each place that finds it so.
     pub evidence: Vec<Observation>,
 }
 
@@ -224,8 +245,11 @@ impl Verdict {
         self.condition == Condition::Dark && self.evidence.iter().any(notice)
     }
 
-    /// How many voting places see it failing.
+    /// How many voting places see it failing, or failing and answering in turn.
     pub fn failing(&self) -> usize {
+        if self.condition == Condition::Unstable {
+            return self.evidence.len();
+        }
         let failing = |view: &&PlaceView| {
             view.votes
                 && view

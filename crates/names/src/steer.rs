@@ -90,6 +90,11 @@ impl Overlay {
         self.names.get(name)
     }
 
+    /// The names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.keys()
+    }
+
     /// Whether names lead elsewhere now.
     pub fn is_active(&self) -> bool {
         self.names

@@ -46,6 +46,8 @@ pub(crate) fn organisation(zone: &str, source: Source) -> Organisation {
         zones: vec![name(zone)],
         source,
         key: Some(key("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")),
+        notify_from: Vec::new(),
+        transfer_from: None,
         notify: Vec::new(),
         serve_past_expire: true,
         steer: None,

@@ -21,6 +21,7 @@ use crate::protocol::Request;
 use crate::{ready, record};
 
 mod mail;
+mod names;
 mod site;
 
 /// Everything that answers need.
@@ -31,7 +32,7 @@ pub(crate) struct Desk {
     pub(crate) standings: watch::Receiver<Standings>,
     pub(crate) observed: LastObservations,
     pub(crate) instructions: mpsc::Sender<Instruction>,
-    pub(crate) names: names::Handle,
+    pub(crate) names: ::names::Handle,
     pub(crate) sites: BTreeMap<OrganisationId, ::site::SiteHandle>,
     pub(crate) mails: BTreeMap<OrganisationId, ::mail::MailHandle>,
     pub(crate) progress: Progresses,
@@ -113,6 +114,11 @@ impl Desk {
                 let organisation = self.organisation(organisation.as_deref())?;
                 site::answer(self, organisation, what).await
             }
+            Request::RefreshNames {
+                zone,
+                take_older,
+                by,
+            } => names::refresh(self, zone.as_deref(), take_older, &by).await,
             Request::Mail { organisation, what } => {
                 let organisation = self.organisation(organisation.as_deref())?;
                 mail::answer(self, organisation, what).await

@@ -103,6 +103,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Site,
     },
+    /// The zones of names.
+    Names {
+        #[command(subcommand)]
+        what: Names,
+    },
     /// Mail that is kept, what became of it, and what the primary refused.
     Mail {
         #[command(subcommand)]
@@ -285,6 +290,30 @@ impl Site {
         | Self::Withhold { of, .. }
         | Self::Export { of, .. }) = self;
         &of.common
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Names {
+    /// Ask the primary now whether a zone has changed, and say what came of it.
+    Refresh {
+        /// The zone; all that are transferred if nothing is said.
+        zone: Option<String>,
+        /// Take the primary's version although its serial is older than ours.
+        #[arg(long, requires = "zone")]
+        take_older: bool,
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        person: Person,
+    },
+}
+
+impl Names {
+    /// What every command about zones has.
+    pub(crate) fn common(&self) -> &Common {
+        let Self::Refresh { common, .. } = self;
+        common
     }
 }
 

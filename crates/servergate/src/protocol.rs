@@ -47,6 +47,12 @@ pub(crate) enum Request {
         organisation: Option<String>,
         what: SiteRequest,
     },
+    /// Have the primary of a zone, or of all, asked now.
+    RefreshNames {
+        zone: Option<String>,
+        take_older: bool,
+        by: String,
+    },
     /// Something about mail.
     Mail {
         organisation: Option<String>,

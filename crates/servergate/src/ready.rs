@@ -190,7 +190,7 @@ pub(crate) fn held(desk: &Desk) -> Vec<Value> {
 }
 
 /// `3 min`, `14 h`, `12 d`: for ages and runways.
-fn rough(span: Duration) -> String {
+pub(crate) fn rough(span: Duration) -> String {
     match span.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7200 => format!("{} min", seconds / 60),

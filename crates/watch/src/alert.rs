@@ -201,7 +201,7 @@ impl Desk {
         let about = About::Organisation(standing.service.organisation.clone());
         let mut news = false;
         if let Some(outage) = &standing.outage
-            && standing.condition() == Some(Condition::Dark)
+            && standing.condition().is_some_and(Condition::is_outage)
             && !self.outages.contains_key(outage)
         {
             let service = standing.service.clone();

@@ -34,7 +34,7 @@ pub struct TargetConfig {
 
 /// What else is asked while a target fails, to tell the cause. All of it is named in the
 /// configuration or is the target itself; nobody is asked by guess.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Companions {
     /// Other TCP ports of the target's own address.
     pub ports: Vec<u16>,
@@ -175,15 +175,20 @@ impl Probe {
         }
     }
 
-    /// The TCP port that the probe itself asks, which no companion needs to ask again.
-    pub(crate) fn tcp_port(&self) -> Option<u16> {
+    /// Where the probe connects first, if it does.
+    pub(crate) fn connects_to(&self) -> Option<SocketAddr> {
         match self {
             Self::Http(HttpProbe { address, .. })
             | Self::Tcp { address }
             | Self::Tls(TlsProbe { address, .. })
-            | Self::Smtp(SmtpProbe { address, .. }) => Some(address.port()),
+            | Self::Smtp(SmtpProbe { address, .. }) => Some(*address),
             Self::Dns { .. } | Self::Icmp { .. } => None,
         }
+    }
+
+    /// The TCP port that the probe itself asks, which no companion needs to ask again.
+    pub(crate) fn tcp_port(&self) -> Option<u16> {
+        self.connects_to().map(|address| address.port())
     }
 
     /// How people would name the target: `https://verein.test/ at 198.51.100.80:443`.

@@ -12,6 +12,7 @@ measured-good-chat = Der Chat antwortet, wie er soll; { $from }.
 measured-suspect = { $subject } hat zuletzt nicht geantwortet, wie es sein soll ({ $since }); das wird gerade nachgemessen.
 measured-below-quorum = Manche Orte erreichen { $object } seit dem { $since } nicht, andere schon; { $from }.
 measured-blind = Unsere Messorte haben seit dem { $since } selbst keine Verbindung; wir können derzeit nicht beurteilen, ob { $subject } erreichbar ist.
+measured-not-measured = Seit dem { $since } wurde nicht gemessen, ob { $subject } erreichbar ist.
 measured-nothing = Über { $object } liegt noch keine Messung vor.
 measured-application = { $subject } antwortet seit dem { $since }, aber { $code ->
         [0] nicht, wie es sein soll
@@ -44,6 +45,7 @@ measured-dns-server-wrong = Die Namensserver antworten seit dem { $since }, aber
 measured-foreign-name = { $subject } weist sich seit dem { $since } mit einem Zertifikat für einen anderen Namen aus; { $from }.
 measured-tls-certificate = { $subject } weist sich seit dem { $since } mit einem Zertifikat aus, das nicht als gültig zu bestätigen ist; { $from }.
 measured-unknown = { $subject } ist seit dem { $since } nicht erreichbar, wie es sein soll; { $from }.
+measured-unstable = { $subject } fällt seit dem { $since } immer wieder aus und antwortet wieder; { $from }.
 object-chat = den Chat
 object-mail = den E-Mail-Dienst
 object-names = den Namensdienst

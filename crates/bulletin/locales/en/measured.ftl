@@ -12,6 +12,7 @@ measured-good-chat = The chat answers as it should; { $from }.
 measured-suspect = { $subject } did not answer as it should ({ $since }); this is being measured again.
 measured-below-quorum = Some places have not reached { $object } since { $since }, others have; { $from }.
 measured-blind = Our places of measurement have had no connection themselves since { $since }; we cannot judge at the moment whether { $subject } is reachable.
+measured-not-measured = Since { $since } it has not been measured whether { $subject } is reachable.
 measured-nothing = There is no measurement of { $object } yet.
 measured-application = { $subject } has answered since { $since }, but { $code ->
         [0] not as it should
@@ -44,6 +45,7 @@ measured-dns-server-wrong = The name servers have answered since { $since }, but
 measured-foreign-name = { $subject } has identified itself with a certificate for another name since { $since }; { $from }.
 measured-tls-certificate = { $subject } has identified itself with a certificate that cannot be confirmed as valid since { $since }; { $from }.
 measured-unknown = { $subject } has not been reachable as it should be since { $since }; { $from }.
+measured-unstable = { $subject } has failed and answered in turn since { $since }; { $from }.
 object-chat = the chat
 object-mail = the email service
 object-names = the name service

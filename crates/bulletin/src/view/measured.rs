@@ -111,8 +111,8 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
         // Who is alone (or without references) knows nothing of others.
         Condition::BelowQuorum if verdict.failing() >= verdict.voting() => "measured-alone",
         Condition::BelowQuorum => "measured-below-quorum",
-        Condition::Blind => "measured-blind",
-        Condition::Dark => seen_message(verdict),
+        Condition::Blind => cause_message(verdict.cause.unwrap_or(Cause::Observer)),
+        Condition::Dark | Condition::Unstable => seen_message(verdict),
     }
 }
 
@@ -151,6 +151,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::HoldingPage => "measured-holding-page",
         Cause::Host => "measured-host",
         Cause::Network => "measured-network",
+        Cause::NotMeasured => "measured-not-measured",
         Cause::Observer => "measured-blind",
         Cause::Overload => "measured-overload",
         Cause::Path => "measured-path",
@@ -158,6 +159,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Silent => "measured-silent",
         Cause::Tls => "measured-tls",
         Cause::Unknown => "measured-unknown",
+        Cause::Unstable => "measured-unstable",
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn of(observation: &Observation) -> Cause {
             Cause::Application
         }
         Failure::Dns(_) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
     }
 }
 
@@ -159,7 +159,7 @@ fn of_address(failure: &Failure, observation: &Observation) -> Cause {
 fn of_names(failure: &Failure, observation: &Observation) -> Cause {
     match failure {
         Failure::Dns(DnsFault::NoSuchName) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
         Failure::Silent { .. } if !asked(observation, own) => Cause::DnsServer,
         Failure::Silent { .. } | Failure::Unreachable => match of_address(failure, observation) {
             Cause::Service => Cause::DnsServer,

@@ -57,12 +57,19 @@ impl Standby {
                 self.paused = self.paused && !yes;
                 return yes.then_some(Action::StartHandback);
             }
-            (Topic::TakeOver(_), true) if self.outage.is_some() => self.state = State::Serving,
             (Topic::Permission, true) if self.outage.is_some() => {
                 self.permit();
                 self.state = State::Serving;
             }
-            (Topic::TakeOver(_) | Topic::Permission, yes) => {
+            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), true)
+                if self.outage.is_some() =>
+            {
+                self.state = State::Serving;
+            }
+            (
+                Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_) | Topic::Permission,
+                yes,
+            ) => {
                 if let Some(outage) = &mut self.outage {
                     outage.declined = !yes;
                 }

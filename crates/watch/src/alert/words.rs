@@ -147,6 +147,7 @@ fn subject(message: &Message, standings: &Standings, kind: &str) -> String {
     let dark = services(message, |told| !told.over);
     match kind {
         "dark" => match cause(message, standings) {
+            Some(Cause::Unstable) => format!("{organisation}: {dark} unstable"),
             Some(cause) => format!("{organisation}: {dark} dark ({cause})"),
             None => format!("{organisation}: {dark} dark"),
         },
@@ -262,7 +263,10 @@ fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option
         Some(verdict) => {
             let cause = verdict.cause.unwrap_or(Cause::Unknown);
             let (means, since) = (means(cause, verdict.code()), verdict.since);
-            let _ = writeln!(text, "{service}: dark since {since} ({cause}: {means})");
+            let _ = match cause {
+                Cause::Unstable => writeln!(text, "{service}: unstable since {since} ({means})"),
+                _ => writeln!(text, "{service}: dark since {since} ({cause}: {means})"),
+            };
             if let Some(good) = verdict.last_good {
                 let _ = writeln!(text, "  last seen good: {good}");
             }
