@@ -203,6 +203,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What the failures speak for of something that fails and answers in turn.
+    pub fn beneath(&self) -> Option<Cause> {
+        let unstable = self.condition == Condition::Unstable && !self.evidence.is_empty();
+        unstable.then(|| cause::agreed(self.evidence.iter()))
+    }
+
     /// How many places have a vote.
     pub fn voting(&self) -> usize {
         self.places.iter().filter(|view| view.votes).count()
@@ -210,7 +216,8 @@ impl Verdict {
 
     /// What was seen: the failure that most of the evidence for this cause shows.
     pub fn failure(&self) -> Option<&Failure> {
-        let speaks = |observation: &&Observation| Some(cause::of(observation)) == self.cause;
+        let named = self.beneath().or(self.cause);
+        let speaks = |observation: &&Observation| Some(cause::of(observation)) == named;
         let seen: Vec<&Failure> = self
             .evidence
             .iter()
@@ -242,7 +249,7 @@ impl Verdict {
         let notice = |observation: &Observation| {
             observation.finding == Finding::Failed(Failure::Status(451))
         };
-        self.condition == Condition::Dark && self.evidence.iter().any(notice)
+        self.condition.is_outage() && self.evidence.iter().any(notice)
     }
 
     /// How many voting places see it failing, or failing and answering in turn.

@@ -3,7 +3,7 @@
 //! A [`Measured`] has no other constructor than [`of`], which takes a standing; no statement can
 //! become one.
 
-use model::{Cause, Condition, Failure, Service, Standing, TlsFault, Verdict};
+use model::{Cause, Condition, Failure, Observation, Sees, Service, Standing, TlsFault, Verdict};
 
 use super::Ground;
 use super::headline::subject;
@@ -111,9 +111,16 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
         // Who is alone (or without references) knows nothing of others.
         Condition::BelowQuorum if verdict.failing() >= verdict.voting() => "measured-alone",
         Condition::BelowQuorum => "measured-below-quorum",
+        // No cut cable: it has nobody to ask whether it is cut off.
+        Condition::Blind if is_unaided(verdict) => "measured-alone",
         Condition::Blind => cause_message(verdict.cause.unwrap_or(Cause::Observer)),
         Condition::Dark | Condition::Unstable => seen_message(verdict),
     }
+}
+
+fn is_unaided(verdict: &Verdict) -> bool {
+    let unaided = |one: &Observation| one.sees == Sees::NotConfigured;
+    !verdict.evidence.is_empty() && verdict.evidence.iter().all(unaided)
 }
 
 /// Where one cause has looks that a citizen can tell apart, the one that was seen.

@@ -40,7 +40,7 @@ pub(crate) enum Input {
     /// A server in the simulated network, asked by a real probe.
     Served(served::Server),
     /// What each place sees, second by second after the fault began.
-    Seen(Vec<seen::Script>),
+    Seen(seen::Before, Vec<seen::Script>),
 }
 
 /// What Servergate does about it.
@@ -53,6 +53,8 @@ pub(crate) enum Does {
     TakesOver,
     /// Helps in front of a primary that lives.
     Helps,
+    /// Stands in front, and asks it first.
+    RelaysFirst,
     /// Serves the zones on.
     ServesOn,
     Asks,
@@ -70,6 +72,7 @@ impl Does {
             (Role::Standby, None, Some(_)) => Self::Says,
             (Role::Acting | Role::Returning, None, _) => match standing.effect {
                 Some(model::Effect::ServeOn) => Self::ServesOn,
+                Some(model::Effect::RelayFirst) => Self::RelaysFirst,
                 Some(model::Effect::Support) => Self::Helps,
                 _ => Self::TakesOver,
             },
@@ -110,9 +113,9 @@ pub(crate) fn decided(service: ServiceId, places: &[PlaceId]) -> Decided {
 fn play(rows: &[Row]) -> Vec<Standing> {
     let mut standings: BTreeMap<ServiceId, Standing> = served::play(rows);
     for (index, row) in rows.iter().enumerate() {
-        if let Input::Seen(scripts) = &row.input {
+        if let Input::Seen(before, scripts) = &row.input {
             let service = service(index, row);
-            standings.insert(service.clone(), seen::play(&service, scripts));
+            standings.insert(service.clone(), seen::play(&service, *before, scripts));
         }
     }
     let of = |(index, row): (usize, &Row)| standings.remove(&service(index, row));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use model::{Cause, CompanionKind, DnsFault, Failure, Phase, Reply, Sees, Service, TlsFault};
 
-use super::seen::{Script, Seen};
+use super::seen::{Before, Script, Seen};
 use super::{Does, Input, Row};
 
 pub(super) fn all() -> Vec<Row> {
@@ -50,7 +50,7 @@ fn seen(
         group,
         what: what.to_owned(),
         service,
-        input: Input::Seen(scripts),
+        input: Input::Seen(Before::Good, scripts),
         cause,
         does,
     }
@@ -312,7 +312,7 @@ fn times() -> Vec<Row> {
     };
     let status = |code| Some(Seen::failed(Failure::Status(code)));
     use Does::{Nothing, TakesOver, Withholds};
-    vec![
+    let mut rows = vec![
         row(
             "five seconds without an answer",
             Box::new(|second| {
@@ -361,5 +361,64 @@ fn times() -> Vec<Row> {
             Some(Cause::Silent),
             TakesOver,
         ),
-    ]
+    ];
+    let turns = |failure: Failure| -> Script {
+        Box::new(move |second| {
+            let fails = (second / 10).is_multiple_of(2);
+            Some(if fails {
+                Seen::failed(failure.clone())
+            } else {
+                Seen::good()
+            })
+        })
+    };
+    let quiet = Failure::Silent {
+        phase: Phase::Connect,
+    };
+    let unstable = Some(Cause::Unstable);
+    rows.extend([
+        row(
+            "ten seconds silent, ten seconds well, and so on",
+            turns(quiet.clone()),
+            unstable,
+            Does::RelaysFirst,
+        ),
+        row(
+            "ten seconds 503, ten seconds well, and so on",
+            turns(Failure::Status(503)),
+            unstable,
+            Does::RelaysFirst,
+        ),
+        row(
+            "ten seconds 403, ten seconds well, and so on",
+            turns(Failure::Status(403)),
+            unstable,
+            Does::Asks,
+        ),
+        row(
+            "ten seconds 451, ten seconds well, and so on",
+            turns(Failure::Status(451)),
+            unstable,
+            Withholds,
+        ),
+    ]);
+    for (what, before) in [
+        (
+            "never seen as it should be since it is configured so: silence",
+            Before::NeverGood,
+        ),
+        ("silence, and there is no copy", Before::NoCopy),
+    ] {
+        let mut row = row(
+            what,
+            Seen::silent().always(),
+            Some(Cause::Silent),
+            Does::Asks,
+        );
+        if let Input::Seen(how, _) = &mut row.input {
+            *how = before;
+        }
+        rows.push(row);
+    }
+    rows
 }

@@ -63,9 +63,20 @@ impl Seen {
     }
 }
 
-/// Good for a minute, then two minutes of what the scripts say.
+/// What was before the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// All was well for a minute.
+    Good,
+    /// It was never seen as it should be.
+    NeverGood,
+    /// All was well, and no copy was made of it.
+    NoCopy,
+}
+
+/// A minute before the fault, and then so long what the scripts say.
 const GOOD: u64 = 60;
-const LONG: u64 = 120;
+const LONG: u64 = 180;
 
 struct Played<'a> {
     service: &'a ServiceId,
@@ -73,13 +84,16 @@ struct Played<'a> {
     planned: Vec<(u64, Purpose)>,
 }
 
-pub(crate) fn play(service: &ServiceId, scripts: &[Script]) -> Standing {
+pub(crate) fn play(service: &ServiceId, before: Before, scripts: &[Script]) -> Standing {
     let places: Vec<PlaceId> = ["oslo", "riga", "wien"]
         .iter()
         .take(scripts.len())
         .map(|name| PlaceId::new(*name))
         .collect();
-    let decided = vec![decided(service.clone(), &places)];
+    let mut decided = vec![decided(service.clone(), &places)];
+    for decided in &mut decided {
+        decided.policy.needs_copy = before == Before::NoCopy;
+    }
     let decider = Decider::new(
         PlaceId::new("oslo"),
         decided,
@@ -100,6 +114,7 @@ pub(crate) fn play(service: &ServiceId, scripts: &[Script]) -> Standing {
         for purpose in purposes {
             for (place, script) in places.iter().zip(scripts) {
                 let seen = match second.checked_sub(GOOD) {
+                    None if before == Before::NeverGood => None,
                     None => Some(Seen::good()),
                     Some(elapsed) => script(elapsed),
                 };

@@ -172,6 +172,7 @@ fn does(does: Does) -> &'static str {
         Does::Says => "says it, moves nothing",
         Does::TakesOver => "takes over",
         Does::Helps => "helps in front of it",
+        Does::RelaysFirst => "stands in front: relays first, copy where that fails",
         Does::ServesOn => "serves the zones on",
         Does::Asks => "asks a person",
         Does::Withholds => "asks, shows the primary's own notice until then",
