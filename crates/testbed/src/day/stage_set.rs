@@ -87,6 +87,8 @@ pub(super) struct World {
     _reference: Knot,
     pub(super) site: GeneratedSite,
     pub(super) identity: Identity,
+    /// Valid too, and for another name: what a hoster's default host shows.
+    pub(super) hoster: Identity,
     pub(super) authority: PathBuf,
     pub(super) key: Key,
     pub(super) web: Host,
@@ -110,6 +112,7 @@ impl World {
 
         let authority = Authority::new(&report.dir().join("authority"))?;
         let identity = authority.sign(&[HOST, ORGANISATION, STATUS_HOST])?;
+        let hoster = authority.sign(&["hoster.test"])?;
         let site = GeneratedSite::write(&report.dir().join("htdocs"), HOST, SEED)?;
         let key = Key::of_the_laboratory("servergate");
         let mut setting = knot::Setting::new().key(&key).notify(STANDBY.parse()?);
@@ -131,6 +134,7 @@ impl World {
             _reference: reference,
             site,
             identity,
+            hoster,
             authority: authority.certificate(),
             key,
             web,
