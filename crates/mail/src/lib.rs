@@ -59,7 +59,7 @@ use session::Terms;
 use spam::Rspamd;
 use spool::Spool;
 
-pub use handle::{HandleError, MailHandle, People, Summary};
+pub use handle::{Filter, HandBack, HandleError, ListOf, MailHandle, People, Summary};
 pub use office::ImportError;
 
 /// Messages that wait for their checks.

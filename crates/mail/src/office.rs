@@ -153,7 +153,7 @@ impl Office {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kept(&self) -> Option<Kept> {
+    pub(crate) fn kept(&self) -> Option<Kept> {
         self.people().as_ref().map(|people| people.kept.clone())
     }
 

@@ -18,5 +18,5 @@ pub use address::{Address, Case};
 pub use book::{
     AddressHash, Book, BookKey, Change, Counts, DomainRules, Known, List, Settings, Source,
 };
-pub use kept::{Kept, KeptError};
+pub use kept::{Changed, Kept, KeptError};
 pub(crate) use refusal::denies;

@@ -395,6 +395,7 @@ fn standing(phase: Phase) -> Standings {
         effect: None,
         relay: condition == Condition::Reachable,
         handback: phase == Phase::HandingBack,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: None,
         held_by: None,

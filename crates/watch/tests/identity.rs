@@ -80,6 +80,7 @@ fn vouched(service: ServiceId) -> Standings {
         effect: None,
         relay: true,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: Some((Operator("root".into()), at)),
