@@ -40,6 +40,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use host::outbound::Shares;
 use host::session::{Counters, Driver, Limits};
 use host::tls::{ClientTls, HopTls};
 use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError, chain};
@@ -257,6 +258,8 @@ async fn open_office(
         Trust::Verified => ClientTls::new(hop.ca.as_deref()).map(|tls| HopTls::verified(&tls)),
     };
     let tls = tls.map_err(|error| OpenError::Config(chain(&error)))?;
+    let shares = Shares::of(config.connections, config.lanes);
+    host.outbound.bound(hop.address.ip(), shares);
     let spool = Spool::open(
         host.store.clone(),
         config.organisation.clone(),

@@ -109,6 +109,7 @@ impl House {
             metrics: host::metrics::Metrics::default(),
             outlets,
             routes: host::web::Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config {
