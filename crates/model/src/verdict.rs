@@ -199,6 +199,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What the failures speak for of something that fails and answers in turn.
+    pub fn beneath(&self) -> Option<Cause> {
+        let unstable = self.condition == Condition::Unstable && !self.evidence.is_empty();
+        unstable.then(|| crate::detector::cause::agreed(self.evidence.iter()))
+    }
+
     /// How many places have a vote.
     pub fn voting(&self) -> usize {
         self.places.iter().filter(|view| view.votes).count()

@@ -72,6 +72,7 @@ pub(crate) fn standings(service: Service, role: Role, epoch: u64) -> Standings {
         effect: None,
         relay: true,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: None,

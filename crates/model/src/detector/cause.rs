@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The cause that more than half of the failed observations agree on, or `unknown`.
-pub(super) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
+pub(crate) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
     let mut votes: BTreeMap<Cause, usize> = BTreeMap::new();
     let mut all = 0;
     for observation in failed {
