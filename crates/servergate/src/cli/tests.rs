@@ -24,11 +24,17 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The commands that a text names: between backticks, and as lines of a block of code.
+/// The commands that a text names: between backticks, in the words of alerts and commands, and as
+/// lines of a block of code.
 fn named(text: &str, is_manual: bool) -> Vec<String> {
     let spans = text.split("`servergate ").skip(1);
     let spans = spans.filter_map(|rest| rest.split('`').next());
     let mut found: Vec<String> = spans.map(str::to_owned).collect();
+    for before in [": servergate ", "\"  servergate "] {
+        let words = text.split(before).skip(1);
+        let words = words.filter_map(|rest| rest.split(['"', '\\', '\n', '`']).next());
+        found.extend(words.map(str::to_owned));
+    }
     let lines = text.lines().filter(|_| is_manual).map(str::trim_start);
     let lines = lines.filter_map(|line| {
         let line = line.trim_start_matches("$ ").trim_start_matches("sudo ");
