@@ -163,6 +163,7 @@ fn target(service: ServiceId, index: usize, asked: Asked, ca: &Path) -> TargetCo
     let probe = match asked {
         Asked::Smtp => Probe::Smtp(SmtpProbe {
             address,
+            protocol: model::MailProtocol::Smtp,
             name: "mail.verein.test".to_owned(),
             verify: false,
             ca,
