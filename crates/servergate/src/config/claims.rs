@@ -85,7 +85,9 @@ pub(super) fn conflicts(organisations: &[Organisation]) -> Vec<Problem> {
     let mut note = |place: &Place, message: String, warning| {
         let problem = Problem::at(place, message, warning);
         // A domain that is one of mail too is one mistake.
-        let said = |one: &Problem| (&one.file, one.line, one.column) == (&problem.file, problem.line, problem.column);
+        let said = |one: &Problem| {
+            (&one.file, one.line, one.column) == (&problem.file, problem.line, problem.column)
+        };
         if !problems.iter().any(said) {
             problems.push(problem);
         }
@@ -104,7 +106,8 @@ pub(super) fn conflicts(organisations: &[Organisation]) -> Vec<Problem> {
         };
         let (name, words) = (&claim.name, claim.kind.words());
         if owner == index {
-            let message = format!("{name} stands here twice {words} (also at {there}); take one out");
+            let message =
+                format!("{name} stands here twice {words} (also at {there}); take one out");
             note(&claim.place, message, true);
         } else {
             let message = format!(

@@ -24,7 +24,9 @@ pub(super) fn conflicts(fields: &Fields<'_>) -> Vec<Problem> {
             if let Some((other, as_what, there)) = first {
                 let mend = match (other.ip().is_unspecified(), address.ip().is_unspecified()) {
                     (false, false) => "take one out, or choose another port",
-                    _ => "take the single address out, or name single addresses instead of the one that means all",
+                    _ => {
+                        "take the single address out, or name single addresses instead of the one that means all"
+                    }
                 };
                 let message = format!(
                     "listen.{key}: {address} cannot be bound beside {other} of `{as_what}` ({there}); {mend}"
