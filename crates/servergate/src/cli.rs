@@ -500,3 +500,6 @@ pub(crate) enum ListFormat {
     /// What a directory exports (LDAP, Active Directory).
     Ldif,
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 mod apache;
 mod big;
 mod cable;
+mod causes;
 mod coverage;
 mod crash;
 mod dns;
@@ -131,6 +132,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "cable",
         "all of the organisation's cables are pulled: the whole day",
         cable::run,
+    ),
+    (
+        "causes",
+        "eleven faults of real servers: each has its cause, moves what it should, and heals",
+        causes::run,
     ),
     (
         "process",

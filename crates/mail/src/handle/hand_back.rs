@@ -64,10 +64,12 @@ fn outcome(
         StateName::Held if standing.role != Role::Standby => HandBack::Acting { ordered: true },
         StateName::Serving => HandBack::Acting { ordered: false },
         StateName::Returning => HandBack::Returning,
-        StateName::HandingBack if reachable => HandBack::Stopped,
-        StateName::HandingBack | StateName::Following | StateName::Suspecting | StateName::Held => {
-            HandBack::Silent
-        }
+        StateName::HandingBack | StateName::Supporting if reachable => HandBack::Stopped,
+        StateName::HandingBack
+        | StateName::Supporting
+        | StateName::Following
+        | StateName::Suspecting
+        | StateName::Held => HandBack::Silent,
     }
 }
 

@@ -70,11 +70,7 @@ pub(super) async fn answer(
 /// not locked but not open yet either.
 async fn opened(desk: &Desk, mail: &MailHandle) -> Result<()> {
     let seal = desk.host.store.seal();
-    let under_way = || {
-        let tasks = desk.host.tasks.list();
-        let mut tasks = tasks.iter();
-        tasks.any(|task| task.name.starts_with("unlock") && task.running > 0)
-    };
+    let under_way = || is_opening(desk);
     if seal.state() != SealState::Unlocked && !under_way() {
         return Ok(());
     }
@@ -97,6 +93,13 @@ async fn opened(desk: &Desk, mail: &MailHandle) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether what is about people is being opened at this moment: it computes for a while.
+pub(super) fn is_opening(desk: &Desk) -> bool {
+    let tasks = desk.host.tasks.list();
+    let mut tasks = tasks.iter();
+    tasks.any(|task| task.name.starts_with("unlock") && task.running > 0)
 }
 
 fn read(mail: &MailHandle, what: MailRequest) -> Result<Value> {
