@@ -382,3 +382,6 @@ fn host_name(text: &str) -> bool {
     };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests;
