@@ -226,6 +226,11 @@ async fn what_is_deferred_stays() {
         stage.stand(Phase::HandingBack).await;
         assert_eq!(subjects(&primary.taken(2).await), ["one", "three"]);
         stage.waiting(1).await;
+        // An operator sees why.
+        stage.idle().await;
+        let waits = stage.handle.waiting(0, 9).unwrap();
+        assert_eq!(waits[0].recipients[0].1, Fate::Waiting);
+        assert_eq!(waits[0].recipients[0].2, "451 4.3.0 Later");
         primary.told(|script| (script.recipients, script.ends) = Default::default());
         stage.stand(Phase::Acting).await;
         stage.stand(Phase::HandingBack).await;

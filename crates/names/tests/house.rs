@@ -72,6 +72,7 @@ pub(crate) fn standings(service: Service, role: Role, epoch: u64) -> Standings {
         effect: None,
         relay: true,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: None,
@@ -126,6 +127,7 @@ impl House {
             metrics: host::metrics::Metrics::default(),
             outlets,
             routes: host::web::Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config {

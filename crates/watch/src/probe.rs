@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use host::Clock;
 use host::net::Net;
+use host::outbound::Outbound;
 use model::{Failure, Finding, Identity, Mono, Phase, PhaseTime};
 
 use crate::target::{HttpProbe, Probe, TlsProbe};
@@ -56,6 +57,7 @@ pub(crate) struct Prepared {
     trust: Option<Trust>,
     mark: Option<Arc<http::Mark>>,
     tolerant: bool,
+    outbound: Outbound,
 }
 
 impl Prepared {
@@ -71,17 +73,26 @@ impl Prepared {
             trust,
             mark: mark.map(Arc::new),
             tolerant,
+            outbound: Outbound::default(),
         }
     }
 
-    /// Asks once. `known` is who answered before, where the protocol proves it.
+    /// The same on a standby that has these connections to the same servers.
+    pub(crate) fn beside(self, outbound: Outbound) -> Self {
+        Self { outbound, ..self }
+    }
+
+    /// Asks once. `known` is who answered before, where the protocol proves it; `connected` is
+    /// called as soon as a connection stands.
     pub(crate) async fn ask(
         &self,
         tools: Tools<'_>,
         limit: Duration,
         known: Option<&Identity>,
+        connected: &(dyn Fn() + Send + Sync),
     ) -> Measured {
         let mut watch = Stopwatch::new(tools.clock);
+        watch.connected = Some(connected);
         let asking = self.ask_unbounded(tools, limit, known, &mut watch);
         let result = match tokio::time::timeout(limit, asking).await {
             Ok(result) => result,
@@ -127,6 +138,7 @@ impl Prepared {
                 let asked = smtp::Asked {
                     server,
                     tolerant: self.tolerant,
+                    outbound: &self.outbound,
                     trust: self.trust.as_ref(),
                     known,
                 };
@@ -150,6 +162,8 @@ type Found = Result<Option<Identity>, Failure>;
 /// Takes the time of each phase.
 pub(crate) struct Stopwatch<'a> {
     clock: &'a Clock,
+    /// Called when the first phase after a connection begins.
+    connected: Option<&'a (dyn Fn() + Send + Sync)>,
     done: Vec<PhaseTime>,
     running: Option<(Phase, Mono)>,
     heard: Option<Found>,
@@ -159,6 +173,7 @@ impl<'a> Stopwatch<'a> {
     fn new(clock: &'a Clock) -> Self {
         Self {
             clock,
+            connected: None,
             done: Vec::with_capacity(4),
             running: None,
             heard: None,
@@ -168,6 +183,11 @@ impl<'a> Stopwatch<'a> {
     /// Ends the phase that runs and begins another, which has to be heard of by itself.
     fn begin(&mut self, phase: Phase) {
         let now = self.clock.now().mono;
+        if matches!(self.running, Some((Phase::Connect, _)))
+            && let Some(connected) = self.connected.take()
+        {
+            connected();
+        }
         self.end(now);
         self.running = Some((phase, now));
         self.heard = None;

@@ -50,15 +50,16 @@ impl Job {
 
     /// What follows if the primary, which can do so much, cannot take it at all.
     pub(super) fn unfit(&self, can: &Capabilities) -> Option<Judgement> {
-        let waiting = self.row.fates.iter().enumerate();
-        let waiting = waiting.filter(|(_, fate)| **fate == Fate::Waiting);
         let meta = &self.message.meta;
-        judge::unfit(
-            can,
-            meta.envelope.sender.utf8,
-            meta.size,
-            waiting.map(|(index, _)| index),
-        )
+        judge::unfit(can, meta.envelope.sender.utf8, meta.size, self.waiting())
+    }
+
+    /// For whom it waits.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> {
+        let fates = self.row.fates.iter().enumerate();
+        fates
+            .filter(|(_, fate)| **fate == Fate::Waiting)
+            .map(|(index, _)| index)
     }
 
     /// Whether it was in vain before, again and again: others have their turn.

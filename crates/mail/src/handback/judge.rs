@@ -26,6 +26,8 @@ pub struct Judgement {
     pub fates: Vec<(usize, Fate, String)>,
     /// Something stays and is tried again.
     pub deferred: bool,
+    /// What stays, with the words that it stays for.
+    pub waits: Vec<(usize, String)>,
     /// Nothing more goes out until a person has looked.
     pub pause: bool,
     /// The primary took it for somebody.
@@ -37,16 +39,18 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Nothing became of it: it is tried again.
-    pub fn later() -> Self {
+    /// Nothing became of it for these recipients: it is tried again.
+    pub fn later(recipients: impl Iterator<Item = usize>, words: &str) -> Self {
         Self {
             deferred: true,
+            waits: recipients.map(|index| (index, words.to_owned())).collect(),
             ..Self::default()
         }
     }
 
-    fn keep(&mut self) {
+    fn keep(&mut self, index: usize, reply: &Reply) {
         self.deferred = true;
+        self.waits.push((index, reply.to_string()));
     }
 
     fn quarantine(&mut self, index: usize, reply: &Reply) {
@@ -89,7 +93,7 @@ pub fn judge(said: &Said<'_>, canary: bool, released: bool) -> Judgement {
             judged.pause = careful;
             for (index, ..) in said.recipients {
                 if careful {
-                    judged.keep();
+                    judged.keep(*index, said.mail);
                 } else {
                     judged.quarantine(*index, said.mail);
                 }
@@ -97,7 +101,9 @@ pub fn judge(said: &Said<'_>, canary: bool, released: bool) -> Judgement {
             return judged;
         }
         _ => {
-            judged.keep();
+            for (index, ..) in said.recipients {
+                judged.keep(*index, said.mail);
+            }
             return judged;
         }
     }
@@ -115,13 +121,13 @@ pub fn judge(said: &Said<'_>, canary: bool, released: bool) -> Judgement {
             // Someone who existed is refused: the primary may have come back empty. Nothing is
             // bounced for that (RFC 5321 §6.1: we are responsible).
             // RFC 3463 X.2.2: the mailbox is full, which has an end.
-            5 if reply.enhanced() == Some((5, 2, 2)) => judged.keep(),
+            5 if reply.enhanced() == Some((5, 2, 2)) => judged.keep(*index, reply),
             5 if (*known || canary) && !released => {
                 judged.pause = true;
-                judged.keep();
+                judged.keep(*index, reply);
             }
             5 => judged.quarantine(*index, reply),
-            _ => judged.keep(),
+            _ => judged.keep(*index, reply),
         }
     }
     judged
@@ -138,7 +144,7 @@ fn judge_end(
         (354, Some(end)) => end,
         (400..=599, _) => data,
         // No answer to the end, or one to DATA that the RFC does not know.
-        _ => return judged.keep(),
+        _ => return judged.keep(index, data),
     };
     match last.code() / 100 {
         2 => {
@@ -149,7 +155,7 @@ fn judge_end(
         }
         5 if careful => {
             judged.pause = true;
-            judged.keep();
+            judged.keep(index, last);
         }
         5 => {
             judged.quarantine(index, last);
@@ -158,7 +164,7 @@ fn judge_end(
                 judged.contents.push(index);
             }
         }
-        _ => judged.keep(),
+        _ => judged.keep(index, last),
     }
 }
 
@@ -271,13 +277,14 @@ mod tests {
             data: &data,
             end: &[],
         };
-        assert_eq!(judge(&said, false, false), Judgement::later());
+        let waits = Judgement::later(0..1, "552 5.2.2 full");
+        assert_eq!(judge(&said, false, false), waits);
     }
 
     #[test]
     fn an_answer_to_data_that_nobody_knows_is_no_yes() {
         let odd = judged(250, &[(true, 250)], 250, &[], false, false);
-        assert_eq!(odd, Judgement::later());
+        assert_eq!(odd, Judgement::later(0..1, "250 as said"));
     }
 
     #[test]

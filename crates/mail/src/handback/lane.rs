@@ -181,7 +181,8 @@ impl Lane {
                     }
                     // One at which the primary always breaks off keeps back no other.
                     let aside = again && job.is_stuck();
-                    self.write_down(job, permit, Judgement::later()).await;
+                    let later = Judgement::later(job.waiting(), &error.to_string());
+                    self.write_down(job, permit, later).await;
                     if !aside {
                         self.shared.broken.store(true, Ordering::Relaxed);
                         return report;

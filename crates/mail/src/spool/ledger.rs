@@ -26,9 +26,9 @@ pub struct Line {
     pub recipient: String,
     /// What became of it.
     pub fate: Fate,
-    /// When that was.
+    /// When that was; while it waits, when the last attempt was.
     pub when: Timestamp,
-    /// The primary's words.
+    /// The primary's words; while it waits, those of the last attempt. Empty before the first.
     pub reply: String,
     /// How often the connection was cut before the primary's answer: so many copies more may have
     /// arrived.

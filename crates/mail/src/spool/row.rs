@@ -34,6 +34,9 @@ pub struct Row {
     /// How often it was tried in vain.
     #[serde(default)]
     pub tries: u32,
+    /// When it was tried in vain for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Timestamp>,
 }
 
 impl Row {
@@ -44,6 +47,7 @@ impl Row {
             size,
             fates: vec![Fate::Waiting; recipients],
             tries: 0,
+            tried: None,
         }
     }
 
@@ -64,5 +68,18 @@ impl Row {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         versioned::decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_version_before_is_read() {
+        let old = br#"{"version":"1","id":"a","at":1750000000000,"size":9,"fates":["waiting"]}"#;
+        let row = Row::decode(old).unwrap();
+        assert!(row.waits());
+        assert_eq!((row.tries, row.tried), (0, None));
     }
 }

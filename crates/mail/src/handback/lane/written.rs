@@ -33,15 +33,21 @@ impl Lane {
         if judgement.pause || many {
             shared.paused.store(true, Ordering::Relaxed);
         }
+        let now = shared.post.host.clock.now().wall;
         if judgement.deferred {
             shared.deferred.store(true, Ordering::Relaxed);
             shared.post.metrics.taken(Taken::Deferred);
             job.row.tries += 1;
+            job.row.tried.get_or_insert(now);
         }
         let account = job
             .account
             .get_or_insert_with(|| Account::begin(&job.message.meta));
-        let now = shared.post.host.clock.now().wall;
+        for (index, words) in judgement.waits {
+            if let Some(line) = account.lines.get_mut(index) {
+                (line.when, line.reply) = (now, words);
+            }
+        }
         // A proved sender is told, unless a person decides otherwise before.
         let failure = shared.office.config.notices.failure;
         let failure = failure.filter(|_| !judgement.contents.is_empty());
