@@ -153,6 +153,8 @@ impl Desk {
         let standings: Vec<Standing> = self.standings.borrow().values().cloned().collect();
         let tasks = self.host.tasks.list();
         let tasks: BTreeMap<_, _> = tasks.iter().map(|task| (task.name, task.running)).collect();
+        let restarts = self.host.tasks.restarts();
+        let restarts: BTreeMap<_, _> = restarts.iter().map(|one| (one.name, one.times)).collect();
         json!({
             "place": self.host.place,
             "mode": self.config.mode,
@@ -164,6 +166,7 @@ impl Desk {
             "progress": self.progress.json(),
             "tasks": tasks,
             "panicked": self.host.tasks.panicked(),
+            "restarts": restarts,
             "store": self.host.store.has_room().err().map(|error| error.to_string()),
         })
     }
