@@ -197,7 +197,8 @@ impl Detector {
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
         }
-        if !good && !blind(&observation) {
+        let sighted = !blind(&observation);
+        if !good && sighted {
             place.failing_since.get_or_insert(observation.at);
         }
         let newly_failing = !good
@@ -223,7 +224,8 @@ impl Detector {
             Some(Condition::Reachable | Condition::Unstable) => !good && self.confirming.is_none(),
             _ => newly_failing,
         };
-        if look && !self.all_blind(now) {
+        // Whoever sees nothing has no failure to be looked at.
+        if look && sighted && !self.all_blind(now) {
             self.suspect(now, out);
         }
         self.judge(now, out);

@@ -13,6 +13,7 @@ mod observation;
 
 pub mod outage;
 mod person;
+mod protocol;
 mod standby;
 
 mod standing;
@@ -30,6 +31,7 @@ pub use observation::{
     Purpose, Reply, Sees, Target, TlsFault,
 };
 pub use person::{Answer, Operator, Order, OrderKind, Question, Topic};
+pub use protocol::MailProtocol;
 pub use standby::{Action, Input, Policy, Restored, ReturnPolicy, Saved, SavedV1, Standby, State};
 pub use standing::{Doubt, Mode, Role, Standing, Standings, StateName};
 pub use time::{Mono, Now, Timestamp};

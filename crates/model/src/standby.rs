@@ -40,7 +40,7 @@ mod tests;
 
 pub use saved::{Restored, Saved, SavedV1};
 pub use state::State;
-use state::{Refusal, Running};
+use state::{Notice, Refusal, Running};
 
 /// When a primary gets its traffic back without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -364,6 +364,9 @@ impl Standby {
     }
 
     fn effect(&self) -> Option<Effect> {
+        if self.is_withheld() {
+            return Some(Effect::Withhold);
+        }
         let verdict = self.verdict.as_ref()?;
         let service = self.service.service;
         let effect = verdict.cause?.effect(service);
@@ -380,6 +383,20 @@ impl Standby {
         self.verdict
             .as_ref()
             .and_then(|verdict| verdict.identity.clone())
+    }
+
+    /// Whether the copy stays off: the primary said 451 in this outage, and nobody has confirmed
+    /// that serving is permitted. An order to act is such a confirmation.
+    fn is_withheld(&self) -> bool {
+        let seen = self.outage.as_ref().map(|outage| outage.notice) == Some(Notice::Seen);
+        let ordered = matches!(
+            self.state,
+            State::Held {
+                role: Role::Acting,
+                ..
+            }
+        );
+        seen && !ordered
     }
 
     /// Whether the primary proved to be the one known from before the outage.

@@ -18,6 +18,7 @@ mod negotiate;
 mod relay;
 pub mod serve;
 pub mod shelf;
+pub mod trial;
 pub mod wire;
 pub mod withhold;
 

@@ -97,6 +97,7 @@ async fn another_key_is_foreign_until_a_person_gives_the_service_back() {
     let serving = serve(listener, Arc::clone(&shown));
     standby.host.tasks.spawn("mail server", serving);
     let probe = Probe::Smtp(SmtpProbe {
+        protocol: model::MailProtocol::Smtp,
         address,
         name: NAME.to_owned(),
         verify: false,

@@ -1,6 +1,6 @@
 //! What people say to the machine, and what it asks them.
 
-use super::{Action, Refusal, Standby, State};
+use super::{Action, Notice, Refusal, Standby, State};
 use crate::{Answer, Condition, Now, Order, OrderKind, Question, QuestionId, Role, Topic, Verdict};
 
 impl Standby {
@@ -12,6 +12,9 @@ impl Standby {
             OrderKind::Auto => return self.release(),
         };
         self.question = None;
+        if role == Role::Acting && order.kind == OrderKind::Failover {
+            self.permit();
+        }
         self.state = State::Held {
             role,
             by: order.by,
@@ -54,15 +57,25 @@ impl Standby {
                 self.paused = self.paused && !yes;
                 return yes.then_some(Action::StartHandback);
             }
-            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), true)
-                if self.outage.is_some() =>
-            {
+            (
+                topic @ (Topic::TakeOver(_)
+                | Topic::NeverGood(_)
+                | Topic::NoCopy(_)
+                | Topic::Permission),
+                true,
+            ) if self.outage.is_some() => {
+                if topic == Topic::Permission {
+                    self.permit();
+                }
                 self.state = match self.condition() {
                     Some(Condition::Unstable) => State::Supporting,
                     _ => State::Serving,
                 };
             }
-            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), true) => {}
+            (
+                Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_) | Topic::Permission,
+                true,
+            ) => {}
             (topic, false) => self.refuse(topic),
             (Topic::Return, true) => {
                 if let Some(outage) = &mut self.outage {
@@ -71,6 +84,15 @@ impl Standby {
             }
         }
         None
+    }
+
+    /// A named person says that serving is permitted, whatever notice the primary showed.
+    fn permit(&mut self) {
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::Seen
+        {
+            outage.notice = Notice::Permitted;
+        }
     }
 
     pub(super) fn ask(&mut self, now: Now, topic: Topic) {

@@ -1,6 +1,6 @@
 //! What follows from where the machine stands: the transitions, one state at a time.
 
-use super::{Action, Running, Standby, State};
+use super::{Action, Notice, Running, Standby, State};
 use crate::{
     Condition, Doubt, Effect, Fact, Mono, Now, OutageId, ReturnPolicy, Service, Timestamp, Topic,
 };
@@ -9,6 +9,7 @@ impl Standby {
     /// Moves on until nothing follows any more. Gives what the part is to do about hand-back.
     pub(super) fn settle(&mut self, now: Now, facts: &mut Vec<Fact>) -> Option<Action> {
         self.keep_the_outage(now, facts);
+        self.heed_the_notice();
         let mut handback = None;
         // Every round moves to another state, and no input leads through more than a few.
         for _ in 0..4 {
@@ -51,7 +52,22 @@ impl Standby {
             since,
             declined: false,
             released: false,
+            notice: Notice::None,
         });
+    }
+
+    /// A primary that says that it may not serve is heeded for the rest of the outage, also if it
+    /// falls silent afterwards.
+    fn heed_the_notice(&mut self) {
+        let says = |verdict: &std::sync::Arc<crate::Verdict>| verdict.is_legal_notice();
+        if !self.verdict.as_ref().is_some_and(says) {
+            return;
+        }
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::None
+        {
+            outage.notice = Notice::Seen;
+        }
     }
 
     /// An outage ends when the primary has been clean for long enough and nobody acts any more.
@@ -107,6 +123,10 @@ impl Standby {
                 self.ask(now, Topic::TakeOver(cause));
                 return State::Following;
             }
+            Some(Effect::Withhold) => {
+                self.ask(now, Topic::Permission);
+                return State::Following;
+            }
             _ => return State::Following,
         };
         match self.doubt() {
@@ -141,6 +161,10 @@ impl Standby {
 
     /// It fails and answers in turn: it is asked first, and what we hold stands in where it fails.
     fn support(&mut self, now: Now) -> Option<Action> {
+        if self.is_withheld() && self.condition().is_some_and(Condition::is_outage) {
+            self.state = State::Following;
+            return None;
+        }
         if matches!(
             self.condition(),
             Some(Condition::Reachable | Condition::Unstable)
@@ -193,6 +217,9 @@ impl Standby {
 
     fn serve(&mut self, now: Now) -> Option<Action> {
         match self.condition() {
+            Some(Condition::Dark | Condition::Unstable) if self.is_withheld() => {
+                self.state = State::Following;
+            }
             Some(Condition::Dark | Condition::Unstable) => {
                 self.question = None;
                 if let Some(outage) = &mut self.outage {

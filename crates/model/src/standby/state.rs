@@ -66,6 +66,21 @@ pub(super) struct Running {
     pub(super) declined: bool,
     /// A person said yes to the return.
     pub(super) released: bool,
+    #[serde(default)] // what was saved before it was heeded does not have it
+    pub(super) notice: Notice,
+}
+
+/// What is known of a notice of the primary that it may not serve (451).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Notice {
+    /// None was seen in this outage.
+    #[default]
+    None,
+    /// One was: whatever else happens, the copy stays off.
+    Seen,
+    /// A person confirmed that serving is permitted.
+    Permitted,
 }
 
 /// A person's no. It holds until what was asked about changes: another cause, another server,

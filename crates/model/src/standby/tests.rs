@@ -1,6 +1,7 @@
 //! The standby machine against scripted days and random histories.
 
 mod handback;
+mod notice;
 mod proof;
 mod refusal;
 mod unstable;

@@ -143,7 +143,7 @@ fn a_blip_and_one_places_path_are_nothing() {
 
     let mut world = World::new(Mode::Act, &["verein.test"], &["bern", "oslo", "wien"]);
     world.run(200);
-    world.cause(Fault::Flapping(service.clone(), Some("bern"), 7, 8));
+    world.cause(Fault::Flapping(service, Some("bern"), 7, 8));
     world.run(900);
     assert_eq!(count(&world, says_unstable), 0);
     assert_eq!(
