@@ -16,6 +16,7 @@ use model::OrganisationId;
 
 use crate::recipients::DomainRules;
 
+pub use crate::client::Protocol;
 pub use notices::Notices;
 
 /// Everything the part works with.
@@ -106,15 +107,6 @@ pub struct NextHop {
     pub ca: Option<PathBuf>,
     /// Whether it is told the true client where it offers that (XCLIENT).
     pub xclient: bool,
-}
-
-/// What a next hop speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// RFC 5321.
-    Smtp,
-    /// RFC 2033: one answer a recipient.
-    Lmtp,
 }
 
 /// How a next hop's certificate is looked at.

@@ -15,8 +15,10 @@ mod filter;
 mod guest;
 mod hostile;
 mod keep;
+mod manners;
 mod notices;
 mod primary;
+mod rude;
 mod stage;
 #[expect(dead_code, reason = "the checks' own tests need more of it")]
 #[path = "../src/auth/testdns.rs"]
