@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{
     Cause, Condition, Fact, OrderKind, OrganisationId, OutageId, Record, Role, Service, ServiceId,
-    Standing, Statement, Timestamp, Topic, Verdict,
+    Standing, StateName, Statement, Timestamp, Topic, Verdict,
 };
 
 mod chronicle;

@@ -3,7 +3,7 @@
 //! `page.rs` writes it as HTML, `feed.rs` as Atom. Measured and said never share a list: the
 //! sentences of [`measured`] are made from verdicts only, [`SaidView`]s from statements only.
 
-use model::{Condition, Effect, Mode, Role, Service, Standing, Timestamp};
+use model::{Condition, Mode, Role, Service, Standing, Timestamp};
 
 use crate::config::Organisation;
 use crate::language::{Language, Words};
@@ -62,7 +62,7 @@ impl<'a> Ground<'a> {
     /// Services whose primary is not as it should be, or not yet back in its place.
     fn troubled(&self) -> impl Iterator<Item = &'a Standing> {
         self.standings.iter().filter(|standing| {
-            standing.condition() == Some(Condition::Dark)
+            standing.condition().is_some_and(Condition::is_outage)
                 || standing.condition() == Some(Condition::BelowQuorum)
                 || standing.outage.is_some()
         })
@@ -196,7 +196,7 @@ fn mail(ground: &Ground<'_>) -> Option<Sentence> {
     ground.standings.iter().find(|standing| {
         standing.service.service == Service::Mail
             && standing.role == Role::Acting
-            && standing.effect != Some(Effect::Support)
+            && !standing::is_helped(standing)
     })?;
     let name = ground.name();
     let text = ground.words.with("lead-mail", &[("name", name.into())]);

@@ -12,10 +12,11 @@ use crate::stage::{
 };
 use crate::xml::{Element, parse};
 
-const CAUSES: [Cause; 17] = [
+const CAUSES: [Cause; 19] = [
     Cause::Application,
     Cause::BelowQuorum,
     Cause::Block,
+    Cause::Denied,
     Cause::DnsData,
     Cause::DnsDelegation,
     Cause::DnsServer,
@@ -23,6 +24,7 @@ const CAUSES: [Cause; 17] = [
     Cause::HoldingPage,
     Cause::Host,
     Cause::Network,
+    Cause::NotMeasured,
     Cause::Observer,
     Cause::Overload,
     Cause::Path,

@@ -120,6 +120,7 @@ pub(crate) fn standing(role: Role, since: &str, verdict: Verdict) -> Standing {
         effect: effect.filter(|_| dark),
         relay: !dark,
         handback: false,
+        doubt: None,
         outage: (dark || role != Role::Standby).then_some(outage),
         verdict: Some(Arc::new(verdict)),
         held_by: None,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -54,6 +54,22 @@ impl Net {
                 turmoil::net::TcpStream::connect(to).await?,
             )),
         }
+    }
+
+    /// The same, from one of this machine's addresses, where `from` names one. A simulated network
+    /// chooses itself.
+    pub async fn connect_from(self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<Stream> {
+        let Some(from) = from.filter(|_| self.has_datagrams()) else {
+            return self.connect(to).await;
+        };
+        let socket = match to {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+        };
+        socket.bind(SocketAddr::new(from, 0))?;
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream::Real(stream))
     }
 
     /// Listens at `at` with a backlog for bursts; an address in use is an error in words.

@@ -17,6 +17,7 @@ mod body;
 mod connection;
 mod counters;
 mod exchange;
+mod framing;
 mod front;
 mod listen;
 mod metered;

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use host::session::{Input, Output, QuestionNumber, Session};
+pub use model::MailProtocol as Protocol;
 use model::{Mono, Now};
 
 use crate::wire::data::DataEncoder;
@@ -30,15 +31,6 @@ use crate::wire::reply::{Capabilities, Reply, ReplyReader};
 const COMMAND_TIME: Duration = Duration::from_secs(60);
 /// RFC 5321 §4.5.3.2.6: for the answer to the end of the data.
 const END_TIME: Duration = Duration::from_secs(600);
-
-/// What a next hop speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// RFC 5321.
-    Smtp,
-    /// RFC 2033: one answer a recipient.
-    Lmtp,
-}
 
 /// How a conversation with a next hop begins.
 #[derive(Clone, Debug)]

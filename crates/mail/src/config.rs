@@ -150,8 +150,6 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// RFC 5321 section 4.5.4.2.
-const SMTP: u16 = 25;
 /// How long an imported list is believed to be whole.
 const FRESH: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -270,13 +268,20 @@ impl NextHop {
         if !fields.has("primary") {
             fields.missing("primary", "\"198.51.100.25\"");
         }
-        let address = fields.parse("primary", want, |text| address(text, SMTP));
+        let protocols = [Protocol::Smtp, Protocol::Lmtp].map(|one| (one.name(), one));
+        let protocol = fields.choice("protocol", &protocols).unwrap_or_default();
+        let usual = protocol.usual_port();
+        let address = fields.parse("primary", want, |text| address(text, usual));
+        if address.is_some_and(|address| !protocol.fits(address.port())) {
+            // RFC 2033 §5.
+            let words =
+                "LMTP is never spoken on port 25: name its own port, or `protocol = \"smtp\"`";
+            fields.problem("primary", words);
+        }
         let name = fields.parse("name", "a host name like \"mail.verein.test\"", |text| {
             host_name(text).then(|| text.to_ascii_lowercase())
         });
         let otherwise = || own.first().map(|domain| format!("mail.{domain}"));
-        let protocols = [("smtp", Protocol::Smtp), ("lmtp", Protocol::Lmtp)];
-        let protocol = fields.choice("protocol", &protocols);
         let ca = fields.file("ca");
         let kinds = "\"opportunistic\", \"verify\" or \"pin:SHA256\" (hexadecimal, of the key)";
         let trust = fields.parse("tls", kinds, |text| match text {
@@ -287,7 +292,7 @@ impl NextHop {
         Some(Self {
             address: address?,
             name: name.or_else(otherwise).unwrap_or_default(),
-            protocol: protocol.unwrap_or(Protocol::Smtp),
+            protocol,
             trust: trust.unwrap_or(Trust::Opportunistic),
             ca,
             xclient: fields.boolean("xclient").unwrap_or(true),

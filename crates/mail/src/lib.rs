@@ -17,6 +17,7 @@ pub mod escape;
 pub mod fuzz;
 pub mod handback;
 mod handle;
+mod head;
 mod inspect;
 mod memory;
 mod metrics;
@@ -47,6 +48,7 @@ use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
 use config::{Config, MailConfig, Trust};
+use head::Ours;
 use metrics::MailMetrics;
 use office::Office;
 use post::{Post, ToCheck};
@@ -56,7 +58,7 @@ use session::Terms;
 use spam::Rspamd;
 use spool::Spool;
 
-pub use handle::{HandleError, MailHandle, People, Summary};
+pub use handle::{Filter, HandBack, HandleError, ListOf, MailHandle, People, Summary};
 pub use office::ImportError;
 
 /// Messages that wait for their checks.
@@ -125,10 +127,13 @@ impl Part for Mail {
         };
         let post = Arc::new(Post::new(
             host,
-            config.name.clone(),
             metrics,
             calls,
             config.general.limits.messages_per_network,
+            Ours {
+                name: config.name.clone(),
+                spam: config.general.rspamd.is_some(),
+            },
             offices,
             to_check,
         ));

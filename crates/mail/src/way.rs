@@ -69,6 +69,8 @@ pub fn may_hand_back(standing: Option<&Standing>) -> bool {
         StateName::Held => {
             standing.role == Role::Standby && standing.condition() != Some(Condition::Dark)
         }
+        // It fails and answers in turn: what goes wrong is tried again.
+        StateName::Supporting => standing.handback,
         StateName::Suspecting | StateName::Serving | StateName::Returning => false,
     }
 }

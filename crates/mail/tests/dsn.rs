@@ -48,6 +48,8 @@ impl World {
         Self {
             dns: TestDns::serve(&names).await,
             notices: Notices {
+                // These exchangers live on this machine.
+                private: true,
                 failure: Some(Duration::ZERO),
                 port: exchanger.address.port(),
                 ..Notices::default()

@@ -15,6 +15,7 @@ mod filter;
 mod guest;
 mod hostile;
 mod keep;
+mod lmtp;
 mod manners;
 mod notices;
 mod primary;

@@ -36,6 +36,8 @@ const CHEAP: PassphraseCost = PassphraseCost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Standby,
+    /// Standby in mode observe.
+    Observing,
     Acting,
     /// Acting, and the primary may be asked first.
     Supporting,
@@ -351,7 +353,9 @@ fn standing(phase: Phase) -> Standings {
     let service = ServiceId::new(OrganisationId::new("verein.test"), Service::Mail);
     let now = Timestamp::from_millis(1_750_000_000_000);
     let (role, state, condition) = match phase {
-        Phase::Standby => (Role::Standby, StateName::Following, Condition::Reachable),
+        Phase::Standby | Phase::Observing => {
+            (Role::Standby, StateName::Following, Condition::Reachable)
+        }
         Phase::Acting => (Role::Acting, StateName::Serving, Condition::Dark),
         Phase::Supporting => (Role::Acting, StateName::Serving, Condition::Reachable),
         Phase::HandingBack | Phase::Asked => {
@@ -381,11 +385,15 @@ fn standing(phase: Phase) -> Standings {
         epoch: Epoch(1),
         since: now,
         state,
-        mode: Mode::Act,
+        mode: match phase {
+            Phase::Observing => Mode::Observe,
+            _ => Mode::Act,
+        },
         would: None,
         effect: None,
         relay: condition == Condition::Reachable,
         handback: phase == Phase::HandingBack,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: None,
         held_by: None,

@@ -13,6 +13,11 @@
 //!     └───────────────────┴──────── a majority finds it good ◀─────────────┘
 //! from anywhere: no place can judge ──▶ Blind; a place that sees again leads back
 //! ```
+//!
+//! Failures that are too short for a burst and come again and again are `Unstable`: at a majority
+//! more than a quarter of the last minutes' probes failed, and it answered in between
+//! ([`steadiness`]). That lasts until a majority finds it clean for [`DetectorConfig::calm`]; a
+//! failure starts a burst all the same, and what fails all of it is Dark in the usual time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +27,12 @@ use crate::{
     Cause, Condition, Failure, Finding, Identity, Mono, Now, Observation, PlaceId, PlaceView,
     Purpose, Sees, ServiceId, Timestamp, Verdict,
 };
+use places::{Ballot, blind};
+use steadiness::Steadiness;
 
-mod cause;
+pub(crate) mod cause;
+mod places;
+mod steadiness;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +47,12 @@ pub struct DetectorConfig {
     pub burst_time: Duration,
     /// A place that was not heard for so long has no vote.
     pub stale: Duration,
+    /// From probe to probe. Eighteen of it are the time that is looked back upon to tell what
+    /// fails and answers in turn.
+    pub interval: Duration,
+    /// What fails and answers in turn is reachable again after so long without a failure. As long
+    /// as [`Policy::clean`](crate::Policy::clean), which need not be waited for a second time then.
+    pub calm: Duration,
 }
 
 impl DetectorConfig {
@@ -50,6 +65,8 @@ impl DetectorConfig {
             burst: 3,
             burst_time: seconds(12),
             stale: seconds(35),
+            interval: seconds(10),
+            calm: seconds(180),
         }
     }
 }
@@ -84,25 +101,23 @@ pub enum DetectorAction {
 struct PlaceState {
     last: Option<Observation>,
     heard: Option<Mono>,
+    /// When it began to fail; what it did not see itself changes nothing.
+    failing_since: Option<Timestamp>,
     /// Failed observations of the running burst.
     failed: u32,
     /// Whether the running burst (or anything since its start) was good here.
     denied: bool,
-}
-
-/// How a place stands to the running burst.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ballot {
-    Blind,
-    Confirmed,
-    Denied,
-    Pending,
+    /// The last observation that failed and that had a vote.
+    last_failed: Option<Observation>,
+    steadiness: Steadiness,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Confirming {
     number: u64,
     deadline: Mono,
+    /// What had been reported of it at the last deadline.
+    reported: u32,
 }
 
 /// One detector per (organisation, service).
@@ -173,6 +188,7 @@ impl Detector {
         let good = observation.finding.is_good();
         if good {
             place.denied = true;
+            place.failing_since = None;
             self.last_good = self.last_good.max(Some(observation.at));
             if let Finding::Good { identity } = &observation.finding {
                 // Who answers without a proof is not the one who proved it before.
@@ -181,25 +197,65 @@ impl Detector {
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
         }
+        if !good && !blind(&observation) {
+            place.failing_since.get_or_insert(observation.at);
+        }
         let newly_failing = !good
             && place
                 .last
                 .as_ref()
                 .is_none_or(|last| last.finding.is_good() || blind(last));
+        if place
+            .heard
+            .is_some_and(|heard| now.mono.since(heard) >= self.config.stale)
+        {
+            place.steadiness.interrupt();
+        }
         place.heard = Some(now.mono);
+        let name = observation.place.clone();
         place.last = Some(observation);
-        // A dark service needs no confirmation that it is dark.
-        let settled = matches!(self.condition, Some(Condition::Dark | Condition::Suspect));
-        if newly_failing && !settled && !self.all_blind(now) {
+        self.note(now, &name);
+        let look = match self.condition {
+            // A dark service needs no confirmation that it is dark.
+            Some(Condition::Dark | Condition::Suspect) => false,
+            // No failure of what is called reachable goes without a look, also where the burst
+            // that was asked for before it was denied by an answer in the middle.
+            Some(Condition::Reachable | Condition::Unstable) => !good && self.confirming.is_none(),
+            _ => newly_failing,
+        };
+        if look && !self.all_blind(now) {
             self.suspect(now, out);
         }
         self.judge(now, out);
     }
 
+    /// Counts a place's last observation, if the place has a vote.
+    fn note(&mut self, now: Now, name: &PlaceId) {
+        let times = (self.config.interval, self.config.calm);
+        let Some(place) = self.places.get(name) else {
+            return;
+        };
+        let votes = self.votes(now, place);
+        let Some(place) = self.places.get_mut(name) else {
+            return;
+        };
+        let Some(last) = place.last.as_ref().filter(|_| votes) else {
+            return place.steadiness.interrupt();
+        };
+        let good = last.finding.is_good();
+        place.steadiness.note(now.mono, times, good, last.at);
+        if !good {
+            place.last_failed = Some(last.clone());
+        }
+    }
+
     /// A failure was seen: say so, and have it confirmed unless that is under way.
     fn suspect(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
-        self.since = self.latest_failure();
-        self.condition_is(now, Condition::Suspect, None, out);
+        // What fails and answers in turn is known to fail: only whether it has stopped answering.
+        if self.condition != Some(Condition::Unstable) {
+            self.since = self.first_failure();
+            self.condition_is(now, Condition::Suspect, None, out);
+        }
         if self.confirming.is_none() {
             self.start_burst(now, out);
         }
@@ -215,6 +271,7 @@ impl Detector {
         self.confirming = Some(Confirming {
             number: self.bursts,
             deadline,
+            reported: 0,
         });
         let service = self.service.clone();
         out.push(DetectorAction::Burst {
@@ -226,15 +283,24 @@ impl Detector {
     fn judge(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
         if self.all_blind(now) {
             self.confirming = None;
-            if self.condition != Some(Condition::Blind) {
+            let why = self.why_nobody_judges(now);
+            if (self.condition, self.cause) != (Some(Condition::Blind), Some(why)) {
                 self.since = now.wall;
-                self.condition_is(now, Condition::Blind, Some(Cause::Observer), out);
+                self.condition_is(now, Condition::Blind, Some(why), out);
             }
             return;
         }
         match self.confirming {
             Some(confirming) => self.count_burst(now, confirming, out),
             None => self.count_steady(now, out),
+        }
+        // What is suspected waits for its burst.
+        let open = matches!(
+            self.condition,
+            Some(Condition::Reachable | Condition::BelowQuorum)
+        );
+        if open && self.fails_in_turn(now) {
+            self.unstable(now, out);
         }
     }
 
@@ -256,15 +322,40 @@ impl Detector {
         } else if confirmed > 0 && confirmed * 2 > voters {
             self.confirming = None;
             let cause = cause::agreed(self.failing(now));
+            if self.condition == Some(Condition::Unstable) {
+                self.since = self.first_failure();
+            }
             self.condition_is(now, Condition::Dark, Some(cause), out);
         } else if pending == 0 && confirmed > 0 {
             self.confirming = None;
+            if self.condition == Some(Condition::Unstable) && !self.is_calm(now) {
+                return;
+            }
             self.condition_is(now, Condition::BelowQuorum, Some(Cause::Path), out);
         } else if pending == 0 && denied > 0 {
             self.confirming = None;
-            self.reachable(now, out);
+            self.answers(now, out);
         } else if over {
-            // Nobody brought the burst to an end: look again, claim nothing.
+            self.wait_or_look_again(now, confirming, out);
+        }
+    }
+
+    /// Nobody brought the burst to an end in time, and nothing is claimed. Where it goes on, as in
+    /// a mass of bursts that wait for one another, its reports are waited for; else we look again.
+    fn wait_or_look_again(
+        &mut self,
+        now: Now,
+        confirming: Confirming,
+        out: &mut Vec<DetectorAction>,
+    ) {
+        let reported = self.places.values().map(|place| place.failed).sum();
+        if reported > confirming.reported {
+            self.confirming = Some(Confirming {
+                deadline: now.mono.after(self.config.burst_time),
+                reported,
+                ..confirming
+            });
+        } else {
             self.start_burst(now, out);
         }
     }
@@ -273,7 +364,7 @@ impl Detector {
         let failing = self.failing(now).count();
         let voters = self.voters(now).count();
         match self.condition {
-            Some(Condition::Dark) if failing * 2 <= voters => self.reachable(now, out),
+            Some(Condition::Dark) if failing * 2 <= voters => self.answers(now, out),
             Some(Condition::Dark) => {
                 let cause = cause::agreed(self.failing(now));
                 if Some(cause) != self.cause {
@@ -281,7 +372,8 @@ impl Detector {
                 }
             }
             Some(Condition::Suspect) => {}
-            _ if failing == 0 && voters > 0 => self.reachable(now, out),
+            Some(Condition::Unstable) => self.answers(now, out),
+            _ if failing == 0 && voters > 0 => self.answers(now, out),
             // What failed while we were blind is looked at properly once we see again.
             Some(Condition::Blind) | None if failing > 0 => self.suspect(now, out),
             // The places that reached it fell silent; those that do not are the majority now.
@@ -292,12 +384,27 @@ impl Detector {
         }
     }
 
-    fn reachable(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
-        if self.condition == Some(Condition::Reachable) {
-            return;
+    /// It answers: it is reachable, or it is unstable.
+    fn answers(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        let unstable = match self.condition {
+            Some(Condition::Reachable) => return,
+            Some(Condition::Unstable) if !self.is_calm(now) => return,
+            Some(Condition::Unstable) => false,
+            _ => self.fails_in_turn(now),
+        };
+        if unstable {
+            return self.unstable(now, out);
         }
         self.since = self.last_good.unwrap_or(now.wall);
         self.condition_is(now, Condition::Reachable, None, out);
+    }
+
+    fn unstable(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        let first = self
+            .turning(now)
+            .filter_map(|place| place.steadiness.unsettled());
+        self.since = first.min().unwrap_or(now.wall);
+        self.condition_is(now, Condition::Unstable, Some(Cause::Unstable), out);
     }
 
     fn condition_is(
@@ -321,8 +428,6 @@ impl Detector {
             finding: place.last.as_ref().map(|last| last.finding.clone()),
             at: place.last.as_ref().map(|last| last.at),
         };
-        let failed = self.places.values().filter_map(|place| place.last.as_ref());
-        let good = condition == Condition::Reachable;
         Verdict {
             service: self.service.clone(),
             condition,
@@ -332,80 +437,7 @@ impl Detector {
             last_good: self.last_good,
             identity: self.identity.clone(),
             places: self.places.iter().map(view).collect(),
-            evidence: failed
-                .filter(|last| !good && !last.finding.is_good())
-                .cloned()
-                .collect(),
+            evidence: self.evidence(now, condition),
         }
-    }
-
-    fn ballot(&self, now: Now, place: &PlaceState) -> Ballot {
-        if place.denied {
-            Ballot::Denied
-        } else if place.failed >= self.config.burst && self.votes(now, place) {
-            Ballot::Confirmed
-        } else if self.votes(now, place) {
-            Ballot::Pending
-        } else {
-            Ballot::Blind
-        }
-    }
-
-    fn fresh(&self, now: Now, place: &PlaceState) -> bool {
-        place
-            .heard
-            .is_some_and(|heard| now.mono.since(heard) < self.config.stale)
-    }
-
-    fn votes(&self, now: Now, place: &PlaceState) -> bool {
-        let Some(last) = &place.last else {
-            return false;
-        };
-        if !self.fresh(now, place) || blind(last) {
-            return false;
-        }
-        // One place alone needs references, or it withholds the verdict.
-        let heard = self.places.values().filter(|place| self.fresh(now, place));
-        let alone = heard.count() == 1;
-        last.finding.is_good() || !alone || last.sees == Sees::References
-    }
-
-    fn voters(&self, now: Now) -> impl Iterator<Item = &PlaceState> {
-        self.places
-            .values()
-            .filter(move |place| self.votes(now, place))
-    }
-
-    fn failing(&self, now: Now) -> impl Iterator<Item = &Observation> {
-        self.voters(now)
-            .filter_map(|place| place.last.as_ref())
-            .filter(|last| !last.finding.is_good())
-    }
-
-    /// Whether a failing place that votes sees its references.
-    fn sees_references(&self, now: Now) -> bool {
-        self.failing(now).any(|last| last.sees == Sees::References)
-    }
-
-    /// Somebody was heard once, and nobody can judge now.
-    fn all_blind(&self, now: Now) -> bool {
-        self.places.values().any(|place| place.heard.is_some()) && self.voters(now).count() == 0
-    }
-
-    fn latest_failure(&self) -> Timestamp {
-        let last = self.places.values().filter_map(|place| place.last.as_ref());
-        last.filter(|last| !last.finding.is_good())
-            .map(|last| last.at)
-            .max()
-            .unwrap_or_default()
-    }
-}
-
-/// Whether an observation says more about the observer than about the target.
-fn blind(observation: &Observation) -> bool {
-    match observation.finding {
-        Finding::Good { .. } => false,
-        Finding::Failed(Failure::Local) => true,
-        Finding::Failed(_) => observation.sees == Sees::Nothing,
     }
 }

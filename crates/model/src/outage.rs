@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, Condition, Fact, OutageId, Record, Role, ServiceId, Timestamp, Verdict};
+use crate::{
+    Cause, Condition, Fact, OutageId, Record, Role, ServiceId, StateName, Timestamp, Verdict,
+};
 
 /// One outage as the record tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,7 +27,7 @@ pub struct Outage {
     pub noticed: Timestamp,
     /// The causes that were named, in order.
     pub causes: Vec<(Timestamp, Cause)>,
-    /// When the standby began to act; never in mode observe.
+    /// When the standby began to act, or to stand in front; never in mode observe.
     pub acting: Option<Timestamp>,
     /// When the primary was reachable again (for good, as far as the record goes).
     pub back: Option<Timestamp>,
@@ -63,7 +65,7 @@ const EVENTS: usize = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct Outages {
     all: Vec<Outage>,
-    /// The last Dark verdicts, of services whose outage has not been named yet.
+    /// The last verdicts that may begin an outage, of services whose outage has not been named yet.
     dark: Vec<Arc<Verdict>>,
 }
 
@@ -104,7 +106,7 @@ impl Outages {
     /// Takes one record in.
     pub fn fold(&mut self, record: &Record) {
         match &record.fact {
-            Fact::Verdict(verdict) if verdict.condition == Condition::Dark => {
+            Fact::Verdict(verdict) if verdict.condition.is_outage() => {
                 self.dark.retain(|old| old.service != verdict.service);
                 self.dark.push(Arc::clone(verdict));
             }
@@ -166,7 +168,7 @@ impl Outage {
         match &record.fact {
             Fact::Verdict(verdict) => match verdict.condition {
                 Condition::Reachable => self.back = self.back.or(Some(record.at)),
-                Condition::Dark => {
+                Condition::Dark | Condition::Unstable => {
                     self.back = None;
                     let named = self.causes.last().map(|(_, cause)| *cause);
                     if let Some(cause) = verdict.cause.filter(|cause| Some(*cause) != named) {
@@ -175,7 +177,9 @@ impl Outage {
                 }
                 _ => {}
             },
-            Fact::Standing(standing) if standing.role == Role::Acting => {
+            Fact::Standing(standing)
+                if standing.role == Role::Acting || standing.state == StateName::Supporting =>
+            {
                 self.acting = self.acting.or(Some(record.at));
             }
             Fact::OutageEnded { outage, .. } if *outage == self.id => {
@@ -198,7 +202,9 @@ pub fn service_of(fact: &Fact) -> Option<&ServiceId> {
         | Fact::OutageBegan { service, .. }
         | Fact::OutageEnded { service, .. }
         | Fact::HandedBack { service }
-        | Fact::HandbackPaused { service } => Some(service),
+        | Fact::HandbackPaused { service }
+        | Fact::Reconfigured { service }
+        | Fact::Copy { service, .. } => Some(service),
         Fact::Order(order) => Some(&order.service),
         Fact::Asked(question) => Some(&question.service),
         Fact::Answered(answer) => Some(&answer.service),

@@ -55,6 +55,11 @@ pub struct Order {
 pub enum Topic {
     /// Shall we take over although the cause is one that people judge?
     TakeOver(Cause),
+    /// It was never seen as it should be under its present configuration, which may be what is
+    /// wrong: shall we take over all the same?
+    NeverGood(Cause),
+    /// There is no copy that could be served: shall visitors see our notice instead of nothing?
+    NoCopy(Cause),
     /// The primary answers again: is it still yours, shall it have its traffic back?
     Return,
     /// The hand-back was stopped, for the primary refuses what it should take: shall it go on?
@@ -80,6 +85,19 @@ impl fmt::Display for Question {
             Topic::TakeOver(cause) => write!(
                 f,
                 "{} shows `{cause}`, which a person should judge. Take over?",
+                self.service
+            ),
+            Topic::NeverGood(cause) => write!(
+                f,
+                "{} shows `{cause}`, and was never seen as it should be since it is configured \
+                 as it is now. Look first whether address, port, protocol, name, `ca` and \
+                 `expect` are right. Take over all the same?",
+                self.service
+            ),
+            Topic::NoCopy(cause) => write!(
+                f,
+                "{} shows `{cause}`, and there is no copy that could be served: visitors would \
+                 see our own notice (503). Lead them here all the same?",
                 self.service
             ),
             Topic::Return => write!(

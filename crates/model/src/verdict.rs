@@ -16,6 +16,8 @@ pub enum Cause {
     BelowQuorum,
     /// Places disagree by network or country: somebody blocks it.
     Block,
+    /// The server lives and turns visitors (or this standby) away: 401, 403, 451, a ban.
+    Denied,
     /// The authoritative data is wrong.
     DnsData,
     /// The parent's delegation changed.
@@ -30,6 +32,8 @@ pub enum Cause {
     Host,
     /// The network around the machine is gone.
     Network,
+    /// No place probed it in time, or could: too busy, or out of means of its own.
+    NotMeasured,
     /// We ourselves are blind.
     Observer,
     /// It lives and cannot cope.
@@ -44,6 +48,8 @@ pub enum Cause {
     Tls,
     /// Anything else. An honest answer.
     Unknown,
+    /// It fails and answers in turn.
+    Unstable,
 }
 
 impl fmt::Display for Cause {
@@ -52,6 +58,7 @@ impl fmt::Display for Cause {
             Self::Application => "application",
             Self::BelowQuorum => "below-quorum",
             Self::Block => "block",
+            Self::Denied => "denied",
             Self::DnsData => "dns-data",
             Self::DnsDelegation => "dns-delegation",
             Self::DnsServer => "dns-server",
@@ -59,6 +66,7 @@ impl fmt::Display for Cause {
             Self::HoldingPage => "holding-page",
             Self::Host => "host",
             Self::Network => "network",
+            Self::NotMeasured => "not-measured",
             Self::Observer => "observer",
             Self::Overload => "overload",
             Self::Path => "path",
@@ -66,6 +74,7 @@ impl fmt::Display for Cause {
             Self::Silent => "silent",
             Self::Tls => "tls",
             Self::Unknown => "unknown",
+            Self::Unstable => "unstable",
         })
     }
 }
@@ -78,6 +87,9 @@ pub enum Effect {
     TakeOver,
     /// The standby helps in front of a primary that lives: copy first, relay only what it lacks.
     Support,
+    /// The standby stands in front of a primary that fails and answers in turn: the primary is
+    /// asked first, and the copy or the spool stands in where it fails.
+    RelayFirst,
     /// Zones are served on, past EXPIRE too, while the verdict lasts.
     ServeOn,
     /// A person is asked first.
@@ -100,6 +112,7 @@ impl Cause {
                 Service::Web | Service::Mail | Service::Chat,
             ) => Effect::TakeOver,
             (Self::Overload, Service::Web | Service::Mail) => Effect::Support,
+            (Self::Unstable, Service::Web | Service::Mail) => Effect::RelayFirst,
             (
                 Self::DnsServer
                 | Self::DnsData
@@ -110,7 +123,11 @@ impl Cause {
                 Service::Names,
             ) => Effect::ServeOn,
             (
-                Self::DnsDelegation | Self::Block | Self::HoldingPage | Self::ForeignCertificate,
+                Self::DnsDelegation
+                | Self::Block
+                | Self::Denied
+                | Self::HoldingPage
+                | Self::ForeignCertificate,
                 _,
             ) => Effect::Ask,
             _ => Effect::Say,
@@ -132,6 +149,16 @@ pub enum Condition {
     Dark,
     /// No place can judge: the observers themselves are cut off.
     Blind,
+    /// A majority sees it fail and answer in turn, and none of its failures lasts for long enough
+    /// to be confirmed.
+    Unstable,
+}
+
+impl Condition {
+    /// Whether the primary is not to be relied upon, so that an outage runs.
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Dark | Self::Unstable)
+    }
 }
 
 /// What one place contributed.
@@ -166,18 +193,28 @@ pub struct Verdict {
     pub identity: Option<Identity>,
     /// Every place's last word.
     pub places: Vec<PlaceView>,
-    /// The observations that speak for it: the last failed one of each place.
+    /// The observations that speak for it: the last one of each place that failed; of what is
+    /// unstable the last failed one of each place that finds it so.
     pub evidence: Vec<Observation>,
 }
 
 impl Verdict {
+    /// What the failures speak for of something that fails and answers in turn.
+    pub fn beneath(&self) -> Option<Cause> {
+        let unstable = self.condition == Condition::Unstable && !self.evidence.is_empty();
+        unstable.then(|| crate::detector::cause::agreed(self.evidence.iter()))
+    }
+
     /// How many places have a vote.
     pub fn voting(&self) -> usize {
         self.places.iter().filter(|view| view.votes).count()
     }
 
-    /// How many voting places see it failing.
+    /// How many voting places see it failing, or failing and answering in turn.
     pub fn failing(&self) -> usize {
+        if self.condition == Condition::Unstable {
+            return self.evidence.len();
+        }
         let failing = |view: &&PlaceView| {
             view.votes
                 && view

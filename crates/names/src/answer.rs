@@ -11,7 +11,7 @@ mod steered;
 
 pub use set::{Served, ZoneSet};
 
-use crate::steer::{Overlay, Steered};
+use crate::steer::{Overlay, STEER_TTL, Steered};
 use crate::wire::{MAX_NAME, Name, Query, Refusal, Reply, code, is_at_or_below, lower_into};
 use crate::wire::{Section, udp_limit};
 use crate::zone::{Found, Labels, Node, RecordSet, Zone};
@@ -204,24 +204,17 @@ impl<'z> Run<'z, '_, '_> {
                 self.refer(owner, node)
             }
             Found::Dname { owner, node } => self.redirect(name, owner, node, next),
-            Found::Node(node) => match steered {
-                Some(Steered {
-                    addresses: Some(_), ..
-                }) => self.steer(name, Some(node), steered),
-                _ => self.at_node(name, node, steered.map(|steered| steered.ttl), next),
-            },
+            Found::Node(node) if leads_here(steered) => self.steer(name, Some(node), steered),
+            Found::Node(node) => self.at_node(name, node, steered.map(|steered| steered.ttl), next),
             Found::Wildcard {
                 node,
                 encloser,
                 next_closer,
             } => {
-                if matches!(
-                    steered,
-                    Some(Steered {
-                        addresses: Some(_),
-                        ..
-                    })
-                ) {
+                let steered = self
+                    .overlay
+                    .and_then(|overlay| overlay.covering(name, encloser));
+                if leads_here(steered) {
                     return self.steer(name, Some(node), steered);
                 }
                 let cap = steered.map(|steered| steered.ttl);
@@ -237,17 +230,22 @@ impl<'z> Run<'z, '_, '_> {
                 encloser,
                 next_closer,
             } => {
-                if matches!(
-                    steered,
-                    Some(Steered {
-                        addresses: Some(_),
-                        ..
-                    })
-                ) {
+                let steered = self
+                    .overlay
+                    .and_then(|overlay| overlay.covering(name, encloser));
+                if leads_here(steered) {
                     return self.steer(name, None, steered);
                 }
+                let above = self.overlay.filter(|overlay| overlay.is_above(name));
+                if above.is_some_and(Overlay::is_active) {
+                    // RFC 8020 §2: a name below it exists, so it exists too, without records.
+                    self.soa(Some(STEER_TTL))?;
+                    return Ok(Step::Done(Outcome::NoData));
+                }
                 self.reply.set_rcode(code::NXDOMAIN);
-                self.soa(steered.map(|steered| steered.ttl))?;
+                // Whoever keeps "no such name" takes everything below for missing as well.
+                let cap = steered.map(|steered| steered.ttl);
+                self.soa(cap.or(above.map(|_| STEER_TTL)))?;
                 if self.dnssec {
                     self.prove_missing(name, encloser, next_closer)?;
                 }
@@ -444,6 +442,11 @@ impl<'z> Run<'z, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// Whether a name leads to us now.
+fn leads_here(steered: Option<&Steered>) -> bool {
+    steered.is_some_and(|steered| steered.addresses.is_some())
 }
 
 /// Only what leads to an address is capped.

@@ -37,6 +37,10 @@ pub struct Organisation {
     pub source: Source,
     /// The key for transfers in and out.
     pub key: Option<Arc<Key>>,
+    /// Other addresses from which a NOTIFY without a signature is believed.
+    pub notify_from: Vec<IpAddr>,
+    /// From which of our addresses the primary is asked, and secondaries are told.
+    pub transfer_from: Option<IpAddr>,
     /// Secondaries of ours: told of changes, and allowed to transfer with the key.
     pub notify: Vec<SocketAddr>,
     /// Whether a zone is served past its SOA's EXPIRE while its primary is dark.
@@ -121,6 +125,17 @@ pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Opti
             "whoever is told may transfer, so a key is needed; add `tsig`",
         );
     }
+    let address = "an IP address like \"198.51.100.54\"";
+    let notify_from: Vec<IpAddr> = fields.each("notify_from", address, |text| text.parse().ok());
+    let transfer_from = fields.ip("source");
+    if let (Some(from), Some(primary)) = (transfer_from, primary)
+        && from.is_ipv4() != primary.is_ipv4()
+    {
+        fields.problem(
+            "source",
+            format_args!("{from} and the primary {primary} are of two address families"),
+        );
+    }
     let steer = fields
         .table("steer")
         .and_then(|table| read_steer(&table, &zones, standby));
@@ -129,6 +144,8 @@ pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Opti
         zones,
         source,
         key,
+        notify_from,
+        transfer_from,
         notify,
         serve_past_expire: fields.boolean("serve_past_expire").unwrap_or(true),
         steer,

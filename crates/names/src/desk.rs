@@ -2,28 +2,38 @@
 //! signed message through the check of its signature, a transfer to the stream it came by.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::base::Message;
 use domain::tsig::{Key, ServerTransaction};
 use host::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{self, Outcome, Transport, ZoneSet};
 use crate::config::{Organisation, Source};
 use crate::metrics::{Counters, Refused};
 use crate::publish::Published;
+use crate::story::Came;
 use crate::transfer::{Signing, error_answer, sign_answer, tsig_time, verify};
 use crate::wire::{Name, Query, code, parse, udp_limit};
 
 /// What somebody wants of the keeper of a zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Knock {
     /// The primary said that something changed.
     Notified(Option<u32>),
-    /// An operator wants the whole zone again.
-    Refetch,
+    /// A person wants it refreshed now, and to know what came of it.
+    Refresh(Wish),
+}
+
+/// What a person wants of a zone.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// Whether the primary's version is taken even where it is older than ours.
+    pub(crate) take_older: bool,
+    /// Where to say what came of it.
+    pub(crate) came: oneshot::Sender<Came>,
 }
 
 /// How many knocks wait; more are answered all the same, and one is as good as two.
@@ -32,7 +42,8 @@ pub(crate) const KNOCKS: usize = 4;
 /// Who may do what with a zone.
 #[derive(Clone, Debug)]
 pub(crate) struct Rights {
-    primary: Option<IpAddr>,
+    /// Where a NOTIFY may come from without a signature.
+    notify_from: Arc<[IpAddr]>,
     key: Option<Arc<Key>>,
     pub(crate) door: Option<mpsc::Sender<Knock>>,
 }
@@ -43,11 +54,13 @@ pub(crate) type Directory = HashMap<Name, Rights>;
 /// The rights in one organisation's zones; `door` leads to the keeper of each.
 pub(crate) fn rights(organisation: &Organisation, door: Option<mpsc::Sender<Knock>>) -> Rights {
     let primary = match &organisation.source {
-        Source::Primary(address) => Some(SocketAddr::ip(address).to_canonical()),
+        Source::Primary(address) => Some(address.ip()),
         Source::None | Source::File(_) => None,
     };
+    let others = organisation.notify_from.iter().copied();
+    let notify_from = primary.into_iter().chain(others);
     Rights {
-        primary,
+        notify_from: notify_from.map(|at| at.to_canonical()).collect(),
         key: organisation.key.clone(),
         door,
     }
@@ -106,7 +119,7 @@ impl Desk {
             return self.signed(zones, &query, message, peer, transport, out);
         }
         if query.opcode == code::OPCODE_NOTIFY {
-            let rcode = self.notified(&query, peer);
+            let rcode = self.notified(&query, peer, false);
             answer::with_code(&query, message, rcode, out);
             return Handled::Answer;
         }
@@ -142,6 +155,9 @@ impl Desk {
             Signing::Unsigned => return Handled::Nothing,
             Signing::Wrong(error) => {
                 self.counters.refused(Refused::Signature);
+                if query.opcode == code::OPCODE_NOTIFY {
+                    self.notified_wrongly(query, peer);
+                }
                 let original = Message::from_octets(bytes.to_vec());
                 let written = original.is_ok_and(|message| error_answer(*error, &message, out));
                 return if written {
@@ -154,7 +170,7 @@ impl Desk {
         let transfer = matches!(query.qtype, code::AXFR | code::IXFR);
         let ours = query.qclass == code::CLASS_IN && self.directory.contains_key(query.name());
         if query.opcode == code::OPCODE_NOTIFY {
-            let rcode = self.notified(query, peer);
+            let rcode = self.notified(query, peer, true);
             answer::with_code(query, bytes, rcode, out);
         } else if transfer && ours && transport == Transport::Tcp {
             let serial = query.serial.filter(|_| query.qtype == code::IXFR);
@@ -187,9 +203,10 @@ impl Desk {
         }
     }
 
-    /// RFC 1996 §3.10: only the primary of a zone is listened to. It costs a question at most, so
-    /// its address is enough; where it signs, the signature has been checked before.
-    fn notified(&self, query: &Query, peer: IpAddr) -> u16 {
+    /// RFC 1996 §3.10: only the primary of a zone is listened to. Whoever `signed` with the key of
+    /// the zone may be anywhere; without a signature it costs a question at most, so the primary's
+    /// address is enough.
+    fn notified(&self, query: &Query, peer: IpAddr, signed: bool) -> u16 {
         let refused = |rcode| {
             self.counters.refused(Refused::Notify);
             rcode
@@ -203,7 +220,7 @@ impl Desk {
         let door = rights
             .door
             .as_ref()
-            .filter(|_| rights.primary == Some(peer.to_canonical()));
+            .filter(|_| signed || rights.notify_from.contains(&peer.to_canonical()));
         let Some(door) = door else {
             return refused(code::REFUSED);
         };
@@ -211,5 +228,19 @@ impl Desk {
         // A full door means that the keeper will look anyway.
         let _ = door.try_send(Knock::Notified(query.serial));
         code::NOERROR
+    }
+
+    /// A NOTIFY whose signature is wrong is refused, but from the primary's address it is as good a
+    /// reason to ask as one without a signature; nothing that it says is believed.
+    fn notified_wrongly(&self, query: &Query, peer: IpAddr) {
+        let rights = self.directory.get(query.name());
+        let rights = rights.filter(|rights| rights.notify_from.contains(&peer.to_canonical()));
+        let about_a_zone = query.qtype == code::SOA && query.qclass == code::CLASS_IN;
+        if let Some(door) = rights.and_then(|rights| rights.door.as_ref())
+            && about_a_zone
+        {
+            self.counters.notified.inc();
+            let _ = door.try_send(Knock::Notified(None));
+        }
     }
 }

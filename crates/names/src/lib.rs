@@ -26,6 +26,7 @@ mod ready;
 pub mod secondary;
 mod serve;
 pub mod steer;
+mod story;
 mod transfer;
 pub mod wire;
 pub mod zone;
@@ -41,6 +42,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use delegation::{PORT, delegation};
 pub use ready::{Coverage, Handle, SteerFacts, ZoneFacts, coverage};
+pub use story::{Came, Trouble};
 pub use transfer::Limits;
 
 use config::{Config, Organisation, Source, Via};
@@ -54,6 +56,7 @@ use publish::Published;
 use secondary::{Saved, Settings};
 use serve::Bound;
 use serve::tcp::{Counterpart, GUESTS, Patience, TRANSFERS};
+use story::Story;
 use wire::Name;
 
 /// The part: every zone of every organisation.
@@ -286,6 +289,7 @@ fn keep_zone(
     } = zone;
     let notices = Notices {
         to: organisation.notify.clone().into(),
+        from: organisation.transfer_from,
         key: organisation.key.clone(),
         desk: Arc::clone(desk),
         clock: host.clock.clone(),
@@ -301,6 +305,7 @@ fn keep_zone(
                 net: host.net,
                 clock: host.clock.clone(),
                 address,
+                from: organisation.transfer_from,
                 key: organisation.key,
                 limits,
             };
@@ -311,6 +316,7 @@ fn keep_zone(
             };
             let (talks, standings) = (Arc::clone(talks), standings.clone());
             let keeper = Keeper {
+                story: Story::default(),
                 host,
                 desk,
                 organisation: id,

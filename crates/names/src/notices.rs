@@ -1,7 +1,7 @@
 //! Tells secondaries of ours about new versions, a bounded number at a time.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::tsig::Key;
@@ -16,6 +16,8 @@ use crate::zone::Zone;
 #[derive(Clone)]
 pub(crate) struct Notices {
     pub(crate) to: Arc<[SocketAddr]>,
+    /// From which of our addresses.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) key: Option<Arc<Key>>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) clock: Clock,
@@ -47,7 +49,7 @@ impl Notices {
         loop {
             let told = tokio::select! {
                 () = self.drain.begun() => return,
-                told = notify(&self.clock, key.1, &zone, self.key.as_ref()) => told,
+                told = notify(&self.clock, self.from, key.1, &zone, self.key.as_ref()) => told,
             };
             if !told {
                 self.desk.counters.notices_lost.inc();

@@ -11,6 +11,7 @@ use crate::answer::{Served, ZoneSet};
 use crate::config::{Organisation, Steer, Via};
 use crate::keep::Version;
 use crate::steer::{self, Direction, Overlay, WhyNot};
+use crate::story::Trouble;
 use crate::wire::Name;
 use crate::zone::Zone;
 
@@ -23,12 +24,14 @@ pub(crate) struct Published {
 }
 
 /// What the keeper of a zone knows beside the version.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     /// When it will no longer be served.
     pub(crate) expires: Option<Mono>,
     /// The primary's serial, where it is older than ours.
     pub(crate) behind: Option<u32>,
+    /// Why it cannot be refreshed.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 #[derive(Debug, Default)]
@@ -118,14 +121,14 @@ impl Published {
     /// keeper knows.
     pub(crate) fn each<T>(
         &self,
-        mut look: impl FnMut(&Name, &Organisation, Option<&Version>, bool, Report) -> T,
+        mut look: impl FnMut(&Name, &Organisation, Option<&Version>, bool, &Report) -> T,
     ) -> Vec<T> {
         let made_of = self.lock();
         let mut all = Vec::with_capacity(made_of.zones.len());
         for (apex, entry) in &made_of.zones {
             if let Some(organisation) = self.organisations.get(entry.organisation) {
                 let version = entry.version.as_ref();
-                all.push(look(apex, organisation, version, entry.live, entry.report));
+                all.push(look(apex, organisation, version, entry.live, &entry.report));
             }
         }
         all

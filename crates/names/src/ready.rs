@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::{Now, OrganisationId, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use crate::config::{Organisation, Steer, Via};
-use crate::desk::{Desk, Knock};
+use crate::desk::{Desk, Knock, Wish};
 use crate::publish::overlay;
 use crate::steer::{Addresses, Direction, direction, manual};
+use crate::story::{Came, Trouble};
 use crate::wire::Name;
 
 /// The facts about one zone.
@@ -32,6 +33,10 @@ pub struct ZoneFacts {
     pub signed: bool,
     /// The primary's serial where it is older than ours: nothing is transferred until it grows.
     pub behind: Option<u32>,
+    /// Why it cannot be refreshed, since when, and when that is tried again.
+    pub trouble: Option<Trouble>,
+    /// The names in it that are steered by an overlay.
+    pub steered: Vec<Name>,
     /// Why names in it are not steered, in words.
     pub not_steered: Vec<String>,
 }
@@ -76,7 +81,11 @@ impl Handle {
                 let end = end.map(|seconds| Timestamp::from_millis(i64::from(seconds) * 1000));
                 let expires = report.expires.map(|at| at.since(now.mono));
                 let signatures = end.map(|at| at.since(now.wall));
-                let why = zone.map(|zone| overlay(zone, organisation, &standings).1);
+                let overlay = zone.map(|zone| overlay(zone, organisation, &standings));
+                let (overlay, why) = overlay.unwrap_or_default();
+                let steered = overlay.iter().flat_map(|overlay| overlay.names().cloned());
+                let mut steered: Vec<Name> = steered.collect();
+                steered.sort();
                 ZoneFacts {
                     organisation: organisation.id.clone(),
                     zone: apex.clone(),
@@ -86,11 +95,9 @@ impl Handle {
                     signatures_end: end,
                     signed,
                     behind: report.behind,
-                    not_steered: why
-                        .into_iter()
-                        .flatten()
-                        .map(|why| why.to_string())
-                        .collect(),
+                    trouble: report.trouble.clone(),
+                    steered,
+                    not_steered: why.iter().map(ToString::to_string).collect(),
                 }
             })
     }
@@ -128,14 +135,28 @@ impl Handle {
         facts.collect()
     }
 
-    /// Has a zone transferred again, whole; `false` for one that is not transferred at all.
-    pub fn refetch(&self, zone: &Name) -> bool {
+    /// The zones that are transferred from a primary.
+    pub fn transferred_zones(&self) -> Vec<Name> {
+        let directory = self.desk.directory.iter();
+        let transferred = directory.filter(|(_, rights)| rights.door.is_some());
+        let mut zones: Vec<Name> = transferred.map(|(zone, _)| zone.clone()).collect();
+        zones.sort();
+        zones
+    }
+
+    /// Has the primary of `zone` asked now, and says what came of it once that is known;
+    /// `take_older` takes the primary's version also where its serial went backwards.
+    pub async fn refresh(&self, zone: &Name, take_older: bool) -> Came {
         let rights = self.desk.directory.get(zone);
-        let door = rights.and_then(|rights| rights.door.as_ref());
-        match door.map(|door| door.try_send(Knock::Refetch)) {
-            Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => true,
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => false,
+        let Some(door) = rights.and_then(|rights| rights.door.as_ref()) else {
+            return Came::NotTransferred;
+        };
+        let (came, comes) = oneshot::channel();
+        let wish = Wish { take_older, came };
+        if door.send(Knock::Refresh(wish)).await.is_err() {
+            return Came::Ending;
         }
+        comes.await.unwrap_or(Came::Ending)
     }
 }
 

@@ -34,6 +34,9 @@ const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(600);
 const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
 /// When the primary is back and the zone is past EXPIRE, one refresh may take so long.
 const GRACE: Duration = Duration::from_secs(60);
+/// A connection that breaks is no reason to send everything; when as many incremental transfers in
+/// a row broke off, the difference itself is to blame, and the whole zone is asked for.
+const MOST_BROKEN: u8 = 2;
 /// That the primary was reached is written down no more often than this.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
 
@@ -58,8 +61,10 @@ pub struct Settings {
 pub enum Fetch {
     /// IXFR from this serial.
     Incremental(u32),
-    /// AXFR.
+    /// AXFR; taken if it is newer than what is held.
     Whole,
+    /// AXFR, by a person's word: taken whatever its serial is.
+    Anew,
 }
 
 /// What happened.
@@ -83,15 +88,17 @@ pub enum Input {
     NotAnswered,
     /// A new version was transferred, is durable, and is served.
     Transferred(Soa),
-    /// The transfer said that there is nothing new.
-    UpToDate,
+    /// The transfer said that there is nothing newer than what is held; the primary's serial.
+    UpToDate(u32),
     /// The primary did not do what was asked: IXFR is answered by AXFR next.
     Refused,
     /// The transfer broke off.
     Broken,
     /// The verdict on the organisation's name servers: dark or not.
     Dark(bool),
-    /// An operator wants the whole zone again.
+    /// A person wants to know whether there is anything new, now.
+    Refresh,
+    /// A person wants the whole zone again, whatever its serial is.
     Refetch,
     /// Time passed.
     Tick,
@@ -145,6 +152,8 @@ pub struct Secondary {
     notified: Option<Option<u32>>,
     notify_from: Mono,
     behind: Option<u32>,
+    /// How many incremental transfers broke off since the last success.
+    broken: u8,
     /// The `refreshed_at` that was written down last.
     saved_at: Option<Timestamp>,
 }
@@ -162,6 +171,7 @@ impl Secondary {
             notified: None,
             notify_from: now.mono,
             behind: None,
+            broken: 0,
             saved_at: None,
         }
     }
@@ -190,6 +200,14 @@ impl Secondary {
     /// The primary's serial, where it is older than ours: nothing will be transferred then.
     pub fn behind(&self) -> Option<u32> {
         self.behind
+    }
+
+    /// When the primary is asked next; `None` while that is under way.
+    pub fn next_try(&self) -> Option<Mono> {
+        match self.state {
+            State::Idle { at } => Some(at),
+            State::Asking | State::Fetching(_) => None,
+        }
     }
 
     /// Whether the primary is taken to be dark.
@@ -223,13 +241,24 @@ impl Secondary {
             Input::Notified(serial) => self.notify(serial),
             Input::Asked(serial) => self.asked(now, serial, out),
             Input::Transferred(soa) => self.transferred(now, soa, out),
-            Input::UpToDate => self.confirmed(now, out),
+            Input::UpToDate(serial) => self.up_to_date(now, serial, out),
             Input::Refused => self.refused(now, out),
-            Input::NotAnswered | Input::Broken => self.failed(now),
+            Input::Broken => {
+                if let State::Fetching(Fetch::Incremental(_)) = self.state {
+                    self.broken = self.broken.saturating_add(1);
+                }
+                self.failed(now);
+            }
+            Input::NotAnswered => self.failed(now),
             Input::Dark(dark) => self.set_dark(now, dark, out),
+            Input::Refresh => {
+                if let State::Idle { at } = &mut self.state {
+                    *at = now.mono;
+                }
+            }
             Input::Refetch => {
                 if let State::Idle { .. } = self.state {
-                    self.fetch(Fetch::Whole, out);
+                    self.fetch(Fetch::Anew, out);
                 }
             }
             Input::Tick => {}
@@ -253,9 +282,11 @@ impl Secondary {
     }
 
     fn notify(&mut self, serial: Option<u32>) {
-        let known = |held: Held| serial.is_some_and(|serial| !is_newer(serial, held.soa.serial));
-        // RFC 1996 §3.7: a serial that we have is no news.
-        if !self.held.is_some_and(known) {
+        let held = self.held.map(|held| held.soa.serial);
+        // RFC 1996 §3.7: a serial that we know the primary to have is no news. One that went
+        // backwards is, although it will not be transferred.
+        let known = self.behind.or(held);
+        if serial.is_none() || serial != known {
             self.notified = Some(serial);
         }
     }
@@ -274,7 +305,7 @@ impl Secondary {
             None => self.fetch(Fetch::Whole, out),
             // The transfer says itself whether there is anything new.
             Some(held) if hint.is_some_and(|serial| is_newer(serial, held.soa.serial)) => {
-                self.fetch(Fetch::Incremental(held.soa.serial), out);
+                self.fetch_next(held, out);
             }
             Some(_) => {
                 self.state = State::Asking;
@@ -288,26 +319,39 @@ impl Secondary {
         out.push(Action::Fetch(what));
     }
 
+    /// The version after the one held.
+    fn fetch_next(&mut self, held: Held, out: &mut Vec<Action>) {
+        let what = match self.broken {
+            0..MOST_BROKEN => Fetch::Incremental(held.soa.serial),
+            _ => Fetch::Whole,
+        };
+        self.fetch(what, out);
+    }
+
     fn asked(&mut self, now: Now, serial: u32, out: &mut Vec<Action>) {
         if self.state != State::Asking {
             return;
         }
         match self.held {
-            Some(held) if is_newer(serial, held.soa.serial) => {
-                self.fetch(Fetch::Incremental(held.soa.serial), out);
-            }
-            Some(held) => {
-                self.behind = (serial != held.soa.serial).then_some(serial);
-                self.confirmed(now, out);
-            }
+            Some(held) if is_newer(serial, held.soa.serial) => self.fetch_next(held, out),
+            Some(_) => self.up_to_date(now, serial, out),
             None => self.fetch(Fetch::Whole, out),
         }
+    }
+
+    /// The primary's serial is that of the version held, or older.
+    fn up_to_date(&mut self, now: Now, serial: u32, out: &mut Vec<Action>) {
+        let held = self.held.map(|held| held.soa.serial);
+        self.behind = Some(serial).filter(|_| held.is_some_and(|held| held != serial));
+        self.broken = 0;
+        self.confirmed(now, out);
     }
 
     fn transferred(&mut self, now: Now, soa: Soa, out: &mut Vec<Action>) {
         let serial_changed = self.held.is_none_or(|held| held.soa.serial != soa.serial);
         self.restore(now, soa, now.wall);
         self.behind = None;
+        self.broken = 0;
         self.settle(now);
         if serial_changed {
             self.notify_from = now.mono;

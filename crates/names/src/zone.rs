@@ -137,6 +137,9 @@ impl<'a> Iterator for Items<'a> {
 pub(crate) struct Node {
     sets: Arc<[RecordSet]>,
     children: u32,
+    /// The name as it came, where that is not in lower-case letters: whoever transfers the zone
+    /// from us gets it so (RFC 4343 §4.1).
+    written: Option<Box<[u8]>>,
 }
 
 impl Node {
@@ -149,7 +152,7 @@ impl Node {
 
     /// Each record, each signature after what it signs.
     fn records<'a>(&'a self, owner: &'a Name) -> impl Iterator<Item = Record<'a>> {
-        let owner = owner.as_wire();
+        let owner = self.written(owner);
         self.sets.iter().flat_map(move |set| {
             let record = move |rtype, data| Record {
                 owner,
@@ -160,6 +163,11 @@ impl Node {
             let data = set.data().map(move |data| record(set.rtype, data));
             data.chain(set.signatures().map(move |data| record(code::RRSIG, data)))
         })
+    }
+
+    /// The name of this node as it came.
+    fn written<'a>(&'a self, owner: &'a Name) -> &'a [u8] {
+        self.written.as_deref().unwrap_or(owner.as_wire())
     }
 
     /// All of them.
@@ -242,8 +250,9 @@ impl Zone {
 
     /// The SOA record.
     pub(crate) fn soa_record(&self) -> Option<Record<'_>> {
-        let set = self.apex_node()?.get(code::SOA)?;
-        let owner = self.apex.as_wire();
+        let node = self.apex_node()?;
+        let set = node.get(code::SOA)?;
+        let owner = node.written(&self.apex);
         set.data().next().map(|data| Record {
             owner,
             rtype: code::SOA,
@@ -259,6 +268,11 @@ impl Zone {
             .iter()
             .flat_map(|(owner, node)| node.records(owner));
         all.filter(|record| record.rtype != code::SOA)
+    }
+
+    /// Whether some name came in other letters than lower-case ones.
+    pub(crate) fn has_capitals(&self) -> bool {
+        self.nodes.values().any(|node| node.written.is_some())
     }
 
     pub(crate) fn node(&self, name: &[u8]) -> Option<&Node> {

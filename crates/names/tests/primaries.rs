@@ -34,6 +34,12 @@ enum Manner {
     WrongId(u32),
     /// An IXFR from one serial to the next: one host goes, one comes.
     Change(u32),
+    /// The same, one record a message: the SOA comes alone.
+    Alone(u32),
+    /// A zone of this serial whose first host is gone.
+    Later(u32, u32),
+    /// Hangs up without a word.
+    HangsUp,
 }
 
 /// A primary that follows a script, one manner a connection; tells which type was asked for.
@@ -68,9 +74,15 @@ async fn answer(stream: &mut TcpStream, request: &Message<Vec<u8>>, manner: Mann
             .chain(hosts(count))
             .chain([soa(serial)])
             .collect(),
+        Manner::Later(serial, count) => [soa(serial)]
+            .into_iter()
+            .chain(hosts(count).skip(1))
+            .chain([soa(serial)])
+            .collect(),
         Manner::Half(serial, count) => [soa(serial)].into_iter().chain(hosts(count)).collect(),
         Manner::Serial(serial) | Manner::WrongId(serial) => vec![soa(serial)],
-        Manner::Change(from) => {
+        Manner::HangsUp => return,
+        Manner::Change(from) | Manner::Alone(from) => {
             let host = |host| -> Item { (None, Some(host)) };
             vec![
                 soa(from + 1),
@@ -105,7 +117,11 @@ async fn answer(stream: &mut TcpStream, request: &Message<Vec<u8>>, manner: Mann
         Manner::Rubbish => return send(stream, &[0xff; 40]).await,
     };
     let other_id = u16::from(matches!(manner, Manner::WrongId(_)));
-    for part in items.chunks(1000) {
+    let many = match manner {
+        Manner::Alone(_) => 1,
+        _ => 1000,
+    };
+    for part in items.chunks(many) {
         send(stream, &build(request, part, Rcode::NOERROR, other_id)).await;
     }
 }
@@ -274,4 +290,57 @@ async fn a_change_is_applied_kept_and_sent_on() {
     let (soa, ixfr, axfr) = (Rtype::SOA, Rtype::IXFR, Rtype::AXFR);
     assert_eq!(asked, [axfr, soa, ixfr, soa, ixfr, axfr]);
     house.close().await;
+}
+
+/// What came of a change from 7 to 8 when the primary answers the questions after NOTIFY like this.
+async fn change(script: &[Manner], asked: &[Rtype]) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = [&[Manner::Whole(7, 300)], script].concat();
+    let (at, mut types) = primary(script).await;
+    let mut house = secondary(folder.path(), at).await;
+    assert_eq!(house.transferred().await, 7);
+    let notify = message("verein.test", Rtype::SOA, Opcode::NOTIFY);
+    udp(house.at, &notify).await;
+    assert_eq!(house.transferred().await, 8);
+    let host = |number: u32| question(&format!("h{number}.verein.test"), "A", false);
+    assert_eq!(udp(house.at, &host(1)).await.answer.len(), 1);
+    assert_eq!(udp(house.at, &host(0)).await.rcode, "NXDOMAIN");
+    assert_eq!(types.recv().await, Some(Rtype::AXFR));
+    for rtype in asked {
+        assert_eq!(types.recv().await.as_ref(), Some(rtype));
+    }
+    house.close().await;
+}
+
+/// As PowerDNS answers: the SOA alone in the first message, everything else later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_soa_alone_in_the_first_message_is_no_nothing_new() {
+    let (soa, ixfr) = (Rtype::SOA, Rtype::IXFR);
+    change(&[Manner::Serial(8), Manner::Alone(7)], &[soa, ixfr]).await;
+}
+
+/// A newer SOA and no more, a connection closed, a code: IXFR is not understood, AXFR is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_does_not_know_ixfr_is_asked_for_everything() {
+    let asked = [Rtype::SOA, Rtype::IXFR, Rtype::AXFR];
+    for manner in [
+        Manner::Serial(8),
+        Manner::HangsUp,
+        Manner::Code(Rcode::FORMERR),
+        Manner::Code(Rcode::NOTIMP),
+        Manner::Rubbish,
+    ] {
+        change(&[Manner::Serial(8), manner, Manner::Later(8, 300)], &asked).await;
+    }
+}
+
+/// One server behind the primary's address lags: a whole transfer does not take the zone back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_transfer_never_takes_the_zone_back() {
+    let script = [
+        Manner::Serial(8),
+        Manner::Code(Rcode::NOTIMP),
+        Manner::Whole(6, 1),
+    ];
+    after(&script, &[Rtype::SOA, Rtype::IXFR, Rtype::AXFR], 1).await;
 }

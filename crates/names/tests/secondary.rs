@@ -176,6 +176,147 @@ async fn notify_is_taken_from_the_primary_only() {
     primary.close().await;
 }
 
+/// A NOTIFY about `zone`, signed with `key`; its serial is not said.
+fn signed_notify(secret: &str) -> Vec<u8> {
+    let mut builder = domain::base::MessageBuilder::new_vec();
+    builder.header_mut().set_opcode(Opcode::NOTIFY);
+    let mut builder = builder.question();
+    let apex: domain::base::Name<Vec<u8>> = "verein.test".parse().unwrap();
+    builder.push((apex, Rtype::SOA)).unwrap();
+    let mut builder = builder.additional();
+    let now = host::Clock::system().now().wall.millis();
+    let now = domain::rdata::tsig::Time48::from_u64(now as u64 / 1000);
+    domain::tsig::ClientTransaction::request(key(secret), &mut builder, now).unwrap();
+    builder.finish()
+}
+
+const RIGHT: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const WRONG: &str = "c29tZWJvZHkgZWxzZSdzIHNlY3JldCwgbm90IG91cnM=";
+
+/// Asks from another address of this machine than 127.0.0.1.
+async fn udp_from(from: &str, at: std::net::SocketAddr, question: &[u8]) -> String {
+    let socket = tokio::net::UdpSocket::bind((from, 0)).await.unwrap();
+    socket.connect(at).await.unwrap();
+    socket.send(question).await.unwrap();
+    let mut answer = vec![0; 1232];
+    let received = tokio::time::timeout(crate::house::SOON, socket.recv(&mut answer)).await;
+    answer.truncate(received.unwrap().unwrap());
+    rcode(&answer)
+}
+
+/// The right key is believed wherever it comes from; the address counts where there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn notify_is_believed_by_key_and_else_by_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verein.zone");
+    std::fs::write(&file, zone_file(7, 1)).unwrap();
+    let source = organisation("verein.test", Source::File(file));
+    let primary = House::open(&folder.path().join("primary"), source).await;
+    let mut copy = organisation("verein.test", Source::Primary(primary.at));
+    copy.notify_from = vec!["127.0.0.4".parse().unwrap()];
+    let mut house = House::open(&folder.path().join("secondary"), copy).await;
+    house.transferred().await;
+    let at = house.at;
+    let unsigned = message("verein.test", Rtype::SOA, Opcode::NOTIFY);
+    let taken = || house.counted("servergate_names_notifies_total");
+    assert_eq!(udp_from("127.0.0.3", at, &unsigned).await, "REFUSED");
+    assert_eq!(taken(), 0);
+    assert_eq!(udp_from("127.0.0.4", at, &unsigned).await, "NOERROR");
+    assert_eq!(taken(), 1);
+    assert_eq!(
+        udp_from("127.0.0.3", at, &signed_notify(RIGHT)).await,
+        "NOERROR"
+    );
+    assert_eq!(taken(), 2);
+    // A wrong key is refused; from the primary's address it is a reason to ask all the same.
+    assert_eq!(
+        udp_from("127.0.0.3", at, &signed_notify(WRONG)).await,
+        "NOTAUTH"
+    );
+    assert_eq!(taken(), 2);
+    assert_eq!(
+        udp_from("127.0.0.1", at, &signed_notify(WRONG)).await,
+        "NOTAUTH"
+    );
+    assert_eq!(taken(), 3);
+    house.close().await;
+    primary.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_hears_what_came_of_a_refresh_and_may_take_an_older_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verein.zone");
+    let zone = name("verein.test");
+    std::fs::write(&file, zone_file(7, 1)).unwrap();
+    let source = || organisation("verein.test", Source::File(file.clone()));
+    let primary = House::open(&folder.path().join("primary"), source()).await;
+    let at = primary.at;
+    let copy = organisation("verein.test", Source::Primary(at));
+    let mut house = House::open(&folder.path().join("secondary"), copy).await;
+    house.transferred().await;
+    assert_eq!(
+        house.handle.transferred_zones(),
+        std::slice::from_ref(&zone)
+    );
+    let came = house.handle.refresh(&zone, false).await;
+    assert_eq!(came, names::Came::Unchanged { serial: 7 });
+    assert_eq!(
+        house.handle.refresh(&name("stadt.test"), false).await,
+        names::Came::NotTransferred
+    );
+    primary.close().await;
+
+    let facts = |house: &House| house.handle.zones(house.host.clock.now()).remove(0);
+    let came = house.handle.refresh(&zone, false).await;
+    assert!(matches!(came, names::Came::Failed { .. }), "{came:?}");
+    let trouble = facts(&house).trouble.expect("it is known");
+    assert!(trouble.reason.contains("cannot be reached"), "{trouble:?}");
+    house.close().await;
+
+    std::fs::write(&file, zone_file(3, 1)).unwrap();
+    let primary = House::open(&folder.path().join("primary-2"), source()).await;
+    let copy = organisation("verein.test", Source::Primary(primary.at));
+    let house = House::open(&folder.path().join("secondary"), copy).await;
+    let came = house.handle.refresh(&zone, false).await;
+    let behind = names::Came::Behind {
+        ours: 7,
+        primary: 3,
+    };
+    assert_eq!(came, behind);
+    assert_eq!(facts(&house).behind, Some(3));
+    assert_eq!(facts(&house).trouble, None);
+    let came = house.handle.refresh(&zone, true).await;
+    assert_eq!(
+        came,
+        names::Came::New {
+            from: Some(7),
+            to: 3
+        }
+    );
+    assert_eq!(facts(&house).serial, Some(3));
+    assert_eq!(facts(&house).behind, None);
+    house.close().await;
+    primary.close().await;
+}
+
+/// Primaries that let only one address transfer see that address.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_address_of_transfers_can_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut copy = organisation(
+        "verein.test",
+        Source::Primary(listener.local_addr().unwrap()),
+    );
+    copy.transfer_from = Some("127.0.0.9".parse().unwrap());
+    let house = House::open(folder.path(), copy).await;
+    let accepted = tokio::time::timeout(crate::house::SOON, listener.accept()).await;
+    let (_stream, peer) = accepted.unwrap().unwrap();
+    assert_eq!(peer.ip().to_string(), "127.0.0.9");
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_zone_answers_with_the_primary_or_with_us() {
     let folder = tempfile::tempdir().unwrap();

@@ -53,7 +53,8 @@ fn input(line: &str, now: Now) -> Input {
         "serial" => Input::Asked(words[1].parse().unwrap()),
         "silence" => Input::NotAnswered,
         "transferred" => Input::Transferred(soa(&words)),
-        "nothing-new" => Input::UpToDate,
+        "nothing-new" => Input::UpToDate(words[1].parse().unwrap()),
+        "refresh" => Input::Refresh,
         "refused" => Input::Refused,
         "broken" => Input::Broken,
         "dark" => Input::Dark(true),
@@ -66,6 +67,7 @@ fn input(line: &str, now: Now) -> Input {
 fn said(action: Action) -> String {
     match action {
         Action::Ask => "ask for the serial".to_owned(),
+        Action::Fetch(Fetch::Anew) => "fetch the whole zone, whatever its serial".to_owned(),
         Action::Fetch(Fetch::Whole) => "fetch the whole zone".to_owned(),
         Action::Fetch(Fetch::Incremental(from)) => format!("fetch changes from {from}"),
         Action::Serve(true) => "serve".to_owned(),

@@ -3,6 +3,7 @@
 
 pub(crate) mod check;
 pub(crate) mod mail;
+pub(crate) mod names;
 pub(crate) mod order;
 pub(crate) mod outage;
 pub(crate) mod ready;

@@ -113,6 +113,10 @@ async fn perform(command: Command) -> Result<()> {
             let config = configured(&what.common().config)?;
             command::site::site(&config, what).await
         }
+        Command::Names { what } => {
+            let config = configured(&what.common().config)?;
+            command::names::names(&config, what).await
+        }
         Command::Mail { what } => {
             let config = configured(&what.common().config)?;
             command::mail::mail(&config, what).await

@@ -47,6 +47,12 @@ pub(crate) enum Request {
         organisation: Option<String>,
         what: SiteRequest,
     },
+    /// Have the primary of a zone, or of all, asked now.
+    RefreshNames {
+        zone: Option<String>,
+        take_older: bool,
+        by: String,
+    },
     /// Something about mail.
     Mail {
         organisation: Option<String>,
@@ -86,7 +92,17 @@ pub(crate) enum MailRequest {
         limit: usize,
     },
     HandBack,
-    Quarantine,
+    Quarantine {
+        filter: mail::Filter,
+        after: u64,
+        limit: usize,
+    },
+    /// All of the quarantine that the filter means; without a yes it says how much that is.
+    Decide {
+        filter: mail::Filter,
+        drop: bool,
+        yes: bool,
+    },
     Release {
         number: u64,
     },
@@ -100,6 +116,8 @@ pub(crate) enum MailRequest {
         what: Imports,
         files: Vec<PathBuf>,
         format: Option<ListFormat>,
+        yes: bool,
+        dry_run: bool,
     },
 }
 

@@ -8,6 +8,7 @@ mod breaker;
 mod fields;
 mod paced;
 mod pool;
+mod shares;
 
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use host::net::{Stream, within};
 use host::tls::ClientTls;
 use host::web::{Body, Guest, Response, UploadError};
-use host::{Clock, Host, Tasks};
+use host::{Clock, Host, Tasks, limits};
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -26,13 +27,13 @@ use hyper::body::{Body as HttpBody, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Primary;
 use crate::serve::Failure;
 use breaker::Breaker;
 use paced::Paced;
 use pool::Pool;
+use shares::{Share, Shares};
 
 pub(crate) use fields::is_loop;
 
@@ -48,7 +49,7 @@ const UPLOAD: Duration = Duration::from_secs(600);
 const DOUBT: Duration = Duration::from_secs(1);
 /// For a turn, when too many requests are on their way.
 const TURN: Duration = Duration::from_secs(1);
-/// Requests that wait for one primary.
+/// Requests that wait for one primary, in fair shares.
 const AT_ONCE: usize = 128;
 /// Answers of one primary on their way to guests. More, so that guests who read slowly do not
 /// stand in the way of others' questions.
@@ -69,8 +70,8 @@ pub(super) struct Inner {
     clock: Clock,
     tasks: Tasks,
     pool: Pool,
-    turns: Semaphore,
-    answers: Arc<Semaphore>,
+    turns: Arc<Shares>,
+    answers: Arc<Shares>,
     breaker: Breaker,
 }
 
@@ -112,8 +113,8 @@ impl Relay {
             clock: host.clock.clone(),
             tasks: host.tasks.clone(),
             pool: Pool::default(),
-            turns: Semaphore::new(AT_ONCE),
-            answers: Arc::new(Semaphore::new(ANSWERS)),
+            turns: Shares::new(AT_ONCE),
+            answers: Shares::new(ANSWERS),
             breaker: Breaker::default(),
         }))
     }
@@ -130,9 +131,11 @@ impl Relay {
         if urgency != Urgency::Always && !inner.breaker.admit(inner.clock.now().mono) {
             return Err(Failure::Spared.into());
         }
-        let answers = Arc::clone(&inner.answers).try_acquire_owned();
-        let turn = tokio::time::timeout(TURN, inner.turns.acquire()).await;
-        let (Ok(answer), Ok(Ok(_turn))) = (answers, turn) else {
+        let network = network(head)?;
+        let Some(answer) = inner.answers.try_take(network) else {
+            return Err(Failure::Busy.into());
+        };
+        let Some(_turn) = inner.turns.take(network, TURN).await else {
             return Err(Failure::Busy.into());
         };
         let limit = match urgency {
@@ -165,7 +168,7 @@ impl Relay {
         head: &Parts,
         sender: SendRequest<Body>,
         response: http::Response<Incoming>,
-        place: OwnedSemaphorePermit,
+        place: Share,
     ) -> Response {
         let (mut parts, body) = response.into_parts();
         parts.version = http::Version::HTTP_11;
@@ -240,11 +243,7 @@ impl Inner {
 
     fn request(&self, head: &Parts, body: Body) -> Result<http::Request<Body>, Trouble> {
         let authority = authority(head).ok_or(Failure::Broken)?;
-        let guest = head
-            .extensions
-            .get::<Guest>()
-            .copied()
-            .ok_or(Failure::Broken)?;
+        let guest = guest(head)?;
         let empty = body.is_end_stream();
         let mut request = http::Request::new(body);
         *request.method_mut() = head.method.clone();
@@ -315,6 +314,17 @@ fn checked(exchanged: Exchanged) -> Result<Exchanged, Trouble> {
         StatusCode::SWITCHING_PROTOCOLS => Err(Failure::Broken.into()),
         _ => Ok(exchanged),
     }
+}
+
+/// Who asks; the listener says so of every request.
+fn guest(head: &Parts) -> Result<Guest, Trouble> {
+    let guest = head.extensions.get::<Guest>().copied();
+    guest.ok_or_else(|| Failure::Broken.into())
+}
+
+/// The network that shares are counted for.
+fn network(head: &Parts) -> Result<u64, Trouble> {
+    guest(head).map(|guest| limits::network(guest.address.ip()))
 }
 
 /// The authority that the guest asked for; the listener has made sure that there is just one.

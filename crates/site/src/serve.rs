@@ -130,11 +130,16 @@ impl Handler for SiteHandler {
             return Box::pin(std::future::ready(Outcome::Answer(response)));
         }
         let acme = head.uri.path().starts_with(ACME);
-        let way = match (&desk.relay, acme) {
-            (None, _) => Way::CopyOnly,
-            (Some(relay), true) => return Box::pin(desk.challenge(relay, host, head, body)),
-            (Some(_), false) => desk.sign.way(),
+        let way = match &desk.relay {
+            None => Way::CopyOnly,
+            Some(_) => desk.sign.way(),
         };
+        if let (true, Some(relay)) = (acme, &desk.relay) {
+            return match way {
+                Way::CopyOnly => Box::pin(std::future::ready(desk.no_challenge())),
+                _ => Box::pin(desk.challenge(relay, host, head, body)),
+            };
+        }
         match (way, &desk.relay) {
             (Way::PrimaryFirst, Some(relay)) => {
                 Box::pin(desk.primary_first(relay, host, head, body))
@@ -195,7 +200,15 @@ impl Desk {
         }
     }
 
-    /// Whoever certifies the primary's name asks the primary, whatever our role is.
+    /// The primary is not to be asked now. Whoever holds its address could have a certificate for
+    /// the organisation's name made out otherwise, for names lead here and the question comes
+    /// through us (RFC 8555 §10.1).
+    fn no_challenge(&self) -> Outcome {
+        let text = "There is no such token here.\n";
+        self.answered(From::Challenge, notice::plain(StatusCode::NOT_FOUND, text))
+    }
+
+    /// Whoever certifies the primary's name asks the primary, as long as it may be asked at all.
     async fn challenge(&self, relay: &Relay, host: &str, head: Parts, body: Body) -> Outcome {
         match self.pass(relay, host, &head, body, Urgency::Always).await {
             Passed::Answer(response) => self.answered(From::Primary, response),
@@ -235,7 +248,9 @@ impl Desk {
     fn failed(&self, trouble: Trouble) -> Passed {
         let status = match trouble.upload {
             Some(UploadError::TooLarge) => Some(StatusCode::PAYLOAD_TOO_LARGE),
-            Some(_) => Some(StatusCode::REQUEST_TIMEOUT),
+            Some(UploadError::TooSlow) => Some(StatusCode::REQUEST_TIMEOUT),
+            // RFC 9112 §6.3: a body that is no body; of a guest who left nobody hears the answer.
+            Some(_) => Some(StatusCode::BAD_REQUEST),
             None => None,
         };
         if let Some(status) = status {

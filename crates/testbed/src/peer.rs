@@ -1,12 +1,17 @@
 //! Other people's servers, configured and run on hosts of the laboratory. The programs come
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
+pub mod apache;
+pub mod bind;
 pub mod dovecot;
 pub mod exim;
 pub mod knot;
 pub mod nginx;
+pub mod nsd;
 pub mod opendkim;
+pub mod opensmtpd;
 pub mod postfix;
+pub mod powerdns;
 pub mod rspamd;
 pub mod tools;
 pub mod unbound;

@@ -16,6 +16,8 @@ pub use status::Status;
 
 /// Set by xtask: the release binary.
 const BINARY: &str = "SERVERGATE_BIN";
+/// How long what is about people may take to open after a start.
+const OPENING: Duration = Duration::from_secs(60);
 
 /// Gives commands to the standby of a host; cheap to clone, so that several people can.
 #[derive(Clone, Debug)]
@@ -133,6 +135,28 @@ impl Standby {
         let (id, _) = status.question().context("no question is open")?;
         let finished = self.command(&["answer", id, word])?;
         ensure!(finished.status.success(), "answer: {}", finished.stderr);
+        Ok(())
+    }
+
+    /// Teaches it these recipients (whole addresses). Right after a start the passphrase may not
+    /// have opened yet what is about people.
+    pub fn import_recipients<T: AsRef<str>>(&self, recipients: &[T]) -> Result<()> {
+        let list = self.host().dir().join("recipients.txt");
+        let lines: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
+        fs::write(&list, lines.join("\n"))?;
+        let mut last = String::new();
+        let imported = until_asked("the list of recipients to be taken", OPENING, || {
+            match self.json(&["import", "recipients", utf8(&list)?]) {
+                Ok(said) => return Ok(Some(said)),
+                Err(error) => last = format!("{error:#}"),
+            }
+            Ok(None)
+        });
+        let imported = imported.with_context(|| last)?;
+        ensure!(
+            imported["recipients"] == lines.len(),
+            "imported: {imported}"
+        );
         Ok(())
     }
 

@@ -7,17 +7,23 @@
 //!                                   └──────────────────────────────────────────────┘
 //! ```
 //!
-//! News of one organisation that come within a few seconds of one another are one message. No
-//! organisation gets more than [`MOST`] messages an hour, whatever flaps; what could not be said
-//! is said, summed up, when there is room again. When all of our own sight was gone, one message
-//! says so after it came back. A message that could not be delivered stays news.
+//! News of one organisation that come within a few seconds of one another are one message, and so
+//! is what is being confirmed meanwhile. News of many organisations at once are one message about
+//! all of them. What was told as dark together is told as back together, unless one of them comes
+//! back much later ([`BACK_TOGETHER`]). After [`MOST`] messages in an hour the further ones about
+//! what was spoken of already are at least [`PACE`] apart, and say all that came meanwhile; a
+//! question, and a service that was not spoken of, never wait for that. When all of our own sight
+//! was gone, one message says so after it came back. A message that could not be delivered stays
+//! news.
 //!
 //! The rim ([`Rim`]) delivers, and writes down what was said before anything else happens.
 
 mod deliver;
+mod due;
 mod reminders;
 mod rim;
 mod said;
+mod state;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,19 +31,27 @@ use std::time::Duration;
 
 use host::Reminder;
 use model::{
-    Condition, Mono, Now, OrganisationId, OutageId, QuestionId, ServiceId, Standing, Standings,
-    Timestamp,
+    Cause, Condition, Mono, Now, OrganisationId, OutageId, QuestionId, Sees, ServiceId, Standing,
+    Standings, Timestamp,
 };
 
 pub(crate) use self::rim::Rim;
+pub use self::state::{AlertState, Alerts, Tested};
 pub(crate) use self::words::Phrasebook;
 
 /// Nobody waits longer than so many times the usual for what else may come.
 const TOGETHER_MOST: u32 = 3;
-/// Messages per organisation in [`WINDOW`].
+/// After so many messages about an organisation within [`WINDOW`] it is no news any more that
+/// something of it goes up and down.
 const MOST: usize = 4;
 /// See [`MOST`].
 const WINDOW: Duration = Duration::from_secs(3_600);
+/// So far apart are further messages about what was spoken of already.
+const PACE: Duration = Duration::from_secs(600);
+/// Who was told as dark together with others is told as back alone after so long.
+const BACK_TOGETHER: Duration = Duration::from_secs(30);
+/// News of more organisations than this at once are one message.
+const SEVERAL: usize = 5;
 /// After a message could not be delivered.
 const AGAIN: Duration = Duration::from_secs(600);
 /// How many untold outages of one organisation are kept one by one; more are only counted.
@@ -50,6 +64,8 @@ pub(crate) enum About {
     Ourselves,
     /// An organisation.
     Organisation(OrganisationId),
+    /// More organisations at once than anybody reads one by one.
+    Several,
 }
 
 /// What happened to one outage.
@@ -68,6 +84,8 @@ pub(crate) struct Told {
 pub(crate) struct Message {
     pub(crate) about: About,
     pub(crate) at: Timestamp,
+    /// Whose news it holds; all of these wait until it is delivered.
+    pub(crate) holds: BTreeSet<About>,
     /// The outages it tells of.
     pub(crate) outages: Vec<Told>,
     /// Outages that came and went and are only counted.
@@ -86,13 +104,15 @@ pub(crate) struct Blindness {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     pub(crate) times: u64,
+    /// Whether there are references that could have answered.
+    pub(crate) references: bool,
 }
 
 /// What was said before a restart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Before {
-    /// Outages whose beginning was told and whose end was not.
-    pub(crate) outages: Vec<(OutageId, ServiceId)>,
+    /// Outages whose beginning was told and whose end was not, and when it was told.
+    pub(crate) outages: Vec<(OutageId, ServiceId, Timestamp)>,
     /// Questions that were passed on.
     pub(crate) questions: Vec<QuestionId>,
     /// The last reminder about each service.
@@ -109,7 +129,7 @@ pub(crate) struct Desk {
     questions: BTreeMap<QuestionId, AskedState>,
     reminders: BTreeMap<ServiceId, reminders::Kept>,
     tables: BTreeMap<About, Table>,
-    blind_since: Option<Timestamp>,
+    blind_since: Option<(Timestamp, bool)>,
     blindness: Option<Blindness>,
 }
 
@@ -117,6 +137,8 @@ pub(crate) struct Desk {
 struct Kept {
     service: ServiceId,
     stage: Stage,
+    /// When the message went out that told its beginning.
+    told: Option<Timestamp>,
 }
 
 /// How much of an outage has been told. The diagram is above.
@@ -124,7 +146,7 @@ struct Kept {
 enum Stage {
     Began,
     Told,
-    Over { begin_told: bool },
+    Over { begin_told: bool, at: Mono },
 }
 
 #[derive(Debug)]
@@ -139,16 +161,21 @@ struct Table {
     first_news: Option<Mono>,
     last_news: Option<Mono>,
     sent: VecDeque<(Mono, BTreeSet<ServiceId>)>,
-    in_flight: Option<Message>,
+    in_flight: bool,
     not_before: Option<Mono>,
     uncounted: u64,
 }
 
 impl Desk {
     pub(crate) fn new(before: Before, together: Duration) -> Self {
-        let kept = |(outage, service)| {
-            let stage = Stage::Told;
-            (outage, Kept { service, stage })
+        let kept = |(outage, service, at)| {
+            let (stage, told) = (Stage::Told, Some(at));
+            let kept = Kept {
+                service,
+                stage,
+                told,
+            };
+            (outage, kept)
         };
         Self {
             together,
@@ -181,8 +208,11 @@ impl Desk {
 
     /// A new snapshot.
     pub(crate) fn follow(&mut self, now: Now, standings: Standings, out: &mut Vec<Message>) {
+        let mut news = self.ends(now, &standings);
         for standing in standings.values() {
-            self.look_at(now, standing);
+            if self.begins(standing) {
+                news.insert(standing.service.organisation.clone());
+            }
         }
         let asked: BTreeSet<_> = standings
             .values()
@@ -194,64 +224,85 @@ impl Desk {
         }
         self.look_at_ourselves(now, &standings);
         self.standings = standings;
+        for organisation in news {
+            self.news(now, About::Organisation(organisation));
+        }
         self.wake(now, out);
     }
 
-    fn look_at(&mut self, now: Now, standing: &Standing) {
-        let about = About::Organisation(standing.service.organisation.clone());
-        let mut news = false;
-        if let Some(outage) = &standing.outage
-            && standing.condition() == Some(Condition::Dark)
-            && !self.outages.contains_key(outage)
-        {
-            let service = standing.service.clone();
-            let stage = Stage::Began;
-            self.outages.insert(outage.clone(), Kept { service, stage });
-            news = true;
-        }
+    /// Outages that are over: whose.
+    fn ends(&mut self, now: Now, standings: &Standings) -> BTreeSet<OrganisationId> {
+        let mut news = BTreeSet::new();
         for (outage, kept) in &mut self.outages {
+            let Some(standing) = standings.get(&kept.service) else {
+                continue;
+            };
             let other = standing.outage.as_ref() != Some(outage);
             let reachable = standing.condition() == Some(Condition::Reachable);
-            let over = other && (reachable || standing.outage.is_some());
-            if kept.service != standing.service || !over {
-                continue;
-            }
             let begin_told = match kept.stage {
                 Stage::Began => false,
                 Stage::Told => true,
                 Stage::Over { .. } => continue,
             };
-            kept.stage = Stage::Over { begin_told };
-            news = true;
+            if other && (reachable || standing.outage.is_some()) {
+                let at = now.mono;
+                kept.stage = Stage::Over { begin_told, at };
+                news.insert(kept.service.organisation.clone());
+            }
         }
-        if let Some(question) = &standing.question
-            && !self.questions.contains_key(&question.id)
+        news
+    }
+
+    /// Whether there is an outage or a question that was not there before.
+    fn begins(&mut self, standing: &Standing) -> bool {
+        let mut news = false;
+        if let Some(outage) = &standing.outage
+            && standing.condition().is_some_and(Condition::is_outage)
+            && !self.outages.contains_key(outage)
         {
-            let service = standing.service.clone();
-            let told = false;
-            let state = AskedState { service, told };
-            self.questions.insert(question.id.clone(), state);
+            let kept = Kept {
+                service: standing.service.clone(),
+                stage: Stage::Began,
+                told: None,
+            };
+            self.outages.insert(outage.clone(), kept);
             news = true;
         }
-        if news {
-            self.news(now, about);
+        if let Some(question) = &standing.question {
+            let service = standing.service.clone();
+            match self.questions.get_mut(&question.id) {
+                Some(asked) => asked.service = service,
+                None => {
+                    let told = false;
+                    let state = AskedState { service, told };
+                    self.questions.insert(question.id.clone(), state);
+                    news = true;
+                }
+            }
         }
+        news
     }
 
     fn look_at_ourselves(&mut self, now: Now, standings: &Standings) {
-        let blind = standings
+        // Who merely did not probe in time is not cut off.
+        let mut blind = standings
             .values()
-            .filter_map(Standing::condition)
-            .any(|condition| condition == Condition::Blind);
-        match (blind, self.blind_since) {
-            (true, None) => self.blind_since = Some(now.wall),
-            (false, Some(from)) => {
+            .filter(|one| one.condition() == Some(Condition::Blind))
+            .filter(|one| one.cause() == Some(Cause::Observer))
+            .peekable();
+        match (blind.peek().is_some(), self.blind_since) {
+            (true, None) => {
+                let silent = blind.any(|one| looked_in_vain(one));
+                self.blind_since = Some((now.wall, silent));
+            }
+            (false, Some((from, references))) => {
                 self.blind_since = None;
                 let before = self.blindness.take();
                 self.blindness = Some(Blindness {
                     from: before.map_or(from, |before| before.from),
                     to: now.wall,
                     times: before.map_or(0, |before| before.times) + 1,
+                    references: before.map_or(references, |before| before.references),
                 });
                 self.news(now, About::Ourselves);
             }
@@ -267,7 +318,13 @@ impl Desk {
         // A flapping service must not fill the memory: what came and went is only counted.
         for id in untold.iter().take(untold.len().saturating_sub(KEPT_MOST)) {
             if let Some(kept) = self.outages.get(id)
-                && kept.stage == (Stage::Over { begin_told: false })
+                && matches!(
+                    kept.stage,
+                    Stage::Over {
+                        begin_told: false,
+                        ..
+                    }
+                )
             {
                 self.outages.remove(id);
                 table.uncounted += 1;
@@ -286,91 +343,94 @@ impl Desk {
 
     /// What is due now.
     pub(crate) fn wake(&mut self, now: Now, out: &mut Vec<Message>) {
-        let due: Vec<About> = self
-            .tables
-            .keys()
-            .filter(|about| self.due(about).is_some_and(|at| at <= now.mono))
-            .cloned()
-            .collect();
-        for about in due {
-            let message = self.compose(now, &about);
-            let Some(table) = self.tables.get_mut(&about) else {
+        let due = |desk: &Self, by: Mono| -> BTreeSet<About> {
+            let all = desk.tables.keys();
+            all.filter(|about| desk.due(now, about).is_some_and(|at| at <= by))
+                .cloned()
+                .collect()
+        };
+        let mut now_due = due(self, now.mono);
+        if now_due.is_empty() {
+            return;
+        }
+        // What is about to be told of others is told now as well, if it makes one of many.
+        let soon = now.mono.after(self.together.saturating_mul(TOGETHER_MOST));
+        let mut soon_due = due(self, soon);
+        if now_due.remove(&About::Ourselves) {
+            let alone = BTreeSet::from([About::Ourselves]);
+            self.tell(now, About::Ourselves, alone, out);
+        }
+        soon_due.remove(&About::Ourselves);
+        if !now_due.is_empty() && soon_due.len() > SEVERAL {
+            return self.tell(now, About::Several, soon_due, out);
+        }
+        for about in now_due {
+            self.tell(now, about.clone(), BTreeSet::from([about]), out);
+        }
+    }
+
+    fn tell(&mut self, now: Now, about: About, holds: BTreeSet<About>, out: &mut Vec<Message>) {
+        let message = self.compose(now, about, holds.clone());
+        for about in &holds {
+            let waits = self
+                .untold(about)
+                .any(|(_, kept)| self.waits_for_others(now, kept).is_some());
+            let Some(table) = self.tables.get_mut(about) else {
                 continue;
             };
-            table.first_news = None;
-            table.last_news = None;
+            // What waits for others stays news.
+            table.first_news = waits.then_some(now.mono);
+            table.last_news = table.first_news;
             table.not_before = None;
-            if let Some(message) = message {
+            if message.is_some() {
                 table.uncounted = 0;
-                table.in_flight = Some(message.clone());
-                out.push(message);
+                table.in_flight = true;
             }
         }
+        out.extend(message);
     }
 
-    /// When something is due next.
-    pub(crate) fn next_wakeup(&self) -> Option<Mono> {
-        self.tables.keys().filter_map(|about| self.due(about)).min()
-    }
-
-    /// When the news about these may be told.
-    fn due(&self, about: &About) -> Option<Mono> {
-        let table = self.tables.get(about)?;
-        let (first, last) = table.first_news.zip(table.last_news)?;
-        if table.in_flight.is_some() {
-            return None;
-        }
-        let together = last
-            .after(self.together)
-            .min(first.after(self.together.saturating_mul(TOGETHER_MOST)));
-        let at = together.max(table.not_before.unwrap_or_default());
-        Some(match self.room(about, table, at) {
-            None => at,
-            Some(later) => later.max(at),
-        })
-    }
-
-    /// `None` if there is room for a message at `at`, else when there will be. The last place of
-    /// the hour is kept for a service that was not spoken of in it: what flaps must not drown
-    /// what is new.
-    fn room(&self, about: &About, table: &Table, at: Mono) -> Option<Mono> {
-        let recent: Vec<_> = table
-            .sent
-            .iter()
-            .filter(|(sent, _)| sent.after(WINDOW) > at)
-            .collect();
-        let unheard = self.untold(about).any(|(_, kept)| {
-            !recent
-                .iter()
-                .any(|(_, services)| services.contains(&kept.service))
-        });
-        let most = if unheard { MOST } else { MOST - 1 };
-        let excess = recent.len().checked_sub(most)?;
-        recent.get(excess).map(|(sent, _)| sent.after(WINDOW))
-    }
-
-    fn compose(&self, now: Now, about: &About) -> Option<Message> {
+    fn compose(&self, now: Now, about: About, holds: BTreeSet<About>) -> Option<Message> {
+        let mut message = Message {
+            about,
+            at: now.wall,
+            holds,
+            outages: Vec::new(),
+            uncounted: 0,
+            questions: Vec::new(),
+            blind: None,
+            reminders: Vec::new(),
+        };
         let told = |(outage, kept): (&OutageId, &Kept)| Told {
             outage: outage.clone(),
             service: kept.service.clone(),
             over: matches!(kept.stage, Stage::Over { .. }),
-            begin_told: matches!(kept.stage, Stage::Over { begin_told: true }),
+            begin_told: matches!(
+                kept.stage,
+                Stage::Over {
+                    begin_told: true,
+                    ..
+                }
+            ),
         };
-        let ours = |service: &ServiceId| matches!(about, About::Organisation(organisation) if service.organisation == *organisation);
-        let questions = self
-            .questions
-            .iter()
-            .filter(|(_, asked)| !asked.told && ours(&asked.service))
-            .map(|(id, asked)| (id.clone(), asked.service.clone()));
-        let message = Message {
-            about: about.clone(),
-            at: now.wall,
-            outages: self.untold(about).map(told).collect(),
-            uncounted: self.tables.get(about).map_or(0, |table| table.uncounted),
-            questions: questions.collect(),
-            blind: self.blindness.filter(|_| *about == About::Ourselves),
-            reminders: self.reminders_about(about),
-        };
+        for about in &message.holds {
+            let ours = |service: &ServiceId| matches!(about, About::Organisation(organisation) if service.organisation == *organisation);
+            let outages = self
+                .untold(about)
+                .filter(|(_, kept)| self.waits_for_others(now, kept).is_none());
+            message.outages.extend(outages.map(told));
+            let questions = self
+                .questions
+                .iter()
+                .filter(|(_, asked)| !asked.told && ours(&asked.service))
+                .map(|(id, asked)| (id.clone(), asked.service.clone()));
+            message.questions.extend(questions);
+            message.reminders.extend(self.reminders_about(about));
+            message.uncounted += self.tables.get(about).map_or(0, |table| table.uncounted);
+            if *about == About::Ourselves {
+                message.blind = self.blindness;
+            }
+        }
         let empty = message.outages.is_empty()
             && message.questions.is_empty()
             && message.blind.is_none()
@@ -379,37 +439,53 @@ impl Desk {
         (!empty).then_some(message)
     }
 
-    /// The message about these went out.
-    pub(crate) fn sent(&mut self, now: Now, about: &About, out: &mut Vec<Message>) {
-        let Some(table) = self.tables.get_mut(about) else {
-            return;
-        };
-        let Some(message) = table.in_flight.take() else {
-            return;
-        };
-        let services = message.outages.iter().map(|told| told.service.clone());
-        table.sent.push_back((now.mono, services.collect()));
-        while table.sent.len() > MOST {
-            table.sent.pop_front();
+    /// A message went out.
+    pub(crate) fn sent(&mut self, now: Now, message: &Message, out: &mut Vec<Message>) {
+        for about in &message.holds {
+            let Some(table) = self.tables.get_mut(about) else {
+                continue;
+            };
+            table.in_flight = false;
+            let services = message.outages.iter().map(|told| told.service.clone());
+            let ours = services.filter(
+                |service| matches!(about, About::Organisation(one) if *one == service.organisation),
+            );
+            table.sent.push_back((now.mono, ours.collect()));
+            while table.sent.len() > KEPT_MOST {
+                table.sent.pop_front();
+            }
         }
         for told in &message.outages {
-            self.mark(told);
+            self.mark(told, message.at);
         }
         for (id, _) in &message.questions {
             if let Some(asked) = self.questions.get_mut(id) {
                 asked.told = true;
             }
         }
-        self.reminded(&message);
+        self.reminded(message);
         if let (Some(said), Some(blindness)) = (message.blind, self.blindness)
             && said.to == blindness.to
         {
             self.blindness = None;
         }
+        self.look_again(now, &message.holds);
         self.wake(now, out);
     }
 
-    fn mark(&mut self, told: &Told) {
+    /// What waits for others is news for itself when they do not come.
+    fn look_again(&mut self, now: Now, holds: &BTreeSet<About>) {
+        for about in holds {
+            if self.untold(about).next().is_some()
+                && let Some(table) = self.tables.get_mut(about)
+            {
+                table.first_news.get_or_insert(now.mono);
+                table.last_news.get_or_insert(now.mono);
+            }
+        }
+    }
+
+    fn mark(&mut self, told: &Told, at: Timestamp) {
         if told.over {
             self.outages.remove(&told.outage);
             return;
@@ -417,25 +493,39 @@ impl Desk {
         let Some(kept) = self.outages.get_mut(&told.outage) else {
             return;
         };
+        kept.told = Some(at);
         kept.stage = match kept.stage {
-            Stage::Over { .. } => Stage::Over { begin_told: true },
+            Stage::Over { at, .. } => Stage::Over {
+                begin_told: true,
+                at,
+            },
             Stage::Began | Stage::Told => Stage::Told,
         };
     }
 
-    /// The message about these could not be delivered: it stays news and is tried again later.
-    pub(crate) fn failed(&mut self, now: Now, about: &About, out: &mut Vec<Message>) {
-        let Some(table) = self.tables.get_mut(about) else {
-            return;
-        };
-        if let Some(message) = table.in_flight.take() {
-            table.uncounted += message.uncounted;
-            table.first_news.get_or_insert(now.mono);
-            table.last_news.get_or_insert(now.mono);
-            table.not_before = Some(now.mono.after(AGAIN));
+    /// A message could not be delivered: it stays news and is tried again later.
+    pub(crate) fn failed(&mut self, now: Now, message: &Message, out: &mut Vec<Message>) {
+        let mut uncounted = message.uncounted;
+        for about in &message.holds {
+            if let Some(table) = self.tables.get_mut(about) {
+                table.in_flight = false;
+                table.uncounted += std::mem::take(&mut uncounted);
+                table.first_news.get_or_insert(now.mono);
+                table.last_news.get_or_insert(now.mono);
+                table.not_before = Some(now.mono.after(AGAIN));
+            }
         }
         self.wake(now, out);
     }
+}
+
+/// Whether the references were asked, and were silent.
+fn looked_in_vain(standing: &Standing) -> bool {
+    let verdict = standing.verdict.as_ref();
+    verdict.is_some_and(|verdict| {
+        let mut evidence = verdict.evidence.iter();
+        evidence.any(|observation| observation.sees == Sees::Nothing)
+    })
 }
 
 #[cfg(test)]

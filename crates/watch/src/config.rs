@@ -8,10 +8,11 @@ mod further;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::config::Fields;
-use model::{OrganisationId, Service, ServiceId, Target};
+use model::{MailProtocol, OrganisationId, Service, ServiceId, Target};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -62,7 +63,7 @@ pub struct Config {
     /// What parts want a person to be reminded of.
     pub reminders: Option<mpsc::Receiver<host::Reminder>>,
     /// How names are steered, in words for the alert.
-    pub ways: BTreeMap<ServiceId, Way>,
+    pub ways: Ways,
     /// The public page about an organisation's outages.
     pub page_urls: BTreeMap<OrganisationId, String>,
 }
@@ -78,7 +79,7 @@ impl Config {
             shown: Shown::default(),
             alert: None,
             reminders: None,
-            ways: BTreeMap::new(),
+            ways: Ways::default(),
             page_urls: BTreeMap::new(),
         }
     }
@@ -91,6 +92,30 @@ pub struct Way {
     pub says: String,
     /// What a person has to do for it: the record, and the page to paste it in.
     pub step: Option<String>,
+}
+
+/// What alerts say about steering, of each service: as it is known at the moment. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Ways(Arc<Mutex<BTreeMap<ServiceId, Way>>>);
+
+impl Ways {
+    /// What is said from now on about a service.
+    pub fn set(&self, service: ServiceId, way: Way) {
+        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.insert(service, way);
+    }
+
+    /// What is said about a service.
+    pub fn get(&self, service: &ServiceId) -> Option<Way> {
+        let ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.get(service).cloned()
+    }
+}
+
+impl FromIterator<(ServiceId, Way)> for Ways {
+    fn from_iter<I: IntoIterator<Item = (ServiceId, Way)>>(ways: I) -> Self {
+        Self(Arc::new(Mutex::new(ways.into_iter().collect())))
+    }
 }
 
 /// How people are told.
@@ -286,17 +311,19 @@ impl OrganisationWatch {
         self.steering(organisation, Service::Names, Probe::Dns { address, zone })
     }
 
-    /// The mail server of `organisation`, whose certificate bears `name`. With `verify` it has to
+    /// The mail server of `organisation`, which speaks `protocol` and whose certificate bears `name`. With `verify` it has to
     /// offer TLS with a certificate that can be verified.
     pub fn mail(
         &self,
         organisation: &OrganisationId,
+        protocol: MailProtocol,
         address: SocketAddr,
         name: &str,
         verify: bool,
     ) -> TargetConfig {
         let probe = Probe::Smtp(SmtpProbe {
             address,
+            protocol,
             name: name.to_owned(),
             verify,
             ca: self.ca.clone(),

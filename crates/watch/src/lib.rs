@@ -33,7 +33,8 @@ use host::{Drain, Host, OpenError, Part, RunError};
 use model::Standings;
 use tokio::sync::watch::Receiver;
 
-pub use config::{AlertConfig, AlertWay, Burst, Config, OrganisationWatch, Way, references};
+pub use alert::{AlertState, Alerts, Tested};
+pub use config::{AlertConfig, AlertWay, Burst, Config, OrganisationWatch, Way, Ways, references};
 pub use shown::Shown;
 pub use target::{
     Companions, HttpProbe, Probe, ProbeKind, SmtpProbe, TargetConfig, TlsProbe, WebPrimary,
@@ -49,6 +50,13 @@ use run::Engine;
 pub struct Watch {
     engine: Engine,
     alerts: Option<Rim>,
+}
+
+impl Watch {
+    /// For whoever asks how alerts fare; `None` where nobody is told.
+    pub fn alerts(&self) -> Option<Alerts> {
+        self.alerts.as_ref().map(Rim::handle)
+    }
 }
 
 impl Part for Watch {

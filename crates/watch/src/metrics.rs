@@ -7,6 +7,7 @@ use model::{Failure, Finding};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::schedule::Skip;
@@ -19,6 +20,8 @@ pub(crate) struct Counters {
     skipped: Family<SkipLabels, Counter>,
     late: Histogram,
     refused_bursts: Counter,
+    waiting: Gauge,
+    shared: Counter,
     alerts: Family<AlertLabels, Counter>,
 }
 
@@ -53,13 +56,15 @@ impl Counters {
     /// Registers them under `servergate_watch_…`.
     pub(crate) fn register(metrics: &Metrics) -> Self {
         metrics.register("watch", |registry| {
-            // From a tenth of a millisecond to about a second and a half.
-            let buckets = prometheus_client::metrics::histogram::exponential_buckets(1e-4, 4.0, 8);
+            // From a tenth of a millisecond to about half a minute.
+            let buckets = prometheus_client::metrics::histogram::exponential_buckets(1e-4, 4.0, 10);
             let counters = Self {
                 probes: Family::default(),
                 skipped: Family::default(),
                 late: Histogram::new(buckets),
                 refused_bursts: Counter::default(),
+                waiting: Gauge::default(),
+                shared: Counter::default(),
                 alerts: Family::default(),
             };
             registry.register(
@@ -81,6 +86,16 @@ impl Counters {
                 "bursts_refused",
                 "Bursts asked for targets that we do not have",
                 counters.refused_bursts.clone(),
+            );
+            registry.register(
+                "probes_waiting",
+                "Probes that are due and wait for a place",
+                counters.waiting.clone(),
+            );
+            registry.register(
+                "findings_shared",
+                "Findings of a silent address that were shared with others on it",
+                counters.shared.clone(),
             );
             registry.register("alerts", "Alerts by result", counters.alerts.clone());
             counters
@@ -104,6 +119,7 @@ impl Counters {
             Skip::Busy => "busy",
             Skip::Crowded => "crowded",
             Skip::Late => "late",
+            Skip::Shared => "shared",
         };
         self.skipped
             .get_or_create(&SkipLabels { why })
@@ -112,6 +128,15 @@ impl Counters {
 
     pub(crate) fn refused_burst(&self) {
         self.refused_bursts.inc();
+    }
+
+    pub(crate) fn waiting(&self, probes: usize) {
+        self.waiting.set(i64::try_from(probes).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn shared(&self, findings: usize) {
+        self.shared
+            .inc_by(u64::try_from(findings).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn alert(&self, result: AlertResult) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use host::Clock;
 use host::net::Net;
-use model::{Finding, Identity, Now, Observation, PlaceId, Purpose, Sees};
+use model::{Failure, Finding, Identity, Now, Observation, Phase, PlaceId, Purpose, Sees};
 
 use crate::companions::{Beside, SelfCheck};
 use crate::probe::{Measured, Prepared, Tools};
@@ -86,8 +86,14 @@ impl Place {
         }
     }
 
-    /// Asks the target once and says what was measured.
-    pub(crate) async fn observe(&self, watched: &Watched, purpose: Purpose) -> Observation {
+    /// Asks the target once and says what was measured; `connected` is called as soon as its
+    /// address has answered.
+    pub(crate) async fn observe(
+        &self,
+        watched: &Watched,
+        purpose: Purpose,
+        connected: &(dyn Fn() + Send + Sync),
+    ) -> Observation {
         let began = self.clock.now();
         let config = &watched.config;
         let tools = Tools {
@@ -95,7 +101,10 @@ impl Place {
             net: self.net,
         };
         let known = watched.known();
-        let mut probe = pin!(watched.prepared.ask(tools, config.timeout, known.as_ref()));
+        let asking = watched
+            .prepared
+            .ask(tools, config.timeout, known.as_ref(), connected);
+        let mut probe = pin!(asking);
         // In a burst something is suspected already: evidence is gathered from the start. Else
         // it begins when a third of the time has passed, and is there when the time is over.
         let alone = match purpose {
@@ -157,6 +166,32 @@ impl Place {
             Vec::new(),
         )
     }
+}
+
+/// Whether an observation says that nothing was heard of the address itself: no name, no
+/// certificate and no page was in it yet.
+pub(crate) fn is_of_the_address(observation: &Observation) -> bool {
+    let phase = Phase::Connect;
+    let silent = matches!(
+        &observation.finding,
+        Finding::Failed(failure) if *failure == Failure::Silent { phase } || *failure == Failure::Unreachable
+    );
+    silent && observation.phases.iter().all(|time| time.phase == phase)
+}
+
+/// What was found of an address, as the finding of another target that asks the same address:
+/// all that was asked beside it is about the address as well.
+pub(crate) fn shared(silence: &Observation, with: &Watched, purpose: Purpose) -> Observation {
+    Observation::measured(
+        silence.place.clone(),
+        with.config.target.clone(),
+        silence.at,
+        purpose,
+        silence.phases.clone(),
+        silence.finding.clone(),
+        silence.sees,
+        silence.companions.clone(),
+    )
 }
 
 /// Drives the probe to its end, and what is asked beside it meanwhile.

@@ -74,14 +74,17 @@ impl Prepared {
         }
     }
 
-    /// Asks once. `known` is who answered before, where the protocol proves it.
+    /// Asks once. `known` is who answered before, where the protocol proves it; `connected` is
+    /// called as soon as a connection stands.
     pub(crate) async fn ask(
         &self,
         tools: Tools<'_>,
         limit: Duration,
         known: Option<&Identity>,
+        connected: &(dyn Fn() + Send + Sync),
     ) -> Measured {
         let mut watch = Stopwatch::new(tools.clock);
+        watch.connected = Some(connected);
         let asking = self.ask_unbounded(tools, limit, known, &mut watch);
         let result = match tokio::time::timeout(limit, asking).await {
             Ok(result) => result,
@@ -150,6 +153,8 @@ type Found = Result<Option<Identity>, Failure>;
 /// Takes the time of each phase.
 pub(crate) struct Stopwatch<'a> {
     clock: &'a Clock,
+    /// Called when the first phase after a connection begins.
+    connected: Option<&'a (dyn Fn() + Send + Sync)>,
     done: Vec<PhaseTime>,
     running: Option<(Phase, Mono)>,
     heard: Option<Found>,
@@ -159,6 +164,7 @@ impl<'a> Stopwatch<'a> {
     fn new(clock: &'a Clock) -> Self {
         Self {
             clock,
+            connected: None,
             done: Vec::with_capacity(4),
             running: None,
             heard: None,
@@ -168,6 +174,11 @@ impl<'a> Stopwatch<'a> {
     /// Ends the phase that runs and begins another, which has to be heard of by itself.
     fn begin(&mut self, phase: Phase) {
         let now = self.clock.now().mono;
+        if matches!(self.running, Some((Phase::Connect, _)))
+            && let Some(connected) = self.connected.take()
+        {
+            connected();
+        }
         self.end(now);
         self.running = Some((phase, now));
         self.heard = None;

@@ -5,16 +5,25 @@
 //! each place begins at another one, so that several places see a target at different moments.
 //!
 //! ```text
-//!   slot ──▶ free? ──▶ start          a slot is skipped, and counted, when its target is still
-//!             │ no                    being asked, when too many are asked at once, or when we
-//!             └────▶ skip             woke up too late for it. A skip is never a failure.
-//!   burst ─▶ start at once, again after `spacing`, and again: start to start
+//!   burst ─▶ first in line ──┐  again `spacing` after it began, and again
+//!                            ├──▶ free place? ──▶ start ──▶ ended
+//!   slot ──▶ after them ─────┘         │ no
+//!                                      └──▶ waits, in the order in which it was due
 //! ```
+//!
+//! Nothing that is due is dropped for want of a place: it waits, and its lateness is counted. A
+//! slot is skipped, and counted, when its target is still being asked or waits already, when we
+//! woke up too late for it, or when what it would ask was just found out. A skip is never a
+//! failure. Who asks the same address is in one group ([`shared`]): there one asks for all.
 
-use std::collections::BTreeSet;
+mod shared;
+
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use model::{Mono, Purpose};
+
+use self::shared::{Asked, Group};
 
 /// How many probes a burst has.
 pub(crate) const BURST: u8 = 3;
@@ -26,6 +35,8 @@ pub(crate) struct Timing {
     pub(crate) interval: Duration,
     /// From the start of one probe of a burst to the start of the next.
     pub(crate) spacing: Duration,
+    /// Those of one group ask the same address and port in the same way.
+    pub(crate) group: Option<usize>,
 }
 
 /// What the timetable says.
@@ -33,6 +44,8 @@ pub(crate) struct Timing {
 pub(crate) enum Due {
     /// Ask this target now.
     Start {
+        /// To be given back when it has ended.
+        probe: ProbeId,
         /// Its place in the list given to [`Timetable::new`].
         target: usize,
         /// Why.
@@ -49,22 +62,34 @@ pub(crate) enum Due {
     },
 }
 
+/// One probe under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ProbeId(u64);
+
 /// Why a slot passed without a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Skip {
     /// The target was still being asked.
     Busy,
-    /// Too many targets were being asked.
+    /// The slot before it still waited for a place.
     Crowded,
     /// We woke up after it.
     Late,
+    /// Another one on the same address was just found silent.
+    Shared,
 }
 
 /// The timetable of all targets of this place.
 #[derive(Debug)]
 pub(crate) struct Timetable {
     entries: Vec<Entry>,
+    groups: Vec<Group>,
     queue: BTreeSet<(Mono, usize, Kind)>,
+    /// What is due and waits for a place, by when it was due.
+    waiting_bursts: BTreeSet<(Mono, usize)>,
+    waiting_slots: BTreeSet<(Mono, usize)>,
+    asked: HashMap<ProbeId, Asked>,
+    started: u64,
     running: usize,
     running_bursts: usize,
     most: usize,
@@ -73,21 +98,48 @@ pub(crate) struct Timetable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     // A burst comes before a slot of the same moment: it counts, the slot would be one too many.
-    Burst { number: u64, nth: u8 },
+    Burst,
     Slot,
 }
 
 #[derive(Debug)]
 struct Entry {
     timing: Timing,
+    /// Its probes under way, also those that another one makes for it.
     running: u8,
-    /// The last burst: when it began, and its number.
-    burst: Option<(Mono, u64)>,
+    burst: Burst,
+    /// Since when the slot waits for a place.
+    slot: Option<Mono>,
+    /// When the probe began whose finding was shared with it last.
+    shared: Option<Mono>,
+}
+
+/// The last burst.
+#[derive(Clone, Copy, Debug, Default)]
+struct Burst {
+    number: u64,
+    /// So many of its probes have not begun.
+    left: u8,
+    next: Next,
+}
+
+/// Where the next probe of a burst is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Next {
+    /// There is none.
+    #[default]
+    None,
+    /// In the queue, for this moment.
+    Queued(Mono),
+    /// It waits for a place since this moment.
+    Waiting(Mono),
+    /// Another one is asked for it.
+    Following,
 }
 
 impl Timetable {
-    /// The timetable for these targets from `now` on. `seed` is different at each place; `most`
-    /// scheduled probes run at once, and as many of bursts.
+    /// The timetable for these targets from `now` on. `seed` is different at each place. Up to
+    /// `most` scheduled probes run at once, and `2 × most` with those of bursts.
     pub(crate) fn new(now: Mono, targets: &[Timing], seed: u64, most: usize) -> Self {
         let mut queue = BTreeSet::new();
         let count = targets.len().max(1) as u128;
@@ -102,11 +154,18 @@ impl Timetable {
         let entry = |timing: &Timing| Entry {
             timing: *timing,
             running: 0,
-            burst: None,
+            burst: Burst::default(),
+            slot: None,
+            shared: None,
         };
         Self {
             entries: targets.iter().map(entry).collect(),
+            groups: shared::groups(targets),
             queue,
+            waiting_bursts: BTreeSet::new(),
+            waiting_slots: BTreeSet::new(),
+            asked: HashMap::new(),
+            started: 0,
             running: 0,
             running_bursts: 0,
             most,
@@ -118,64 +177,96 @@ impl Timetable {
         self.queue.first().map(|(at, _, _)| *at)
     }
 
+    /// How many wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting_bursts.len() + self.waiting_slots.len()
+    }
+
     /// Takes up a burst: at once, and twice more. What has not begun of an older burst of the
-    /// same target is dropped: its question was overtaken.
+    /// same target has its question overtaken, and leaves its place in the line to the new one.
     pub(crate) fn burst(&mut self, now: Mono, target: usize, number: u64) {
         let Some(entry) = self.entries.get_mut(target) else {
             return;
         };
-        if entry.burst.is_some_and(|(_, known)| known >= number) {
+        if entry.burst.number >= number {
             return;
         }
-        let spacing = entry.timing.spacing;
-        if let Some((began, older)) = entry.burst {
-            for probe in probes(began, spacing, target, older) {
-                self.queue.remove(&probe);
+        entry.burst.number = number;
+        entry.burst.left = BURST;
+        match entry.burst.next {
+            Next::Waiting(_) | Next::Following => return,
+            Next::Queued(at) => {
+                self.queue.remove(&(at, target, Kind::Burst));
+            }
+            Next::None => {}
+        }
+        self.queue_burst(now, target);
+    }
+
+    fn queue_burst(&mut self, at: Mono, target: usize) {
+        if let Some(entry) = self.entries.get_mut(target) {
+            entry.burst.next = Next::Queued(at);
+            self.queue.insert((at, target, Kind::Burst));
+        }
+    }
+
+    /// What is due at `now`, one at a time; `None` when nothing is, or nothing has a place.
+    pub(crate) fn take(&mut self, now: Mono) -> Option<Due> {
+        while let Some((at, target, kind)) = self.queue.first().copied() {
+            if at > now {
+                break;
+            }
+            self.queue.pop_first();
+            match kind {
+                Kind::Burst => self.line_up_burst(now, at, target),
+                Kind::Slot => {
+                    if let Some(skipped) = self.slot(now, at, target) {
+                        return Some(skipped);
+                    }
+                }
             }
         }
-        entry.burst = Some((now, number));
-        self.queue.extend(probes(now, spacing, target, number));
-    }
-
-    /// What is due at `now`, one at a time; `None` when nothing is.
-    pub(crate) fn take(&mut self, now: Mono) -> Option<Due> {
-        let (at, target, kind) = self.queue.first().copied()?;
-        if at > now {
+        let all = self.running + self.running_bursts;
+        if all >= self.most.saturating_mul(2) {
             return None;
         }
-        self.queue.pop_first();
-        let late = now.since(at);
-        match kind {
-            Kind::Burst { number, .. } => self.start_burst(target, number, late),
-            Kind::Slot => Some(self.slot(now, at, target, late)),
+        if let Some((at, target)) = self.waiting_bursts.pop_first() {
+            let number = self.entries.get(target)?.burst.number;
+            return self.start(now, at, target, Purpose::Burst(number));
         }
-    }
-
-    fn start_burst(&mut self, target: usize, number: u64, late: Duration) -> Option<Due> {
-        if self.running_bursts >= self.most {
-            return Some(Due::Skipped {
-                why: Skip::Crowded,
-                slots: 1,
-            });
+        if self.running >= self.most {
+            return None;
         }
+        let (at, target) = self.waiting_slots.pop_first()?;
         let entry = self.entries.get_mut(target)?;
-        entry.running = entry.running.saturating_add(1);
-        self.running_bursts += 1;
-        Some(Due::Start {
-            target,
-            purpose: Purpose::Burst(number),
-            late,
-        })
+        if entry.running > 0 {
+            // A burst of the same target came first.
+            entry.slot = None;
+            let why = Skip::Busy;
+            return Some(Due::Skipped { why, slots: 1 });
+        }
+        self.start(now, at, target, Purpose::Scheduled)
     }
 
-    fn slot(&mut self, now: Mono, at: Mono, target: usize, late: Duration) -> Due {
-        let crowded = self.running >= self.most;
+    fn line_up_burst(&mut self, now: Mono, at: Mono, target: usize) {
+        let leader = self.leader(now, target);
         let Some(entry) = self.entries.get_mut(target) else {
-            return Due::Skipped {
-                why: Skip::Late,
-                slots: 0,
-            };
+            return;
         };
+        if let Some(leader) = leader {
+            entry.burst.next = Next::Following;
+            entry.running = entry.running.saturating_add(1);
+            self.follow(leader, target, Kind::Burst);
+        } else {
+            entry.burst.next = Next::Waiting(at);
+            self.waiting_bursts.insert((at, target));
+        }
+    }
+
+    /// Lines a slot up, or says why it is skipped.
+    fn slot(&mut self, now: Mono, at: Mono, target: usize) -> Option<Due> {
+        let entry = self.entries.get_mut(target)?;
+        let late = now.since(at);
         // The next slot lies on the grid, however late this one is.
         let interval = entry.timing.interval.max(Duration::from_millis(1));
         let missed = late.as_nanos() / interval.as_nanos();
@@ -184,53 +275,100 @@ impl Timetable {
         let latest = at.after(whole);
         self.queue
             .insert((latest.after(interval).max(after(now)), target, Kind::Slot));
+        let skipped = |why, slots| Some(Due::Skipped { why, slots });
         if missed > 0 {
             // Asleep for more than a whole interval: the next slot will do, and nobody is asked
             // in a crowd that only our own sleep made.
-            return Due::Skipped {
-                why: Skip::Late,
-                slots: missed.saturating_add(1),
-            };
+            return skipped(Skip::Late, missed.saturating_add(1));
         }
-        let why = match (entry.running > 0, crowded) {
-            (true, _) => Skip::Busy,
-            (false, true) => Skip::Crowded,
-            (false, false) => {
-                entry.running = 1;
-                self.running += 1;
-                return Due::Start {
-                    target,
-                    purpose: Purpose::Scheduled,
-                    late,
-                };
-            }
-        };
-        Due::Skipped { why, slots: 1 }
+        if entry.running > 0 {
+            return skipped(Skip::Busy, 1);
+        }
+        if entry.slot.is_some() {
+            return skipped(Skip::Crowded, 1);
+        }
+        // Half an interval: who comes back is still seen by all within one and a half.
+        if entry
+            .shared
+            .is_some_and(|began| now.since(began) < interval / 2)
+        {
+            return skipped(Skip::Shared, 1);
+        }
+        let leader = self.leader(now, target);
+        let entry = self.entries.get_mut(target)?;
+        if let Some(leader) = leader {
+            entry.running = entry.running.saturating_add(1);
+            self.follow(leader, target, Kind::Slot);
+        } else {
+            entry.slot = Some(at);
+            self.waiting_slots.insert((at, target));
+        }
+        None
     }
 
-    /// A probe that [`Due::Start`] asked for has ended.
-    pub(crate) fn ended(&mut self, target: usize, purpose: Purpose) {
-        if let Some(entry) = self.entries.get_mut(target) {
+    fn start(&mut self, now: Mono, at: Mono, target: usize, purpose: Purpose) -> Option<Due> {
+        let entry = self.entries.get_mut(target)?;
+        entry.running = entry.running.saturating_add(1);
+        match purpose {
+            Purpose::Scheduled => {
+                entry.slot = None;
+                self.running += 1;
+            }
+            Purpose::Burst(_) => {
+                self.running_bursts += 1;
+                self.burst_began(now, target);
+            }
+        }
+        self.started += 1;
+        let probe = ProbeId(self.started);
+        self.lead(now, probe, target, purpose);
+        Some(Due::Start {
+            probe,
+            target,
+            purpose,
+            late: now.since(at),
+        })
+    }
+
+    /// One more probe of a burst began at `began`, this target's own or one that counts for it.
+    fn burst_began(&mut self, began: Mono, target: usize) {
+        let Some(entry) = self.entries.get_mut(target) else {
+            return;
+        };
+        entry.burst.left = entry.burst.left.saturating_sub(1);
+        entry.burst.next = Next::None;
+        if entry.burst.left > 0 {
+            let at = began.after(entry.timing.spacing);
+            self.queue_burst(at, target);
+        }
+    }
+
+    /// A probe that [`Due::Start`] asked for has ended; `silent` if it never got as far as being
+    /// connected, and nothing was heard of the address. Gives those for whom it was asked too:
+    /// the finding is theirs as well.
+    pub(crate) fn ended(
+        &mut self,
+        now: Mono,
+        probe: ProbeId,
+        silent: bool,
+    ) -> Vec<(usize, Purpose)> {
+        let Some(asked) = self.asked.remove(&probe) else {
+            return Vec::new();
+        };
+        if let Some(entry) = self.entries.get_mut(asked.target) {
             entry.running = entry.running.saturating_sub(1);
         }
-        match purpose {
+        match asked.purpose {
             Purpose::Scheduled => self.running = self.running.saturating_sub(1),
             Purpose::Burst(_) => self.running_bursts = self.running_bursts.saturating_sub(1),
         }
+        if silent {
+            self.share(probe, asked)
+        } else {
+            self.release(now, probe, asked);
+            Vec::new()
+        }
     }
-}
-
-/// The places in the queue of a burst's probes, start to start.
-fn probes(
-    began: Mono,
-    spacing: Duration,
-    target: usize,
-    number: u64,
-) -> impl Iterator<Item = (Mono, usize, Kind)> {
-    (0..BURST).map(move |nth| {
-        let at = began.after(spacing.saturating_mul(u32::from(nth)));
-        (at, target, Kind::Burst { number, nth })
-    })
 }
 
 /// The first moment after `now`: what is queued there is not due any more in this round.

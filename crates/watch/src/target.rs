@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Target;
+use model::{MailProtocol, Target};
 
 /// One target and how it is watched.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct TargetConfig {
 
 /// What else is asked while a target fails, to tell the cause. All of it is named in the
 /// configuration or is the target itself; nobody is asked by guess.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Companions {
     /// Other TCP ports of the target's own address.
     pub ports: Vec<u16>,
@@ -102,11 +102,13 @@ pub struct TlsProbe {
     pub ca: Option<PathBuf>,
 }
 
-/// A mail server: greeting, EHLO, STARTTLS where it is offered.
+/// A mail server: greeting, EHLO or LHLO, STARTTLS where it is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpProbe {
     /// Where.
     pub address: SocketAddr,
+    /// What it speaks.
+    pub protocol: MailProtocol,
     /// The name its certificate bears, and people know it by.
     pub name: String,
     /// Whether it has to offer TLS with a certificate that can be verified. Otherwise TLS is taken
@@ -175,15 +177,20 @@ impl Probe {
         }
     }
 
-    /// The TCP port that the probe itself asks, which no companion needs to ask again.
-    pub(crate) fn tcp_port(&self) -> Option<u16> {
+    /// Where the probe connects first, if it does.
+    pub(crate) fn connects_to(&self) -> Option<SocketAddr> {
         match self {
             Self::Http(HttpProbe { address, .. })
             | Self::Tcp { address }
             | Self::Tls(TlsProbe { address, .. })
-            | Self::Smtp(SmtpProbe { address, .. }) => Some(address.port()),
+            | Self::Smtp(SmtpProbe { address, .. }) => Some(*address),
             Self::Dns { .. } | Self::Icmp { .. } => None,
         }
+    }
+
+    /// The TCP port that the probe itself asks, which no companion needs to ask again.
+    pub(crate) fn tcp_port(&self) -> Option<u16> {
+        self.connects_to().map(|address| address.port())
     }
 
     /// How people would name the target: `https://verein.test/ at 198.51.100.80:443`.
@@ -195,7 +202,10 @@ impl Probe {
             }
             Self::Tcp { address } => format!("tcp at {address}"),
             Self::Tls(tls) => format!("tls {} at {}", tls.name, tls.address),
-            Self::Smtp(smtp) => format!("smtp {} at {}", smtp.name, smtp.address),
+            Self::Smtp(smtp) => {
+                let protocol = smtp.protocol.name();
+                format!("{protocol} {} at {}", smtp.name, smtp.address)
+            }
             Self::Dns { address, zone } => format!("SOA {zone} at {address}"),
             Self::Icmp { address } => format!("echo at {address}"),
         }

@@ -82,10 +82,12 @@ note-held = Durch Entscheidung eines Menschen, seit dem { $since }.
 note-question = Ein Mensch ist gefragt, wie es weitergeht.
 note-mail-dark = Die Server der Absender versuchen es meist einige Tage lang immer wieder.
 note-mail-returning = Neue E-Mails gehen wieder an die eigenen Server; was aufbewahrt ist, folgt.
+note-mail-supported = E-Mails gehen an die eigenen Server, solange sie antworten; was sie nicht annehmen, wird aufbewahrt und folgt.
 note-mail-handing-back = E-Mails, die aufbewahrt waren, werden jetzt zugestellt.
 note-mail-waiting = E-Mails, die aufbewahrt sind, warten noch auf die Zustellung; sie gehen nicht verloren.
 note-would-acting = Dürfte er eingreifen, würde der Ersatzserver jetzt übernehmen.
 note-would-returning = Dürfte er eingreifen, würde der Ersatzserver jetzt zurückgeben.
+note-would-support = Dürfte er eingreifen, würde der Ersatzserver jetzt helfen.
 
 # Abschnitte
 title-services = Stand der Dienste

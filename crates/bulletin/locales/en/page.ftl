@@ -82,10 +82,12 @@ note-held = By a person’s decision, since { $since }.
 note-question = A person has been asked how to go on.
 note-mail-dark = Senders’ servers mostly try again and again for some days.
 note-mail-returning = New email goes to the organisation’s own servers again; what was kept follows.
+note-mail-supported = Email goes to the organisation’s own servers while they answer; what they do not take is kept and follows.
 note-mail-handing-back = Email that was kept is being delivered now.
 note-mail-waiting = Email that was kept still waits for its delivery; it is not lost.
 note-would-acting = If it were allowed to act, the standby would take over now.
 note-would-returning = If it were allowed to act, the standby would hand back now.
+note-would-support = If it were allowed to act, the standby would help now.
 
 # Sections
 title-services = Standing of the services

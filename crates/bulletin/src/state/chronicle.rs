@@ -2,8 +2,8 @@
 
 use super::{
     ALL_STATEMENT_BYTES, BTreeMap, Cause, Condition, DISTURBANCES, Disturbance, Entry, Event, Fact,
-    OutageId, Role, STATEMENT_BYTES, STATEMENTS, Service, ServiceId, Standing, Statement,
-    Timestamp, Topic, VecDeque, Verdict,
+    OutageId, Role, STATEMENT_BYTES, STATEMENTS, Service, ServiceId, Standing, StateName,
+    Statement, Timestamp, Topic, VecDeque, Verdict,
 };
 
 /// What follows an end within this time still belongs to it (standing down, the last answer).
@@ -73,8 +73,8 @@ impl Seen {
     /// What the course says of it; nothing while it is reachable or suspected only.
     fn trouble(self) -> Option<Cause> {
         match self.condition {
-            Condition::Dark => Some(self.cause.unwrap_or(Cause::Unknown)),
-            Condition::Blind => Some(Cause::Observer),
+            Condition::Dark | Condition::Unstable => Some(self.cause.unwrap_or(Cause::Unknown)),
+            Condition::Blind => Some(self.cause.unwrap_or(Cause::Observer)),
             Condition::BelowQuorum => Some(Cause::BelowQuorum),
             Condition::Reachable | Condition::Suspect => None,
         }
@@ -148,13 +148,18 @@ impl Chronicle {
         let changes = match fact {
             Fact::Verdict(verdict) => self.verdict(verdict),
             Fact::Standing(standing) => self.standing(at, standing),
-            Fact::Would { service, role } => self.happened(at, service, Event::Would(*role)),
+            Fact::Would { service, role } => {
+                let event = self.would(service.service, *role);
+                self.happened(at, service, event)
+            }
             Fact::Order(order) => {
                 self.happened(order.at, &order.service, Event::Ordered(order.kind))
             }
             Fact::Asked(question) => {
                 let event = match question.topic {
-                    Topic::TakeOver(_) => Event::AskedTakeOver,
+                    Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_) => {
+                        Event::AskedTakeOver
+                    }
                     Topic::Return => Event::AskedReturn,
                     Topic::HandBack => Event::AskedHandBack,
                 };
@@ -196,7 +201,7 @@ impl Chronicle {
         }
         // The verdict tells the first failed observation; the record itself comes after it.
         let seen = self.verdicts.get(&service.service).copied();
-        let dark = seen.filter(|seen| seen.condition == Condition::Dark && seen.since <= at);
+        let dark = seen.filter(|seen| seen.condition.is_outage() && seen.since <= at);
         let since = dark.map_or(at, |seen| seen.since);
         let Some(running) = self.open(since) else {
             return false;
@@ -253,6 +258,7 @@ impl Chronicle {
         }
         let event = match standing.role {
             Role::Acting => Event::TookOver,
+            Role::Returning if standing.state == StateName::Supporting => Event::Supports,
             Role::Returning => Event::Returning,
             Role::Standby => Event::StoodDown,
         };
@@ -265,6 +271,15 @@ impl Chronicle {
             running.set_away(at, service, away);
         }
         entered || told
+    }
+
+    /// Beside a primary that fails and answers in turn the role means another thing than after it.
+    fn would(&self, service: Service, role: Role) -> Event {
+        let seen = self.verdicts.get(&service).map(|seen| seen.condition);
+        match role {
+            Role::Returning if seen == Some(Condition::Unstable) => Event::WouldSupport,
+            role => Event::Would(role),
+        }
     }
 
     /// Enters what was done into the disturbance that runs, or into the one just ended.

@@ -17,12 +17,16 @@ pub enum Event {
     Answers,
     /// The standby serves.
     TookOver,
+    /// The standby stands in front of a primary that fails and answers in turn.
+    Supports,
     /// The standby relays to the primary, names still lead here.
     Returning,
     /// The primary serves.
     StoodDown,
     /// In mode observe: the role that would have been taken.
     Would(Role),
+    /// In mode observe: it would stand in front of the primary.
+    WouldSupport,
     /// A person was asked whether to take over.
     AskedTakeOver,
     /// A person was asked whether to hand back.

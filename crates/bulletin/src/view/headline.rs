@@ -1,9 +1,9 @@
 //! The headline: one sentence that a citizen understands.
 
-use model::{Condition, Effect, Service, Standing};
+use model::{Condition, Service, Standing};
 
 use super::Ground;
-use super::standing::{Public, order};
+use super::standing::{Public, is_helped, order};
 use crate::language::Words;
 use crate::sentence::capitalised;
 
@@ -47,9 +47,9 @@ fn message(picture: Public, concerned: &[&Standing]) -> &'static str {
 
 fn kept(concerned: &[&Standing]) -> &'static str {
     // What lives and cannot cope is helped; it is not down.
-    let all_dark = concerned.iter().all(|standing| {
-        standing.condition() == Some(Condition::Dark) && standing.effect != Some(Effect::Support)
-    });
+    let all_dark = concerned
+        .iter()
+        .all(|standing| standing.condition() == Some(Condition::Dark) && !is_helped(standing));
     let only = |service| {
         concerned
             .iter()

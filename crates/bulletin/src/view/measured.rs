@@ -99,8 +99,10 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
         },
         Condition::Suspect => "measured-suspect",
         Condition::BelowQuorum => "measured-below-quorum",
-        Condition::Blind => "measured-blind",
-        Condition::Dark => cause_message(verdict.cause.unwrap_or(Cause::Unknown)),
+        Condition::Blind => cause_message(verdict.cause.unwrap_or(Cause::Observer)),
+        Condition::Dark | Condition::Unstable => {
+            cause_message(verdict.cause.unwrap_or(Cause::Unknown))
+        }
     }
 }
 
@@ -110,6 +112,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Application => "measured-application",
         Cause::BelowQuorum => "measured-below-quorum",
         Cause::Block => "measured-block",
+        Cause::Denied => "measured-denied",
         Cause::DnsData => "measured-dns-data",
         Cause::DnsDelegation => "measured-dns-delegation",
         Cause::DnsServer => "measured-dns-server",
@@ -117,6 +120,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::HoldingPage => "measured-holding-page",
         Cause::Host => "measured-host",
         Cause::Network => "measured-network",
+        Cause::NotMeasured => "measured-not-measured",
         Cause::Observer => "measured-blind",
         Cause::Overload => "measured-overload",
         Cause::Path => "measured-path",
@@ -124,6 +128,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Silent => "measured-silent",
         Cause::Tls => "measured-tls",
         Cause::Unknown => "measured-unknown",
+        Cause::Unstable => "measured-unstable",
     }
 }
 

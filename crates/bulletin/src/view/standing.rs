@@ -32,6 +32,7 @@ pub(crate) enum Public {
 impl Public {
     pub(crate) fn of(standing: &Standing) -> Self {
         match standing.role {
+            Role::Returning if supports(standing) => return Self::Kept,
             Role::Returning => return Self::Returning,
             Role::Acting => return Self::Kept,
             Role::Standby => {}
@@ -41,23 +42,28 @@ impl Public {
             Some(Condition::Reachable) => Self::Good,
             Some(Condition::Suspect) => Self::Suspect,
             Some(Condition::BelowQuorum) => Self::Partial,
-            Some(Condition::Blind) => Self::Blind,
+            Some(Condition::Blind) => Self::of_cause(standing.cause().unwrap_or(Cause::Observer)),
             Some(Condition::Dark) if served_on(standing) => Self::Kept,
-            Some(Condition::Dark) => Self::of_cause(standing.cause().unwrap_or(Cause::Unknown)),
+            Some(Condition::Dark | Condition::Unstable) => {
+                Self::of_cause(standing.cause().unwrap_or(Cause::Unknown))
+            }
         }
     }
 
     fn of_cause(cause: Cause) -> Self {
         match cause {
+            Cause::NotMeasured => Self::Unmeasured,
             Cause::Observer => Self::Blind,
             Cause::BelowQuorum | Cause::Block | Cause::Path => Self::Partial,
             Cause::Application
+            | Cause::Denied
             | Cause::DnsData
             | Cause::DnsDelegation
             | Cause::ForeignCertificate
             | Cause::HoldingPage
             | Cause::Overload
-            | Cause::Tls => Self::Disturbed,
+            | Cause::Tls
+            | Cause::Unstable => Self::Disturbed,
             Cause::DnsServer
             | Cause::Host
             | Cause::Network
@@ -116,7 +122,7 @@ impl Public {
             Self::Returning => "word-returning",
             Self::Disturbed => "word-disturbed",
             Self::Dark => "word-dark",
-            Self::Kept if standing.effect == Some(Effect::Support) => "word-supported",
+            Self::Kept if is_helped(standing) => "word-supported",
             Self::Kept => match standing.service.service {
                 Service::Chat => "word-kept-chat",
                 Service::Mail => "word-kept-mail",
@@ -138,11 +144,21 @@ impl Public {
             Self::Unmeasured => None,
             Self::Returning => Some(standing.since),
             // What began the outage says more than the moment of taking over.
-            Self::Kept if standing.condition() == Some(Condition::Dark) => verdict,
+            Self::Kept if standing.condition().is_some_and(Condition::is_outage) => verdict,
             Self::Kept => Some(standing.since),
             _ => verdict,
         }
     }
+}
+
+/// Whether the standby stands in front of a primary that fails and answers in turn.
+fn supports(standing: &Standing) -> bool {
+    standing.state == StateName::Supporting
+}
+
+/// Whether the primary lives, and is helped.
+pub(crate) fn is_helped(standing: &Standing) -> bool {
+    supports(standing) || matches!(standing.effect, Some(Effect::Support | Effect::RelayFirst))
 }
 
 /// Zones go on being served past their expiry while the verdict lasts.
@@ -214,6 +230,9 @@ fn notes(ground: &Ground<'_>, standing: &Standing) -> Vec<Sentence> {
     }
     match standing.would {
         Some(Role::Acting) => notes.push(Sentence::new(&ground.words.get("note-would-acting"))),
+        Some(Role::Returning) if supports(standing) => {
+            notes.push(Sentence::new(&ground.words.get("note-would-support")));
+        }
         Some(Role::Returning) => {
             notes.push(Sentence::new(&ground.words.get("note-would-returning")));
         }
@@ -229,6 +248,7 @@ fn notes(ground: &Ground<'_>, standing: &Standing) -> Vec<Sentence> {
 /// What becomes of mail that is on its way, or was kept.
 fn mail_note(standing: &Standing) -> Option<&'static str> {
     match (standing.role, standing.state) {
+        (Role::Returning, StateName::Supporting) => Some("note-mail-supported"),
         (Role::Returning, _) => Some("note-mail-returning"),
         // An observer keeps nothing that it could hand back.
         (_, StateName::HandingBack) if standing.mode == Mode::Act => Some(if standing.handback {

@@ -112,13 +112,16 @@ fn message(service: Service, event: Event) -> &'static str {
     match event {
         // Mail is not served in the primary's place: it is taken and kept for it.
         Event::TookOver if service == Service::Mail => "event-took-over-mail",
+        Event::Supports if service == Service::Mail => "event-supports-mail",
         Event::Returning if service == Service::Mail => "event-returning-mail",
         Event::Began => "event-began",
         Event::Cause(cause) => cause_message(cause),
         Event::Answers => "event-answers",
         Event::TookOver => "event-took-over",
+        Event::Supports => "event-supports",
         Event::Returning => "event-returning",
         Event::StoodDown => "event-stood-down",
+        Event::WouldSupport => "event-would-support",
         Event::Would(Role::Acting) => "event-would-acting",
         Event::Would(Role::Returning) => "event-would-returning",
         Event::Would(Role::Standby) => "event-would-standby",
@@ -141,6 +144,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Application => "event-cause-application",
         Cause::BelowQuorum => "event-cause-below-quorum",
         Cause::Block => "event-cause-block",
+        Cause::Denied => "event-cause-denied",
         Cause::DnsData => "event-cause-dns-data",
         Cause::DnsDelegation => "event-cause-dns-delegation",
         Cause::DnsServer => "event-cause-dns-server",
@@ -148,6 +152,7 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::HoldingPage => "event-cause-holding-page",
         Cause::Host => "event-cause-host",
         Cause::Network => "event-cause-network",
+        Cause::NotMeasured => "event-cause-not-measured",
         Cause::Observer => "event-cause-observer",
         Cause::Overload => "event-cause-overload",
         Cause::Path => "event-cause-path",
@@ -155,5 +160,6 @@ fn cause_message(cause: Cause) -> &'static str {
         Cause::Silent => "event-cause-silent",
         Cause::Tls => "event-cause-tls",
         Cause::Unknown => "event-cause-unknown",
+        Cause::Unstable => "event-cause-unstable",
     }
 }

@@ -19,6 +19,12 @@ pub(super) enum Outcome {
     Ambiguous,
     /// 421: for nobody here.
     Misdirected,
+    /// 400: its length can be read in two ways.
+    Framing,
+    /// 501: a transfer coding that nobody here speaks.
+    Coding,
+    /// 431: more header fields than are taken.
+    Head,
     /// 405: a tunnel was asked for.
     Tunnel,
     /// 413: the body is too large.

@@ -13,6 +13,7 @@ use model::OrganisationId;
 
 use super::activity::InWork;
 use super::counters::{Counters, Outcome as Became, Refusal};
+use super::framing::{self, Unfit};
 use super::listen::{Network, WebLimits};
 use super::metered::{Metered, Upload};
 use super::proxied;
@@ -85,6 +86,9 @@ impl Front {
             );
         }
         let (head, body) = request.into_parts();
+        if let Err(unfit) = framing::checked(&head, self.limits.headers) {
+            return refused(unfit);
+        }
         let host = match target::target(&head) {
             Ok(Target::Page(host)) => host,
             Ok(Target::Server) => return (Became::Server, methods(StatusCode::NO_CONTENT)),
@@ -205,6 +209,9 @@ impl Shadow {
 
 const BUSY: &str = "Too many requests at once. Please try again.\n";
 const AMBIGUOUS: &str = "The request does not say clearly which host it is for.\n";
+const FRAMING: &str = "Where the body of the request ends cannot be told.\n";
+const CODING: &str = "Transfer codings other than chunked are not taken.\n";
+const FIELDS: &str = "The request has too many header fields.\n";
 const LARGE: &str = "The body is too large.\n";
 const MISDIRECTED: &str = "This server does not answer for this host.\n";
 const FALLBACK: &str = include_str!("unavailable.html");
@@ -216,6 +223,22 @@ fn plain(status: StatusCode, text: &'static str) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     not_kept(&mut response);
     response
+}
+
+/// What is not read to its end ends the connection: nobody knows where the next request begins.
+fn refused(unfit: Unfit) -> (Became, Response) {
+    let (became, status, text) = match unfit {
+        Unfit::Framing => (Became::Framing, StatusCode::BAD_REQUEST, FRAMING),
+        Unfit::Coding => (Became::Coding, StatusCode::NOT_IMPLEMENTED, CODING),
+        Unfit::Head => {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            (Became::Head, status, FIELDS)
+        }
+    };
+    let mut response = plain(status, text);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    (became, response)
 }
 
 fn methods(status: StatusCode) -> Response {

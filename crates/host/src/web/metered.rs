@@ -1,5 +1,6 @@
 //! Bodies under watch: the answer that a guest takes, the upload that a guest sends.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -87,6 +88,29 @@ pub enum UploadError {
     /// It came too slowly: 408.
     #[error("the body comes too slowly")]
     TooSlow,
+    /// It is not coded as it says: 400 (RFC 9112 §7.1).
+    #[error("the body is malformed")]
+    Malformed,
+    /// The guest left before its end.
+    #[error("the body broke off")]
+    Broken,
+}
+
+/// What a body's error says of its guest: the codings' readers say `InvalidInput` or `InvalidData`
+/// of what they cannot read, all else is about the connection.
+fn fault(error: &hyper::Error) -> UploadError {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let kind = error.kind();
+            return match kind {
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => UploadError::Malformed,
+                _ => UploadError::Broken,
+            };
+        }
+        next = error.source();
+    }
+    UploadError::Broken
 }
 
 /// The body of a request: bounded in length, and in time while somebody waits for it.
@@ -143,7 +167,16 @@ impl HttpBody for Upload {
         };
         let frame = match frame {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(Box::new(error)))),
+            Some(Err(error)) => {
+                let error = match fault(&error) {
+                    UploadError::Malformed => {
+                        this.refuse(Refusal::Protocol, UploadError::Malformed)
+                    }
+                    // It was not our decision.
+                    fault => Box::new(fault),
+                };
+                return Poll::Ready(Some(Err(error)));
+            }
             None => return Poll::Ready(None),
         };
         let length = frame.data_ref().map_or(0, Bytes::len) as u64;

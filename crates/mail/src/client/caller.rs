@@ -155,14 +155,35 @@ impl Caller {
 
     /// Says MAIL and does not wait.
     pub async fn send_mail(&mut self, sender: &Sender, size: Option<u64>) -> Result<(), CallError> {
+        self.send_mail_with(sender, size, &[]).await
+    }
+
+    /// The same with parameters that a guest said and only the other end may know.
+    pub async fn send_mail_with(
+        &mut self,
+        sender: &Sender,
+        size: Option<u64>,
+        further: &[String],
+    ) -> Result<(), CallError> {
         let line = mail_line(sender, sender.utf8, size, &self.capabilities, true);
-        self.send(Command::Line(Verb::Mail, line.into())).await
+        self.send(Command::Line(Verb::Mail, with(line, further)))
+            .await
     }
 
     /// Says RCPT and does not wait.
     pub async fn send_rcpt(&mut self, recipient: &Recipient) -> Result<(), CallError> {
+        self.send_rcpt_with(recipient, &[]).await
+    }
+
+    /// The same with parameters that a guest said and only the other end may know.
+    pub async fn send_rcpt_with(
+        &mut self,
+        recipient: &Recipient,
+        further: &[String],
+    ) -> Result<(), CallError> {
         let line = rcpt_line(recipient, &self.capabilities, true);
-        self.send(Command::Line(Verb::Rcpt, line.into())).await
+        self.send(Command::Line(Verb::Rcpt, with(line, further)))
+            .await
     }
 
     /// Says a verb without arguments and does not wait.
@@ -260,6 +281,15 @@ fn lost(report: Option<Report>) -> CallError {
 
 fn unreachable(error: &io::Error) -> CallError {
     CallError::Unreachable(error.to_string().into())
+}
+
+/// A line with further parameters before its end.
+fn with(line: String, further: &[String]) -> Bytes {
+    let mut line = line;
+    for parameter in further {
+        line.insert_str(line.len() - 2, &format!(" {parameter}"));
+    }
+    line.into()
 }
 
 /// MAIL with the parameters that the other end knows (RFC 1870, 6152, 6531, 3461), with or without

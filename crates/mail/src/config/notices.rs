@@ -18,6 +18,8 @@ pub struct Notices {
     pub reminder: Option<Duration>,
     /// Notifications leave through this host; `None`: straight to the sender's mail exchangers.
     pub relay: Option<SocketAddr>,
+    /// Whether mail exchangers at loopback and private addresses are called.
+    pub private: bool,
     /// The port of mail exchangers: 25, but in tests.
     pub port: u16,
 }
@@ -33,6 +35,7 @@ impl Default for Notices {
             delay: None,
             reminder: Some(REMINDER),
             relay: None,
+            private: false,
             port: 25,
         }
     }
@@ -67,6 +70,7 @@ impl Notices {
             delay: at_least("delay_dsn", 600, "10m").unwrap_or(usual.delay),
             reminder: at_least("reminder", 24 * 3600, "1d").unwrap_or(usual.reminder),
             relay,
+            private: fields.boolean("dsn_private").unwrap_or(usual.private),
             port: usual.port,
         }
     }

@@ -9,7 +9,7 @@ use host::Drain;
 use host::tls::HopTls;
 
 use super::record::Outgoing;
-use super::route::{self, Route};
+use super::route::{self, Bounds, Route};
 use crate::auth::resolver::Resolver;
 use crate::client::caller::{CallError, Caller};
 use crate::client::{Lost, Opening, TlsWish, Verb};
@@ -111,7 +111,12 @@ async fn hosts(way: &Way, domain: &str) -> Result<Vec<(String, SocketAddr)>, Out
     };
     let mut ours = vec![way.post.name.as_str()];
     ours.extend(config.mx.as_deref());
-    match route::route(resolver, domain, &ours, config.notices.port).await {
+    let bounds = Bounds {
+        ours: &ours,
+        port: config.notices.port,
+        private: config.notices.private,
+    };
+    match route::route(resolver, domain, bounds).await {
         Route::Hosts(hosts) => Ok(hosts),
         Route::Nowhere(why) => Err(Outcome::NoHost(why.to_owned())),
         Route::Unknown(why) => Err(Outcome::Later(why)),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The cause that more than half of the failed observations agree on, or `unknown`.
-pub(super) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
+pub(crate) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
     let mut votes: BTreeMap<Cause, usize> = BTreeMap::new();
     let mut all = 0;
     for observation in failed {
@@ -55,7 +55,9 @@ pub(super) fn of(observation: &Observation) -> Cause {
         Failure::Tls(TlsFault::Foreign) => Cause::ForeignCertificate,
         Failure::Tls(_) => Cause::Tls,
         // 429 and 503 mean "later", not "gone".
-        Failure::Status(429) => Cause::Overload,
+        Failure::Status(429 | 503) => Cause::Overload,
+        // It answers, and turns us away: whether everybody, and why, a person has to judge.
+        Failure::Status(401 | 403 | 451) => Cause::Denied,
         Failure::Status(_) => Cause::Application,
         // RFC 5321 §4.2.1: a reply that begins with 4 means "later" too.
         Failure::Reply(400..=499) => Cause::Overload,
@@ -67,7 +69,7 @@ pub(super) fn of(observation: &Observation) -> Cause {
             Cause::Application
         }
         Failure::Dns(_) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
     }
 }
 
@@ -120,7 +122,7 @@ fn of_address(failure: &Failure, observation: &Observation) -> Cause {
 fn of_names(failure: &Failure, observation: &Observation) -> Cause {
     match failure {
         Failure::Dns(DnsFault::NoSuchName) => Cause::DnsData,
-        Failure::Local => Cause::Observer,
+        Failure::Local => Cause::NotMeasured,
         // Whether the machine or its program is gone: for names both are "no name server".
         Failure::Unreachable => match of_address(failure, observation) {
             Cause::Host => Cause::Host,

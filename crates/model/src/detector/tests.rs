@@ -396,6 +396,12 @@ fn causes_are_named_only_where_evidence_allows() {
     assert_eq!(cause(quiet, &gone), Cause::Network);
     assert_eq!(cause(Failure::Refused, &[]), Cause::Service);
     assert_eq!(cause(Failure::Status(502), &[]), Cause::Application);
+    for denied in [401, 403, 451] {
+        assert_eq!(cause(Failure::Status(denied), &[]), Cause::Denied);
+    }
+    for later in [429, 503] {
+        assert_eq!(cause(Failure::Status(later), &[]), Cause::Overload);
+    }
     assert_eq!(
         cause(Failure::MarkMissing { bytes: 0 }, &[]),
         Cause::Application
@@ -444,5 +450,119 @@ proptest::proptest! {
             }
             was_dark = conditions.last().map_or(was_dark, |last| *last == Condition::Dark);
         }
+    }
+}
+
+#[test]
+fn a_burst_that_goes_on_is_waited_for_and_one_that_stands_still_is_asked_anew() {
+    let yes = Sees::References;
+    let mut one = detector(&["oslo"]);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    let (_, first) = feed(&mut one, 13, "oslo", Purpose::Scheduled, silent(), yes);
+    assert_eq!(first, Some(1));
+    // A mass outage: its probes have to wait for places, and come late.
+    feed(&mut one, 22, "oslo", Purpose::Burst(1), silent(), yes);
+    let mut out = Vec::new();
+    one.handle(at(25), DetectorInput::Tick, &mut out);
+    assert_eq!(out, [], "it goes on");
+    feed(&mut one, 31, "oslo", Purpose::Burst(1), silent(), yes);
+    one.handle(at(37), DetectorInput::Tick, &mut out);
+    assert_eq!(out, [], "it goes on");
+    // The third one is lost, as by a panic: nothing more comes of this burst.
+    one.handle(at(49), DetectorInput::Tick, &mut out);
+    let [DetectorAction::Burst { number: 2, .. }] = out[..] else {
+        panic!("{out:?}");
+    };
+    for second in [50, 53, 56] {
+        feed(&mut one, second, "oslo", Purpose::Burst(2), silent(), yes);
+    }
+    assert_eq!(one.condition, Some(Condition::Dark));
+    assert_eq!(
+        one.since,
+        at(13).wall,
+        "the first failure, whatever the bursts did"
+    );
+}
+
+#[test]
+fn since_is_the_first_failure_also_after_a_time_without_measurements() {
+    let yes = Sees::References;
+    let mut one = detector(&["oslo"]);
+    feed(
+        &mut one,
+        0,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    feed(&mut one, 13, "oslo", Purpose::Scheduled, silent(), yes);
+    one.handle(at(90), DetectorInput::Tick, &mut Vec::new());
+    assert_eq!(one.condition, Some(Condition::Blind));
+    let (_, burst) = feed(&mut one, 95, "oslo", Purpose::Scheduled, silent(), yes);
+    for second in [98, 101, 104] {
+        let purpose = Purpose::Burst(burst.expect("it is looked at again"));
+        feed(&mut one, second, "oslo", purpose, silent(), yes);
+    }
+    assert_eq!(one.condition, Some(Condition::Dark));
+    assert_eq!(one.since, at(13).wall);
+    // It was good in between: another outage.
+    feed(
+        &mut one,
+        120,
+        "oslo",
+        Purpose::Scheduled,
+        good(),
+        Sees::NotAsked,
+    );
+    feed(&mut one, 130, "oslo", Purpose::Scheduled, silent(), yes);
+    assert_eq!(one.since, at(130).wall);
+}
+
+#[test]
+fn who_did_not_probe_in_time_is_not_called_cut_off() {
+    let causes = |inputs: &[(u64, Option<(Finding, Sees)>)]| {
+        let mut one = detector(&["oslo"]);
+        let mut out = Vec::new();
+        for (second, observation) in inputs {
+            let now = at(*second);
+            let input = match observation.clone() {
+                Some((finding, sees)) => observed("oslo", now, Purpose::Scheduled, finding, sees),
+                None => DetectorInput::Tick,
+            };
+            one.handle(now, input, &mut out);
+        }
+        assert_eq!(one.condition, Some(Condition::Blind));
+        one.cause
+    };
+    let good = Some((good(), Sees::NotAsked));
+    let local = Finding::Failed(Failure::Local);
+    let table = [
+        // Too busy to ask.
+        (vec![(0, good.clone()), (40, None)], Cause::NotMeasured),
+        // Out of sockets.
+        (
+            vec![(0, good.clone()), (10, Some((local, Sees::NotAsked)))],
+            Cause::NotMeasured,
+        ),
+        // Cut off; and nothing to tell by that it is not.
+        (
+            vec![(0, good.clone()), (10, Some((silent(), Sees::Nothing)))],
+            Cause::Observer,
+        ),
+        (
+            vec![(0, good), (10, Some((silent(), Sees::NotConfigured)))],
+            Cause::Observer,
+        ),
+    ];
+    for (inputs, cause) in table {
+        assert_eq!(causes(&inputs), Some(cause), "{inputs:?}");
     }
 }

@@ -1,15 +1,23 @@
-//! Puts the messages of a transfer together; nothing replaces a zone before the last one came.
+//! Puts the records of a transfer together, however they are spread over messages (RFC 5936 §2.2,
+//! RFC 1995 §4); nothing replaces a zone before the last one came.
+//!
+//! ```text
+//! AXFR   SOA new · everything else · SOA new
+//! IXFR   SOA new · (SOA old · what goes · SOA next · what comes)… · SOA new
+//!        or as AXFR, or the SOA alone where nothing is newer
+//! ```
+//! A SOA that comes alone says nothing about what follows in the next message: only its serial
+//! tells "nothing new" from "this is the beginning".
 
 use std::io;
 
-use bytes::Bytes;
 use domain::base::Message;
-use domain::base::iana::Rcode;
-use domain::net::xfr::protocol::{IterationError, ParsedRecord, XfrResponseInterpreter};
-use domain::zonetree::types::ZoneUpdate;
+use domain::base::iana::{Class, Opcode, Rcode};
+use domain::rdata::ZoneRecordData;
 
-use crate::secondary::Input;
-use crate::zone::{Diff, Records};
+use crate::secondary::{Fetch, Input, is_newer};
+use crate::wire::{Name, code};
+use crate::zone::{Diff, Record, Records, Soa};
 
 /// How large a transfer may become: whoever answers for the primary must not fill our memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +42,7 @@ impl Default for Limits {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     /// No connection, or it broke.
-    #[error("the primary cannot be reached")]
+    #[error("the primary cannot be reached: {0}")]
     Unreachable(#[source] io::Error),
     /// It answered, and refused.
     #[error("the primary refuses: {0}; does it allow transfers to this address and key?")]
@@ -70,6 +78,10 @@ impl Fault {
             | Self::Zone(_) => Input::Refused,
         }
     }
+
+    fn malformed(what: &dyn std::fmt::Display) -> Self {
+        Self::Malformed(what.to_string())
+    }
 }
 
 /// A transfer that came to its end.
@@ -77,117 +89,198 @@ impl Fault {
 pub(crate) enum Fetched {
     Whole(Records),
     Changes(Vec<Diff>),
-    UpToDate,
+    /// Nothing is newer than what is held; the primary has this serial.
+    UpToDate(u32),
+}
+
+/// How far it came.
+enum Stage {
+    /// Nothing yet.
+    Begin,
+    /// The SOA of the new version.
+    First,
+    /// Records of the whole zone.
+    Whole(Records),
+    /// Differences; of the last one, what goes or what comes.
+    Changes { diffs: Vec<Diff>, adding: bool },
 }
 
 /// Takes the messages of one transfer.
-pub(crate) struct Assembler {
-    interpreter: XfrResponseInterpreter,
+pub(crate) struct Assembler<'a> {
+    apex: &'a Name,
+    what: Fetch,
     limits: Limits,
     records: usize,
     bytes: usize,
-    whole: Option<Records>,
-    changes: Vec<Diff>,
-    adding: bool,
+    newest: u32,
+    stage: Stage,
+    first: Records,
 }
 
-impl Assembler {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl<'a> Assembler<'a> {
+    /// For the answer to `what`.
+    pub(crate) fn new(apex: &'a Name, what: Fetch, limits: Limits) -> Self {
         Self {
-            interpreter: XfrResponseInterpreter::new(),
+            apex,
+            what,
             limits,
             records: 0,
             bytes: 0,
-            whole: None,
-            changes: Vec::new(),
-            adding: false,
+            newest: 0,
+            stage: Stage::Begin,
+            first: Records::default(),
         }
+    }
+
+    /// Whether nothing came but the first SOA at the most.
+    pub(crate) fn is_at_the_beginning(&self) -> bool {
+        matches!(self.stage, Stage::Begin | Stage::First)
+    }
+
+    /// Whether nothing came at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.stage, Stage::Begin)
     }
 
     /// Takes the next message, already verified; gives the result after the last one.
-    pub(crate) fn take(&mut self, message: Message<Bytes>) -> Result<Option<Fetched>, Fault> {
-        let rcode = message.header().rcode();
-        if rcode != Rcode::NOERROR {
-            return Err(Fault::Refused(rcode));
+    pub(crate) fn take(&mut self, message: &Message<Vec<u8>>) -> Result<Option<Fetched>, Fault> {
+        let header = message.header();
+        if header.rcode() != Rcode::NOERROR {
+            return Err(Fault::Refused(header.rcode()));
+        }
+        if header.opcode() != Opcode::QUERY || header.tc() {
+            return Err(Fault::malformed(&"not a transfer, or a truncated one"));
         }
         // Compression can make much of little; what is kept is bounded below as well.
         self.bytes = self.bytes.saturating_add(message.as_slice().len());
-        let malformed = |error: &dyn std::fmt::Display| Fault::Malformed(error.to_string());
-        let updates = self
-            .interpreter
-            .interpret_response(message)
-            .map_err(|error| malformed(&error))?;
-        for update in updates {
-            let update = match update {
-                Ok(update) => update,
-                // RFC 1995 §4: one SOA alone over TCP means that nothing is new.
-                Err(IterationError::SingleSoaIxfrTcpRetrySignal) => {
-                    return Ok(Some(Fetched::UpToDate));
-                }
-                Err(IterationError::ParseError(error)) => return Err(malformed(&error)),
-                Err(error) => return Err(Fault::Malformed(format!("{error:?}"))),
-            };
+        let answer = message.answer().map_err(|error| Fault::malformed(&error))?;
+        let mut came = None;
+        for record in answer.limit_to::<ZoneRecordData<_, _>>() {
+            let record = record.map_err(|error| Fault::malformed(&error))?;
+            if came.is_some() {
+                return Err(Fault::malformed(&"records after the last SOA"));
+            }
+            let mut one = Records::default();
+            if record.class() == Class::IN {
+                one.push_typed(&record);
+            }
             self.records += 1;
+            self.bytes = self.bytes.saturating_add(one.size());
             if self.records > self.limits.records || self.bytes > self.limits.bytes {
                 return Err(Fault::TooLarge(self.limits.records));
             }
-            let state = (&mut self.whole, &mut self.changes, &mut self.adding);
-            if let Some(fetched) = apply(state, update, &mut self.bytes)? {
-                return Ok(Some(fetched));
+            let Some(record) = one.iter().next() else {
+                continue;
+            };
+            came = self.step(&record)?;
+            if matches!(came, Some(Fetched::UpToDate(_))) {
+                // Whatever follows is a version that is not wanted.
+                return Ok(came);
             }
         }
-        Ok(None)
+        if came.is_none() && self.is_empty() {
+            return Err(Fault::malformed(&"no SOA in the answer"));
+        }
+        Ok(came)
     }
-}
 
-fn apply(
-    (whole, changes, adding): (&mut Option<Records>, &mut Vec<Diff>, &mut bool),
-    update: ZoneUpdate<ParsedRecord>,
-    bytes: &mut usize,
-) -> Result<Option<Fetched>, Fault> {
-    let mut push = |into: &mut Records, record: &ParsedRecord| {
-        let before = into.size();
-        if record.class() == domain::base::iana::Class::IN {
-            into.push_typed(record);
-        }
-        *bytes = bytes.saturating_add(into.size() - before);
-    };
-    match update {
-        ZoneUpdate::DeleteAllRecords => *whole = Some(Records::default()),
-        ZoneUpdate::BeginBatchDelete(soa) => {
-            let mut diff = Diff::default();
-            push(&mut diff.removed, &soa);
-            changes.push(diff);
-            *adding = false;
-        }
-        ZoneUpdate::BeginBatchAdd(soa) => {
-            if let Some(diff) = changes.last_mut() {
-                push(&mut diff.added, &soa);
+    fn step(&mut self, record: &Record<'_>) -> Result<Option<Fetched>, Fault> {
+        let serial = self.serial(record)?;
+        let first = &mut self.first;
+        let stage = std::mem::replace(&mut self.stage, Stage::Begin);
+        self.stage = match (stage, serial) {
+            (Stage::Begin, None) => return Err(Fault::malformed(&"a record before its SOA")),
+            (Stage::Begin, Some(serial)) => {
+                self.newest = serial;
+                first.push_record(record);
+                // RFC 1995 §4, RFC 1982: only the serial says whether there is anything new.
+                if let Fetch::Incremental(held) = self.what
+                    && !is_newer(serial, held)
+                {
+                    self.stage = Stage::First;
+                    return Ok(Some(Fetched::UpToDate(serial)));
+                }
+                Stage::First
             }
-            *adding = true;
-        }
-        ZoneUpdate::DeleteRecord(record) => {
-            if let Some(diff) = changes.last_mut() {
-                push(&mut diff.removed, &record);
+            (Stage::First, Some(serial)) if serial != self.newest => {
+                if !matches!(self.what, Fetch::Incremental(_)) {
+                    return Err(Fault::malformed(&"it ends with another SOA than it began"));
+                }
+                let mut diff = Diff::default();
+                diff.removed.push_record(record);
+                Stage::Changes {
+                    diffs: vec![diff],
+                    adding: false,
+                }
             }
-        }
-        ZoneUpdate::AddRecord(record) => match (whole.as_mut(), changes.last_mut()) {
-            (Some(records), _) => push(records, &record),
-            (None, Some(diff)) if *adding => push(&mut diff.added, &record),
-            _ => return Err(Fault::Malformed("a record before its SOA".to_owned())),
-        },
-        ZoneUpdate::Finished(soa) => {
-            if let Some(mut records) = whole.take() {
-                push(&mut records, &soa);
+            (Stage::First, Some(_)) => {
+                // To IXFR this would be a difference of nothing, and the zone of nothing else.
+                if matches!(self.what, Fetch::Incremental(_)) {
+                    return Err(Fault::malformed(&"an IXFR without a difference"));
+                }
+                return Ok(Some(Fetched::Whole(std::mem::take(first))));
+            }
+            (Stage::First, None) => {
+                let mut records = std::mem::take(first);
+                records.push_record(record);
+                Stage::Whole(records)
+            }
+            (Stage::Whole(mut records), None) => {
+                records.push_record(record);
+                Stage::Whole(records)
+            }
+            (Stage::Whole(records), Some(serial)) if serial == self.newest => {
                 return Ok(Some(Fetched::Whole(records)));
             }
-            let changes = std::mem::take(changes);
-            if changes.is_empty() {
-                return Err(Fault::Malformed("an IXFR without a difference".to_owned()));
+            // RFC 5936 §2.2: the zone changed under the transfer, or two were mixed.
+            (Stage::Whole(_), Some(_)) => {
+                return Err(Fault::malformed(&"it ends with another SOA than it began"));
             }
-            return Ok(Some(Fetched::Changes(changes)));
-        }
-        other => return Err(Fault::Malformed(format!("an unexpected step: {other}"))),
+            (Stage::Changes { mut diffs, adding }, serial) => {
+                let Some(diff) = diffs.last_mut() else {
+                    return Err(Fault::malformed(&"a record before its SOA"));
+                };
+                let (adding, last) = match serial {
+                    None if adding => {
+                        diff.added.push_record(record);
+                        (true, false)
+                    }
+                    None => {
+                        diff.removed.push_record(record);
+                        (false, false)
+                    }
+                    Some(_) if !adding => {
+                        diff.added.push_record(record);
+                        (true, false)
+                    }
+                    Some(serial) if serial == self.newest => (true, true),
+                    Some(_) => {
+                        let mut next = Diff::default();
+                        next.removed.push_record(record);
+                        diffs.push(next);
+                        (false, false)
+                    }
+                };
+                if last {
+                    return Ok(Some(Fetched::Changes(diffs)));
+                }
+                Stage::Changes { diffs, adding }
+            }
+        };
+        Ok(None)
     }
-    Ok(None)
+
+    /// The serial of a SOA of this zone; any other SOA has no place in a transfer of it.
+    fn serial(&self, record: &Record<'_>) -> Result<Option<u32>, Fault> {
+        if record.rtype != code::SOA {
+            return Ok(None);
+        }
+        let soa = Soa::of_data(record.data, record.ttl);
+        match soa {
+            Some(soa) if record.owner.eq_ignore_ascii_case(self.apex.as_wire()) => {
+                Ok(Some(soa.serial))
+            }
+            _ => Err(Fault::malformed(&"a SOA of another zone")),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! answer in; every wait is bounded.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct Primary {
     pub(crate) net: Net,
     pub(crate) clock: Clock,
     pub(crate) address: SocketAddr,
+    /// From which of our addresses; `None` leaves it to the machine.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) key: Option<Arc<Key>>,
     pub(crate) limits: Limits,
 }
@@ -66,14 +68,17 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched, Fault> {
     let work = async {
         let (rtype, soa) = match what {
-            Fetch::Whole => (Rtype::AXFR, None),
+            Fetch::Whole | Fetch::Anew => (Rtype::AXFR, None),
             Fetch::Incremental(_) => (Rtype::IXFR, soa),
         };
         let mut talk = Talk::begin(primary, apex, rtype, soa).await?;
-        let mut assembler = Assembler::new(primary.limits);
+        let mut assembler = Assembler::new(apex, what, primary.limits);
         loop {
-            let message = talk.next().await?;
-            if let Some(fetched) = assembler.take(message)? {
+            let message = talk
+                .next()
+                .await
+                .map_err(|fault| ended(fault, what, &assembler))?;
+            if let Some(fetched) = assembler.take(&message)? {
                 talk.checks.done().map_err(Fault::Signature)?;
                 return Ok(fetched);
             }
@@ -83,6 +88,20 @@ pub(crate) async fn fetch(
         Ok(result) => result,
         Err(_) => Err(Fault::Unreachable(io::ErrorKind::TimedOut.into())),
     }
+}
+
+/// A primary that hangs up on IXFR, or says no more than the SOA, does not understand it: AXFR may
+/// help. Where more had come, the connection broke, and the same is tried again later.
+fn ended(fault: Fault, what: Fetch, assembler: &Assembler<'_>) -> Fault {
+    let Fault::Unreachable(error) = fault else {
+        return fault;
+    };
+    let hung_up = error.kind() != io::ErrorKind::TimedOut;
+    let incremental = matches!(what, Fetch::Incremental(_));
+    if incremental && assembler.is_at_the_beginning() && (hung_up || !assembler.is_empty()) {
+        return Fault::Malformed(format!("an IXFR that goes no further ({error})"));
+    }
+    Fault::Unreachable(error)
 }
 
 /// One question and the answers to it.
@@ -105,7 +124,7 @@ impl Talk {
         let now = tsig_time(primary.clock.now().wall);
         let (question, checks, id) = question(apex, rtype, soa, primary.key.as_ref(), now)
             .ok_or_else(|| Fault::Malformed("the question cannot be written".to_owned()))?;
-        let connect = primary.net.connect(primary.address);
+        let connect = primary.net.connect_from(primary.from, primary.address);
         let mut stream = within(CONNECT, connect).await.map_err(Fault::Unreachable)?;
         let mut framed = Vec::with_capacity(question.len() + 2);
         crate::wire::push_frame(&mut framed, &question);
@@ -123,7 +142,7 @@ impl Talk {
         })
     }
 
-    async fn next(&mut self) -> Result<Message<bytes::Bytes>, Fault> {
+    async fn next(&mut self) -> Result<Message<Vec<u8>>, Fault> {
         let read = async {
             let len = usize::from(self.stream.read_u16().await?);
             let mut bytes = vec![0; len];
@@ -153,9 +172,7 @@ impl Talk {
             return Err(Fault::Malformed("an answer to another question".to_owned()));
         }
         self.first = false;
-        let bytes = bytes::Bytes::from(message.into_octets());
-        Message::from_octets(bytes)
-            .map_err(|_| Fault::Malformed("a message without a header".to_owned()))
+        Ok(message)
     }
 }
 

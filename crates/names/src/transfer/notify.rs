@@ -1,6 +1,6 @@
 //! Tells our secondaries that a zone changed (RFC 1996 §3): over UDP, repeated until answered.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,18 +20,22 @@ use crate::zone::Zone;
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const TRIES: u32 = 5;
 
-/// Sends the notice to `to`; whether it was answered.
+/// Sends the notice to `to`, from `from` where that is said and of the same family; whether it was
+/// answered.
 pub(crate) async fn notify(
     clock: &Clock,
+    from: Option<IpAddr>,
     to: SocketAddr,
     zone: &Zone,
     key: Option<&Arc<Key>>,
 ) -> bool {
-    let unspecified: SocketAddr = match to {
-        SocketAddr::V4(_) => (std::net::Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (std::net::Ipv6Addr::UNSPECIFIED, 0).into(),
+    let unspecified: IpAddr = match to {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
-    let Ok(socket) = tokio::net::UdpSocket::bind(unspecified).await else {
+    let from = from.filter(|from| from.is_ipv4() == to.is_ipv4());
+    let from = SocketAddr::new(from.unwrap_or(unspecified), 0);
+    let Ok(socket) = tokio::net::UdpSocket::bind(from).await else {
         return false;
     };
     if socket.connect(to).await.is_err() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::{MessageBuilder, StaticCompressor};
 use domain::base::rdata::UnknownRecordData;
+use domain::base::wire::Composer;
 use domain::base::{Message, Name as WireName, Ttl};
 use domain::rdata::tsig::Time48;
 use domain::tsig::{Key, ServerSequence, ServerTransaction};
@@ -50,6 +51,9 @@ pub(crate) struct Outward<'z> {
     sequence: ServerSequence<Arc<Key>>,
     request: &'z Message<Vec<u8>>,
     first: bool,
+    /// Names are written out: compression takes letters of either case for one, so that a name
+    /// would end in the letters of another.
+    plain: bool,
 }
 
 impl<'z> Outward<'z> {
@@ -69,6 +73,13 @@ impl<'z> Outward<'z> {
                 Box::new(soa().chain(changes).chain(soa()))
             }
         };
+        let plain = match plan {
+            Plan::Nothing => false,
+            Plan::Whole => zone.has_capitals(),
+            Plan::Changes(changes) => changes
+                .iter()
+                .any(|diff| diff.removed.has_capitals() || diff.added.has_capitals()),
+        };
         let sequence = ServerSequence::from(transaction);
         Self {
             records,
@@ -76,13 +87,22 @@ impl<'z> Outward<'z> {
             sequence,
             request,
             first: true,
+            plain,
         }
     }
 
     /// The next message, signed; `None` after the last.
     pub(crate) fn next_message(&mut self, now: Time48) -> Option<Vec<u8>> {
+        if self.plain {
+            return self.message(Vec::new(), now);
+        }
+        let message = self.message(StaticCompressor::new(Vec::new()), now)?;
+        Some(message.into_target())
+    }
+
+    fn message<T: Composer>(&mut self, target: T, now: Time48) -> Option<T> {
         let mut record = self.pending.take().or_else(|| self.records.next())?;
-        let mut builder = MessageBuilder::from_target(StaticCompressor::new(Vec::new())).ok()?;
+        let mut builder = MessageBuilder::from_target(target).ok()?;
         builder.set_push_limit(usize::from(u16::MAX) - 1024);
         let header = builder.header_mut();
         header.set_id(self.request.header().id());
@@ -121,6 +141,6 @@ impl<'z> Outward<'z> {
         let mut builder = builder.additional();
         builder.clear_push_limit();
         self.sequence.answer(&mut builder, now).ok()?;
-        Some(builder.finish().into_target())
+        Some(builder.finish())
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::MessageBuilder;
 use domain::base::{Message, Name as WireName};
@@ -13,6 +12,7 @@ use proptest::prelude::*;
 
 use super::message::Checks;
 use super::*;
+use crate::secondary::Fetch;
 use crate::wire::{Name, code};
 use crate::zone::{Diff, Records, Zone};
 
@@ -97,19 +97,24 @@ fn exchange(zone: &Zone, plan: &Plan, rtype: Rtype) -> (Checks, Vec<Vec<u8>>) {
     (checks, messages)
 }
 
-fn take(
+fn take(checks: Checks, messages: &[Vec<u8>], limits: Limits) -> Result<Option<Fetched>, Fault> {
+    taken(checks, messages, Fetch::Whole, limits)
+}
+
+fn taken(
     mut checks: Checks,
     messages: &[Vec<u8>],
+    what: Fetch,
     limits: Limits,
 ) -> Result<Option<Fetched>, Fault> {
-    let mut assembler = Assembler::new(limits);
+    let apex = name("verein.test");
+    let mut assembler = Assembler::new(&apex, what, limits);
     for bytes in messages {
         let mut message = Message::from_octets(bytes.clone()).expect("a header");
         checks
             .check(&mut message, now())
             .map_err(Fault::Signature)?;
-        let message = Message::from_octets(Bytes::from(message.into_octets())).expect("a header");
-        if let Some(fetched) = assembler.take(message)? {
+        if let Some(fetched) = assembler.take(&message)? {
             checks.done().map_err(Fault::Signature)?;
             return Ok(Some(fetched));
         }
@@ -147,7 +152,9 @@ proptest! {
         let plan = Plan::of(&newest, &diffs, Some(serial(0)));
         prop_assert!(matches!(&plan, Plan::Changes(changes) if changes.len() == diffs.len()));
         let (checks, messages) = exchange(&newest, &plan, Rtype::IXFR);
-        let Ok(Some(Fetched::Changes(came))) = take(checks, &messages, Limits::default()) else {
+        let what = Fetch::Incremental(serial(0));
+        let came = taken(checks, &messages, what, Limits::default());
+        let Ok(Some(Fetched::Changes(came))) = came else {
             panic!("changes");
         };
         let mut held = zone(serial(0), &versions[0]);
@@ -227,13 +234,18 @@ fn whoever_is_up_to_date_gets_the_soa_alone() {
         let plan = Plan::of(&zone, &[], Some(serial));
         assert!(matches!(plan, Plan::Nothing));
         let (checks, messages) = exchange(&zone, &plan, Rtype::IXFR);
-        let taken = take(checks, &messages, Limits::default());
-        assert!(matches!(taken, Ok(Some(Fetched::UpToDate))), "{taken:?}");
+        let taken = taken(
+            checks,
+            &messages,
+            Fetch::Incremental(serial),
+            Limits::default(),
+        );
+        assert!(matches!(taken, Ok(Some(Fetched::UpToDate(5)))), "{taken:?}");
     }
     // A serial that is not in the history: everything.
     let plan = Plan::of(&zone, &[], Some(4));
     let (checks, messages) = exchange(&zone, &plan, Rtype::IXFR);
-    let taken = take(checks, &messages, Limits::default());
+    let taken = taken(checks, &messages, Fetch::Incremental(4), Limits::default());
     // A zone of one record looks like a difference of none; AXFR is asked for then.
     assert!(matches!(taken, Err(Fault::Malformed(_))), "{taken:?}");
 }
@@ -251,3 +263,5 @@ fn a_difference_that_does_not_fit_is_refused() {
     assert!(held.apply(&Diff::default()).is_err());
     assert!(held.apply(&diff((1, &one), (2, &two))).is_ok());
 }
+
+mod split;

@@ -37,6 +37,14 @@ impl Name {
         Self(wire.into())
     }
 
+    /// Bytes already known to be one name, in any letters.
+    pub(crate) fn lowered(wire: &[u8]) -> Self {
+        let mut lower: Box<[u8]> = wire.into();
+        // The lengths of labels are below every letter.
+        lower.make_ascii_lowercase();
+        Self(lower)
+    }
+
     /// The wire form.
     pub fn as_wire(&self) -> &[u8] {
         &self.0

@@ -1,5 +1,6 @@
 //! Makes a snapshot from records in any order.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::{Denial, Node, Record, RecordSet, Records, Soa, Zone};
@@ -39,17 +40,19 @@ impl Zone {
     /// The records are no zone.
     pub fn from_records(apex: Name, records: &Records) -> Result<Self, ZoneFault> {
         let mut sorted: Vec<Record<'_>> = records.iter().collect();
-        let same_set = |left: &Record<'_>, right: &Record<'_>| left.owner == right.owner;
-        if !sorted.is_sorted() {
-            sorted.sort_unstable();
+        let same_set =
+            |left: &Record<'_>, right: &Record<'_>| left.owner.eq_ignore_ascii_case(right.owner);
+        if !sorted.is_sorted_by(|left, right| by_name(left, right).is_le()) {
+            sorted.sort_unstable_by(by_name);
         }
         let mut zone = Self::empty(apex);
         for of_owner in sorted.chunk_by(same_set) {
             let Some(first) = of_owner.first() else {
                 continue;
             };
-            if is_at_or_below(first.owner, zone.apex.as_wire()) {
-                zone.put(Name::from_lower(first.owner), group(of_owner));
+            let owner = Name::lowered(first.owner);
+            if is_at_or_below(owner.as_wire(), zone.apex.as_wire()) {
+                zone.put(owner, group(of_owner), Some(first.owner));
             }
             if zone.nodes.len() > MOST_NAMES {
                 return Err(ZoneFault::TooManyNames(zone.apex));
@@ -81,8 +84,8 @@ impl Zone {
     }
 
     /// Puts what is at `owner`, in place of what was; keeps the counts, the chains and the empty
-    /// non-terminals right.
-    pub(super) fn put(&mut self, owner: Name, sets: Vec<RecordSet>) {
+    /// non-terminals right. `written` is the name as it came, where it came again.
+    pub(super) fn put(&mut self, owner: Name, sets: Vec<RecordSet>, written: Option<&[u8]>) {
         let count = |sets: &[RecordSet]| -> usize {
             sets.iter()
                 .map(|set| set.data().count() + set.signatures().count())
@@ -108,6 +111,9 @@ impl Zone {
         match self.nodes.get_mut(&owner) {
             Some(node) => {
                 let before = std::mem::replace(&mut node.sets, sets);
+                if let Some(written) = written {
+                    node.written = other_letters(&owner, written);
+                }
                 let childless = node.children == 0;
                 self.records = self.records.saturating_sub(count(&before));
                 if empty && childless {
@@ -117,7 +123,13 @@ impl Zone {
             None if empty => {}
             None => {
                 let missing = owner.clone();
-                self.nodes.insert(owner, Node { sets, children: 0 });
+                let written = written.and_then(|written| other_letters(&owner, written));
+                let node = Node {
+                    sets,
+                    children: 0,
+                    written,
+                };
+                self.nodes.insert(owner, node);
                 self.link(&missing);
             }
         }
@@ -135,6 +147,7 @@ impl Zone {
             let between = Node {
                 sets: Arc::from([]),
                 children: 1,
+                written: None,
             };
             self.nodes.insert(Name::from_lower(up), between);
             at = up;
@@ -183,6 +196,24 @@ impl Zone {
         (self.soa, self.signed, self.denial) = (soa, signed, denial);
         Ok(self)
     }
+}
+
+/// The order in which sets lie together: letters of either case are one (RFC 4343 §4.1).
+fn by_name(left: &Record<'_>, right: &Record<'_>) -> Ordering {
+    fn lower<'a>(record: &Record<'a>) -> impl Iterator<Item = u8> + 'a {
+        record.owner.iter().map(u8::to_ascii_lowercase)
+    }
+    let owners = if left.owner == right.owner {
+        Ordering::Equal
+    } else {
+        lower(left).cmp(lower(right))
+    };
+    owners.then_with(|| left.cmp(right))
+}
+
+/// `written`, where it is not `owner` letter by letter.
+fn other_letters(owner: &Name, written: &[u8]) -> Option<Box<[u8]>> {
+    (owner.as_wire() != written).then(|| written.into())
 }
 
 /// Algorithm 1 (SHA-1), flags 0 (RFC 5155 §4.1.2).

@@ -66,9 +66,9 @@ impl Zone {
         if diff.from() != Some(from) || diff.to().is_none() {
             return Err(misfit("it starts at another serial"));
         }
-        let mut changes: BTreeMap<&[u8], BTreeMap<u16, Change<'_>>> = BTreeMap::new();
+        let mut changes: BTreeMap<Name, BTreeMap<u16, Change<'_>>> = BTreeMap::new();
         for record in &diff.removed {
-            let of_owner = changes.entry(record.owner).or_default();
+            let of_owner = changes.entry(Name::lowered(record.owner)).or_default();
             of_owner
                 .entry(covered(&record))
                 .or_default()
@@ -76,7 +76,7 @@ impl Zone {
                 .push(record);
         }
         for record in &diff.added {
-            let of_owner = changes.entry(record.owner).or_default();
+            let of_owner = changes.entry(Name::lowered(record.owner)).or_default();
             of_owner
                 .entry(covered(&record))
                 .or_default()
@@ -85,21 +85,23 @@ impl Zone {
         }
         let mut next = self.clone();
         for (owner, of_owner) in changes {
-            if !is_at_or_below(owner, self.apex.as_wire()) {
+            if !is_at_or_below(owner.as_wire(), self.apex.as_wire()) {
                 continue;
             }
             let mut sets: Vec<RecordSet> = self
-                .node(owner)
+                .node(owner.as_wire())
                 .map(|node| node.sets.to_vec())
                 .unwrap_or_default();
+            let mut written = None;
             for (rtype, change) in of_owner {
+                written = written.or(change.added.first().map(|record| record.owner));
                 let before = sets.iter().position(|set| set.rtype == rtype);
                 let before = before.map(|index| sets.swap_remove(index));
                 let after = change.apply(rtype, before.as_ref()).map_err(misfit)?;
                 sets.extend(after);
             }
             sets.sort_unstable_by_key(|set| set.rtype);
-            next.put(Name::from_lower(owner), sets);
+            next.put(owner, sets, written);
         }
         next.finish()
     }

@@ -9,7 +9,8 @@ use crate::wire::{MAX_NAME, lower_into, read_u16, read_u32};
 /// One record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record<'a> {
-    /// Lower-case, in wire form.
+    /// In wire form, in the letters in which it came: names that differ in their case alone are
+    /// one name (RFC 4343 §4.1).
     pub owner: &'a [u8],
     /// The type.
     pub rtype: u16,
@@ -27,8 +28,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// Adds a record whose owner is lower-case wire bytes; one that cannot be (data above 65,535
-    /// bytes) is left out.
+    /// Adds a record whose owner is wire bytes; one that cannot be (data above 65,535 bytes) is
+    /// left out.
     pub fn push(&mut self, owner: &[u8], rtype: u16, ttl: u32, data: &[u8]) {
         let Ok(len) = u16::try_from(data.len()) else {
             return;
@@ -41,6 +42,11 @@ impl Records {
         self.count += 1;
     }
 
+    /// Adds a copy of a record.
+    pub(crate) fn push_record(&mut self, record: &Record<'_>) {
+        self.push(record.owner, record.rtype, record.ttl, record.data);
+    }
+
     /// Adds a typed record.
     pub(crate) fn push_typed<N: ToName, D: ComposeRecordData>(
         &mut self,
@@ -49,7 +55,7 @@ impl Records {
         let mut data = Vec::new();
         // Composing into a vector cannot fail.
         if record.data().compose_rdata(&mut data).is_ok() {
-            let owner = lower_name(record.owner());
+            let owner = written_name(record.owner());
             self.push(
                 &owner,
                 record.rtype().to_int(),
@@ -57,6 +63,12 @@ impl Records {
                 &data,
             );
         }
+    }
+
+    /// Whether some owner is written in other letters than lower-case ones.
+    pub(crate) fn has_capitals(&self) -> bool {
+        self.iter()
+            .any(|record| record.owner.iter().any(u8::is_ascii_uppercase))
     }
 
     /// How many there are.
@@ -131,13 +143,21 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// A name's lower-case wire form.
-pub(crate) fn lower_name<N: ToName>(name: &N) -> Vec<u8> {
+/// A name's wire form, in the letters in which it is written.
+fn written_name<N: ToName>(name: &N) -> Vec<u8> {
     let mut wire = Vec::with_capacity(32);
     for label in name.iter_labels() {
         // A label has at most 63 bytes.
         wire.push(u8::try_from(label.len()).unwrap_or(0));
-        wire.extend(label.as_slice().iter().map(u8::to_ascii_lowercase));
+        wire.extend_from_slice(label.as_slice());
     }
+    wire
+}
+
+/// A name's lower-case wire form.
+pub(crate) fn lower_name<N: ToName>(name: &N) -> Vec<u8> {
+    let mut wire = written_name(name);
+    // The lengths of labels are below every letter.
+    wire.make_ascii_lowercase();
     wire
 }

@@ -35,6 +35,7 @@ pub(crate) fn condition(condition: Option<Condition>) -> String {
         Some(Condition::Suspect) => ("failing, being confirmed", Style::new().yellow()),
         Some(Condition::BelowQuorum) => ("failing from some places only", Style::new().yellow()),
         Some(Condition::Dark) => ("dark", Style::new().red().bold()),
+        Some(Condition::Unstable) => ("fails and answers in turn", Style::new().red().bold()),
         Some(Condition::Blind) => ("we cannot judge", Style::new().yellow()),
         None => ("not observed yet", Style::new().dimmed()),
     };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::*;
 
+mod owners;
+
 /// A folder of its own for each test, removed at its end.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -199,10 +201,13 @@ fn what_senders_are_told_can_be_set_and_mistakes_are_named() {
     let usual = notices(with(""));
     assert_eq!((usual.delay, usual.reminder), (None, hours(30 * 24)));
     assert_eq!((usual.relay, usual.port), (None, 25));
+    assert!(!usual.private);
     assert!(usual.failure.is_some());
     let set = notices(with(
-        "failure_dsn = \"off\"\ndelay_dsn = \"4h\"\nreminder = \"off\"\ndsn_relay = \"192.0.2.9\"\n",
+        "failure_dsn = \"off\"\ndelay_dsn = \"4h\"\nreminder = \"off\"\ndsn_relay = \"192.0.2.9\"\n\
+         dsn_private = true\n",
     ));
+    assert!(set.private);
     assert_eq!(
         (set.failure, set.delay, set.reminder),
         (None, hours(4), None)

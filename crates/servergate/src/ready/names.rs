@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use names::ZoneFacts;
 use names::config::Via;
 use names::wire::Name;
+use names::{Trouble, ZoneFacts};
 
 use super::{Light, Lines, rough};
 use crate::admin::Desk;
@@ -25,14 +25,24 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
         }
         return;
     };
-    for zone in zones(desk, organisation) {
-        look_at_zone(&zone, lines);
+    let zones = zones(desk, organisation);
+    for zone in &zones {
+        look_at_zone(desk, zone, lines);
     }
     let Some(steer) = &names.steer else { return };
     let seconds = organisation.recovery_time().as_secs();
     match &steer.via {
         Via::Secondary => {
-            lines.add(Light::Green, "names", format!("steered by our name server: at most {seconds} s after the last good page, for those who ask us"));
+            // Only what is really laid over a zone that is served: the rest was said above.
+            let steered = zones.iter().filter(|zone| zone.serving);
+            let steered: Vec<_> = steered
+                .flat_map(|zone| &zone.steered)
+                .map(ToString::to_string)
+                .collect();
+            if !steered.is_empty() {
+                let steered = steered.join(", ");
+                lines.add(Light::Green, "names", format!("steered by our name server: {steered}; at most {seconds} s after the last good page, for those who ask us"));
+            }
             for zone in &names.zones {
                 coverage(desk, zone, lines).await;
             }
@@ -54,13 +64,17 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
     }
 }
 
-fn look_at_zone(zone: &ZoneFacts, lines: &mut Lines) {
+fn look_at_zone(desk: &Desk, zone: &ZoneFacts, lines: &mut Lines) {
     let name = &zone.zone;
+    let trouble = trouble(desk, zone);
     let Some(serial) = zone.serial.filter(|_| zone.serving) else {
         lines.add(
             Light::Red,
             "names",
-            format!("{name}: nothing to answer from; does the primary let us transfer it?"),
+            match trouble {
+                Some(trouble) => format!("{name}: nothing to answer from; {trouble}"),
+                None => format!("{name}: nothing to answer from yet; it is being transferred"),
+            },
         );
         return;
     };
@@ -86,12 +100,37 @@ fn look_at_zone(zone: &ZoneFacts, lines: &mut Lines) {
             format!("{name}: serial {serial}, needs no primary"),
         ),
     }
-    if let Some(behind) = zone.behind {
-        lines.add(Light::Yellow, "names", format!("{name}: the primary's serial {behind} is older than ours; nothing is transferred until it grows"));
+    if let Some(trouble) = trouble {
+        lines.add(Light::Yellow, "names", format!("{name}: {trouble}"));
+    }
+    if let Some(behind) = behind(zone) {
+        lines.add(Light::Yellow, "names", format!("{name}: {behind}"));
     }
     for reason in &zone.not_steered {
         lines.add(Light::Red, "names", format!("{name}: {reason}"));
     }
+}
+
+/// Why the zone cannot be refreshed, since when, and when that is tried again.
+fn trouble(desk: &Desk, zone: &ZoneFacts) -> Option<String> {
+    let Trouble {
+        since,
+        reason,
+        next_try,
+    } = zone.trouble.as_ref()?;
+    let next = rough(next_try.since(desk.host.clock.now().mono));
+    Some(format!(
+        "not refreshed since {since}: {reason}; next try in {next}"
+    ))
+}
+
+fn behind(zone: &ZoneFacts) -> Option<String> {
+    let serial = zone.behind?;
+    let name = &zone.zone;
+    Some(format!(
+        "the primary's serial {serial} is older than ours; nothing is transferred until it grows, \
+         or you say `servergate names refresh {name} --take-older`"
+    ))
 }
 
 /// Our share of the name servers that the parent's delegation names.
@@ -144,9 +183,18 @@ fn system_resolver() -> Option<SocketAddr> {
 
 /// What is held of names.
 pub(super) fn held(desk: &Desk, organisation: &Organisation) -> Vec<String> {
-    let zone = |zone: &ZoneFacts| match zone.serial {
-        Some(serial) => format!("zone {}, serial {serial}", zone.zone),
-        None => format!("zone {}, not transferred yet", zone.zone),
+    let zone = |zone: &ZoneFacts| {
+        let held = match zone.serial {
+            Some(serial) => format!("zone {}, serial {serial}", zone.zone),
+            None => format!("zone {}, not transferred yet", zone.zone),
+        };
+        let more = [trouble(desk, zone), behind(zone)];
+        let more = more.into_iter().flatten();
+        [held]
+            .into_iter()
+            .chain(more)
+            .collect::<Vec<_>>()
+            .join("; ")
     };
     zones(desk, organisation).iter().map(zone).collect()
 }

@@ -25,25 +25,86 @@ const HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// What says where a guest comes from, and which we say ourselves; and `Proxy`, which CGI takes
-/// for a setting of its own (CVE-2016-5385).
+/// What proxies say of a guest to a server that believes them: where it comes from and how, which
+/// page was meant, who was logged in, which certificate was shown. The primary may believe us, so
+/// we say it ourselves or nobody does. `Proxy` is taken for a setting by CGI (CVE-2016-5385), the
+/// last ones for orders by frameworks behind a proxy (CVE-2025-29927).
 const FORGED: &[&str] = &[
+    "ali-cdn-real-ip",
+    "base-url",
+    "cdn-src-ip",
     "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "client-cert",
+    "client-cert-chain",
     "client-ip",
+    "fastly-client-ip",
     "forwarded",
+    "forwarded-for",
+    "front-end-https",
+    "http-client-ip",
+    "http-url",
     "proxy",
+    "proxy-client-ip",
+    "real-ip",
+    "remote-addr",
+    "remote-host",
+    "request-uri",
     "true-client-ip",
+    "true-client-port",
+    "url-scheme",
+    "wl-proxy-client-ip",
+    "wl-proxy-ssl",
+    "x-accel-mapping",
+    "x-client-cert",
     "x-client-ip",
+    "x-client-verify",
     "x-cluster-client-ip",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-forwarded-ssl",
-    "x-original-host",
+    "x-connecting-ip",
+    "x-envoy-external-address",
+    "x-host",
+    "x-https",
+    "x-middleware-subrequest",
+    "x-proxyuser-ip",
     "x-real-ip",
+    "x-real-port",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-sendfile-type",
+    "x-ssl",
+    "x-url-scheme",
 ];
+
+/// The same, where there is a whole family of names.
+const FORGED_FAMILIES: &[&str] = &[
+    "remote-email",
+    "remote-group",
+    "remote-name",
+    "remote-user",
+    "ssl-client-",
+    "x-auth-request-",
+    "x-authentik-",
+    "x-forwarded",
+    "x-original-",
+    "x-originating-",
+    "x-remote-user",
+    "x-ssl-client-",
+    "x-webauth-",
+];
+
+/// Whether a guest's field does not pass. CGI and its heirs make `_` of everything that is neither
+/// letter nor digit, and so take `X_Forwarded_For` for the field that we say ourselves (RFC 3875
+/// §4.1.18). Names with other signs than `-` therefore pass nowhere.
+fn is_forged(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !name.bytes().all(plain)
+        || FORGED.contains(&name)
+        || FORGED_FAMILIES
+            .iter()
+            .any(|family| name.starts_with(family))
+}
 
 /// Whether the request has been here before.
 pub(crate) fn is_loop(headers: &HeaderMap) -> bool {
@@ -65,7 +126,7 @@ pub(super) fn request(asked: &HeaderMap, authority: HeaderValue, guest: Guest) -
         let dropped = name == header::HOST
             || name == header::COOKIE
             || name == header::CONTENT_LENGTH
-            || FORGED.contains(&name.as_str())
+            || is_forged(name.as_str())
             || is_hop(name, &named);
         if !dropped {
             headers.append(name.clone(), value.clone());
@@ -237,6 +298,51 @@ mod tests {
             guest("[::ffff:192.0.2.1]:5", false),
         );
         assert_eq!(mapped.get("x-forwarded-for").unwrap(), "192.0.2.1");
+    }
+
+    #[test]
+    fn nobody_else_says_what_a_primary_believes_of_its_proxy() {
+        for forged in [
+            "X_Forwarded_For",
+            "x-forwarded_for",
+            "X.Forwarded.For",
+            "x!real!ip",
+            "X-Forwarded-Prefix",
+            "X-Forwarded-User",
+            "X-Forwarded",
+            "Front-End-Https",
+            "Remote-User",
+            "REMOTE_USER",
+            "Remote-Groups",
+            "X-Original-URL",
+            "X-Rewrite-Url",
+            "SSL-Client-Verify",
+            "Client-Cert",
+            "HTTPS_ON",
+            "X-Middleware-Subrequest",
+            "Fastly-Client-IP",
+        ] {
+            let mut asked = HeaderMap::new();
+            let name = HeaderName::from_bytes(forged.as_bytes()).unwrap();
+            asked.append(name, HeaderValue::from_static("192.0.2.66"));
+            let host = HeaderValue::from_static("verein.test");
+            let passed = request(&asked, host, guest("203.0.113.9:5", true));
+            let text = text(&passed).join("\n");
+            assert!(!text.contains("192.0.2.66"), "{forged}: {text}");
+        }
+        for kept in [
+            "Accept",
+            "Authorization",
+            "Referer",
+            "Sec-Fetch-Mode",
+            "X-Csrf-Token",
+            "X-Requested-With",
+            "X-WP-Nonce",
+            "X-HTTP-Method-Override",
+            "X-Auth-Token",
+        ] {
+            assert!(!is_forged(&kept.to_ascii_lowercase()), "{kept}");
+        }
     }
 
     #[test]

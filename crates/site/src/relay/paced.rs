@@ -9,10 +9,10 @@ use bytes::Bytes;
 use host::web::{Body, BodyError};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 
 use super::Relay;
+use super::shares::Share;
 
 /// A primary that says nothing for so long within an answer is given up.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ pub(super) struct Paced {
     silence: Pin<Box<Sleep>>,
     waiting: bool,
     home: Option<Home>,
-    _place: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 /// Where the connection goes back to.
@@ -38,7 +38,7 @@ impl Paced {
         relay: Relay,
         host: &str,
         sender: SendRequest<Body>,
-        place: OwnedSemaphorePermit,
+        place: Share,
     ) -> Self {
         Self {
             body,

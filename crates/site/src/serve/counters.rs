@@ -20,6 +20,8 @@ pub(crate) enum From {
     Withheld,
     /// 508.
     Loop,
+    /// 404: an authority's question that only the primary could answer, and it may not be asked.
+    Challenge,
     /// The notice: never captured.
     NotInCopy,
     /// The notice: the method changes something, which a copy cannot.

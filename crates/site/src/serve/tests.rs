@@ -100,6 +100,7 @@ impl Scene {
             effect,
             relay,
             handback: false,
+            doubt: None,
             verdict: None,
             outage: None,
             held_by: None,

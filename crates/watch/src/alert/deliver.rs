@@ -51,6 +51,16 @@ pub(super) enum Undelivered {
 }
 
 impl Door {
+    /// In words, without what may be secret in an address.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Command(path) => format!("the command {}", path.display()),
+            Self::Webhook { url, .. } => {
+                format!("the webhook at {}", url.host_str().unwrap_or("no host"))
+            }
+        }
+    }
+
     /// Delivers once.
     pub(super) async fn deliver(&self, net: Net, written: &Written) -> Result<(), Undelivered> {
         match self {

@@ -13,8 +13,9 @@ use store::{CommitError, Store};
 use tokio::sync::{mpsc, watch};
 
 use super::deliver::Door;
+use super::state::Alerts;
 use super::words::{self, Phrasebook, Written};
-use super::{About, Desk, Message, said};
+use super::{Desk, Message, said};
 use crate::config::{AlertConfig, AlertWay};
 use crate::metrics::{AlertResult, Counters};
 use crate::probe::Trust;
@@ -28,7 +29,7 @@ const ENDS: usize = 64;
 pub(crate) struct Rim {
     host: Host,
     desk: Desk,
-    door: Door,
+    alerts: Alerts,
     /// Before the second try.
     retry: Duration,
     book: Phrasebook,
@@ -51,6 +52,7 @@ impl Rim {
         counters: Counters,
     ) -> Result<Self, OpenError> {
         let door = door(&host, &config)?;
+        let alerts = Alerts::new(host.place.clone(), host.clock.clone(), host.net, door);
         let unreadable = |error: store::ReadError| OpenError::Store(error.to_string().into());
         let (before, old) = said::load(&host.store, host.clock.now().wall).map_err(unreadable)?;
         if !old.is_empty()
@@ -62,7 +64,7 @@ impl Rim {
             host,
             desk: Desk::new(before, config.together),
             retry: config.retry,
-            door,
+            alerts,
             book,
             counters,
             reminders: None,
@@ -74,6 +76,11 @@ impl Rim {
         Self { reminders, ..self }
     }
 
+    /// For whoever asks how alerts fare.
+    pub(crate) fn handle(&self) -> Alerts {
+        self.alerts.clone()
+    }
+
     /// Tells people until the drain begins.
     pub(crate) async fn run(mut self, mut standings: watch::Receiver<Standings>, drain: &Drain) {
         let (ends, mut ended) = mpsc::channel(ENDS);
@@ -83,7 +90,7 @@ impl Rim {
         standings.mark_changed();
         loop {
             let clock = self.host.clock.clone();
-            let wakeup = self.desk.next_wakeup();
+            let wakeup = self.desk.next_wakeup(clock.now());
             let wake = async {
                 match wakeup {
                     Some(at) => clock.sleep_until(at).await,
@@ -119,7 +126,7 @@ impl Rim {
         let written = words::write(&message, self.desk.standings(), &self.book);
         let trying = Trying {
             host: self.host.clone(),
-            door: self.door.clone(),
+            alerts: self.alerts.clone(),
             retry: self.retry,
             counters: self.counters.clone(),
         };
@@ -131,9 +138,8 @@ impl Rim {
 
     async fn ended(&mut self, end: Ended, out: &mut Vec<Message>) {
         let Ended { message, delivered } = end;
-        let about: About = message.about.clone();
         if !delivered {
-            return self.desk.failed(self.host.clock.now(), &about, out);
+            return self.desk.failed(self.host.clock.now(), &message, out);
         }
         keep(&self.host.store, &message).await;
         for told in &message.outages {
@@ -149,7 +155,7 @@ impl Rim {
                 self.host.outlets.records.send(fact(true)).await;
             }
         }
-        self.desk.sent(self.host.clock.now(), &about, out);
+        self.desk.sent(self.host.clock.now(), &message, out);
     }
 }
 
@@ -176,7 +182,7 @@ async fn keep(store: &Store, message: &Message) {
 /// What one delivery's task holds.
 struct Trying {
     host: Host,
-    door: Door,
+    alerts: Alerts,
     retry: Duration,
     counters: Counters,
 }
@@ -186,13 +192,15 @@ impl Trying {
     async fn deliver(&self, written: &Written) -> bool {
         let mut wait = self.retry;
         for nth in 1..=TRIES {
-            match self.door.deliver(self.host.net, written).await {
+            match self.alerts.door.deliver(self.host.net, written).await {
                 Ok(()) => {
+                    self.alerts.tried(None);
                     self.counters.alert(AlertResult::Sent);
                     tracing::info!(kind = written.kind, "alert sent");
                     return true;
                 }
                 Err(error) => {
+                    self.alerts.tried(Some(error.to_string()));
                     self.counters.alert(AlertResult::Failed);
                     tracing::warn!(%error, "an alert could not be delivered");
                 }

@@ -100,11 +100,11 @@ pub(super) fn load(store: &Store, now: Timestamp) -> Result<(Before, Batch), sto
         let outage = OutageId::new(outage);
         match end.as_str() {
             "over" => over.push((outage, said.at)),
-            _ => before.outages.push((outage, said.service)),
+            _ => before.outages.push((outage, said.service, said.at)),
         }
     }
     for (outage, at) in over {
-        before.outages.retain(|(told, _)| *told != outage);
+        before.outages.retain(|(told, ..)| *told != outage);
         if is_old(at) {
             old = old
                 .delete(outage_key(&outage, false))

@@ -62,7 +62,11 @@ fn standing(service: &ServiceId, at: u64, condition: Condition, outage: Option<u
     let verdict = Verdict {
         service: service.clone(),
         condition,
-        cause: dark.then_some(Cause::Silent),
+        cause: match condition {
+            Condition::Dark => Some(Cause::Silent),
+            Condition::Blind => Some(Cause::Observer),
+            _ => None,
+        },
         at: now(at).wall,
         since,
         last_good: Some(now(0).wall),
@@ -81,6 +85,7 @@ fn standing(service: &ServiceId, at: u64, condition: Condition, outage: Option<u
         effect: dark.then_some(Effect::TakeOver),
         relay: false,
         handback: false,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: outage.map(|at| OutageId::of(service, now(at).wall)),
         held_by: None,
@@ -95,6 +100,7 @@ struct World {
     sent: Vec<(u64, Message)>,
     /// Whether deliveries succeed.
     door: bool,
+    second: u64,
 }
 
 impl World {
@@ -104,6 +110,7 @@ impl World {
             standings: BTreeMap::new(),
             sent: Vec::new(),
             door: true,
+            second: 0,
         }
     }
 
@@ -126,20 +133,26 @@ impl World {
 
     fn take(&mut self, at: u64, mut out: Vec<Message>) {
         while let Some(message) = out.pop() {
-            let about = message.about.clone();
             if self.door {
-                self.desk.sent(now(at), &about, &mut out);
+                self.desk.sent(now(at), &message, &mut out);
                 self.sent.push((at, message));
             } else {
-                self.desk.failed(now(at), &about, &mut out);
+                self.desk.failed(now(at), &message, &mut out);
             }
         }
     }
 
     /// Lets all that is due until `at` happen.
     fn run_to(&mut self, at: u64) {
-        while let Some(next) = self.desk.next_wakeup().filter(|next| *next <= now(at).mono) {
-            let second = next.since(now(0).mono).as_secs();
+        let mut from = self.second;
+        self.second = at;
+        while let Some(next) = self
+            .desk
+            .next_wakeup(now(from))
+            .filter(|next| *next <= now(at).mono)
+        {
+            let second = next.since(now(0).mono).as_secs().max(from);
+            from = second;
             let mut out = Vec::new();
             self.desk.wake(now(second), &mut out);
             self.take(second, out);
@@ -215,7 +228,7 @@ fn organisations_are_told_apart() {
 }
 
 #[test]
-fn flapping_gives_no_more_than_four_messages_an_hour() {
+fn what_flaps_is_told_at_a_pace_and_every_time_is_told_or_counted() {
     let web = service("verein.test", Service::Web);
     let mut world = World::new();
     for round in 0..90 {
@@ -223,40 +236,197 @@ fn flapping_gives_no_more_than_four_messages_an_hour() {
         world.back(round * 40 + 20, &web);
     }
     world.run_to(3_599);
-    assert!(world.sent.len() <= 4, "{:?}", world.transcript());
-    // What flaps is summed up when there is room, and memory stays bounded.
+    assert!(world.sent.len() <= MOST + 6, "{:?}", world.transcript());
+    // Memory stays bounded.
     assert!(world.desk.outages.len() <= KEPT_MOST + 2);
     world.run_to(20_000);
-    let last = &world.sent.last().unwrap().1;
-    assert!(last.outages.iter().all(|told| told.over));
-    assert_eq!(last.uncounted + last.outages.len() as u64 + 1, 90);
+    let mut told: BTreeSet<_> = BTreeSet::new();
+    let mut uncounted = 0;
+    for (_, message) in &world.sent {
+        told.extend(message.outages.iter().map(|told| told.outage.clone()));
+        uncounted += message.uncounted;
+    }
+    assert_eq!(
+        told.len() as u64 + uncounted,
+        90,
+        "{:?}",
+        world.transcript()
+    );
     assert!(world.desk.outages.is_empty());
+    for pair in world.sent.windows(2).skip(MOST - 1) {
+        assert!(pair[1].0 - pair[0].0 >= PACE.as_secs());
+    }
+    let last = &world.sent.last().unwrap().1;
     let written = words::write(last, world.desk.standings(), &Phrasebook::default());
     assert_eq!(written.subject, "verein.test: web reachable again");
     assert!(written.text.lines().count() < 20, "{}", written.text);
-    for window in world.sent.windows(5) {
-        assert!(window[4].0 - window[0].0 >= 3_600);
-    }
+    assert!(written.text.contains("came and went"), "{}", written.text);
 }
 
 #[test]
-fn what_flaps_does_not_drown_what_is_new() {
+fn the_first_word_of_an_outage_never_waits_for_what_was_said_of_other_services() {
     let web = service("verein.test", Service::Web);
-    let mail = service("verein.test", Service::Mail);
     let mut world = World::new();
     for round in 0..20 {
         world.dark(round * 40, &web);
         world.back(round * 40 + 20, &web);
     }
-    assert_eq!(world.sent.len(), 3);
-    world.dark(1_000, &mail);
-    world.run_to(1_100);
-    assert_eq!(world.sent.len(), 4);
+    let before = world.sent.len();
+    for (nth, name) in [Service::Mail, Service::Chat, Service::Names]
+        .into_iter()
+        .enumerate()
+    {
+        let at = 1_000 + 100 * nth as u64;
+        world.dark(at, &service("verein.test", name));
+        world.run_to(at + 5);
+        assert!(
+            world
+                .transcript()
+                .last()
+                .unwrap()
+                .contains(&format!("+{name}"))
+        );
+    }
+    assert!(world.sent.len() >= before + 3);
+    // Also what was spoken of already is told, at the latest when its turn comes.
+    world.dark(1_400, &web);
+    world.run_to(1_400 + PACE.as_secs());
+    assert!(world.transcript().last().unwrap().contains("+web"));
+}
+
+#[test]
+fn a_question_is_sent_whatever_was_sent_before() {
+    let web = service("verein.test", Service::Web);
+    let mut world = World::new();
+    for round in 0..30 {
+        world.dark(round * 40, &web);
+        world.back(round * 40 + 20, &web);
+    }
+    let mut asking = standing(&web, 1_210, Condition::Dark, Some(1_210));
+    asking.question = Some(Question {
+        id: QuestionId::new("9"),
+        service: web,
+        topic: Topic::Return,
+        asked: now(1_210).wall,
+    });
+    world.set(1_210, asking);
+    // As soon as what comes together has come.
+    world.run_to(1_210 + 15);
     assert!(
-        world.transcript()[3].contains("+mail"),
+        world.transcript().last().unwrap().ends_with("?9"),
         "{:?}",
         world.transcript()
     );
+}
+
+#[test]
+fn what_went_dark_together_is_told_as_back_together() {
+    let [web, names] = [Service::Web, Service::Names].map(|one| service("verein.test", one));
+    let mut world = World::new();
+    world.dark(10, &web);
+    world.dark(12, &names);
+    // Two services of one machine come back seconds apart.
+    world.back(600, &web);
+    world.back(612, &names);
+    world.run_to(1_000);
+    assert_eq!(world.transcript(), ["17 +names +web", "615 -names -web"]);
+    // One that stays away is not waited for longer than is honest.
+    world.dark(2_000, &web);
+    world.dark(2_001, &names);
+    world.back(3_000, &web);
+    world.run_to(5_000);
+    world.back(5_000, &names);
+    world.run_to(6_000);
+    let want = ["2006 +names +web", "3030 -web", "5005 -names"];
+    assert_eq!(world.transcript()[2..], want);
+}
+
+#[test]
+fn what_is_just_being_confirmed_is_told_with_what_stands() {
+    let [web, names] = [Service::Web, Service::Names].map(|one| service("verein.test", one));
+    let mut world = World::new();
+    world.set(9, standing(&names, 9, Condition::Suspect, None));
+    world.dark(10, &web);
+    world.dark(19, &names);
+    world.run_to(100);
+    assert_eq!(world.transcript(), ["24 +names +web"]);
+}
+
+#[test]
+fn a_mass_outage_is_one_message_that_names_everybody_and_so_is_its_end() {
+    let mut world = World::new();
+    let all: Vec<_> = (0..300)
+        .map(|nth| service(&format!("org{nth:03}.test"), Service::Web))
+        .collect();
+    for (nth, id) in all.iter().enumerate() {
+        world.dark(10 + nth as u64 / 100, id);
+    }
+    world.run_to(300);
+    let [(at, message)] = &world.sent[..] else {
+        panic!("{} messages", world.sent.len());
+    };
+    assert!(*at <= 10 + 15, "told after {at} s");
+    let written = words::write(message, world.desk.standings(), &Phrasebook::default());
+    assert_eq!(written.subject, "300 organisations: web dark");
+    assert!(written.text.contains(
+        "org000.test: web dark since 2026-05-20T09:13:30Z (silent), Servergate is acting"
+    ));
+    assert!(
+        written.text.contains("\nand 200 more: org100.test, "),
+        "{}",
+        written.text
+    );
+    for nth in 0..300 {
+        assert!(written.text.contains(&format!("org{nth:03}.test")));
+    }
+    let json: serde_json::Value = serde_json::from_str(&written.json).unwrap();
+    assert_eq!(json["outages"].as_array().unwrap().len(), 300);
+    for (nth, id) in all.iter().enumerate() {
+        world.back(600 + nth as u64 / 20, id);
+    }
+    world.run_to(1_000);
+    assert_eq!(world.sent.len(), 2);
+    assert_eq!(world.sent[1].1.outages.len(), 300);
+}
+
+#[test]
+fn who_did_not_measure_in_time_alerts_nobody() {
+    let web = service("verein.test", Service::Web);
+    let mut world = World::new();
+    world.back(0, &web);
+    let mut late = standing(&web, 20, Condition::Blind, None);
+    let mut verdict = Verdict::clone(late.verdict.as_ref().unwrap());
+    verdict.cause = Some(Cause::NotMeasured);
+    late.verdict = Some(Arc::new(verdict));
+    world.set(20, late);
+    world.back(100, &web);
+    world.run_to(1_000);
+    assert!(world.sent.is_empty(), "{:?}", world.transcript());
+}
+
+#[test]
+fn blindness_without_references_is_not_called_their_silence() {
+    let blind = |references| {
+        let blind = Some(Blindness {
+            from: now(0).wall,
+            to: now(60).wall,
+            times: 1,
+            references,
+        });
+        let message = Message {
+            about: About::Ourselves,
+            at: now(65).wall,
+            holds: [About::Ourselves].into(),
+            outages: Vec::new(),
+            uncounted: 0,
+            questions: Vec::new(),
+            blind,
+            reminders: Vec::new(),
+        };
+        words::write(&message, &Standings::default(), &Phrasebook::default()).text
+    };
+    assert!(blind(true).contains("none of our references answered"));
+    assert!(!blind(false).contains("none of our references answered"));
 }
 
 #[test]
@@ -266,7 +436,7 @@ fn an_outage_told_before_a_restart_is_not_told_again_but_its_end_is() {
     let mut world = World::new();
     world.desk = Desk::new(
         Before {
-            outages: vec![(outage, web.clone())],
+            outages: vec![(outage, web.clone(), now(15).wall)],
             questions: Vec::new(),
             ..Before::default()
         },
@@ -375,7 +545,7 @@ fn the_words_hold_cause_evidence_way_and_step() {
     };
     let book = Phrasebook {
         place: Some(PlaceId::new("oslo")),
-        ways: [(web, way)].into(),
+        ways: [(web, way)].into_iter().collect(),
         pages: [(
             OrganisationId::new("verein.test"),
             "https://status.verein.test/".to_owned(),

@@ -4,6 +4,7 @@
 //! and what a person can do next. "The reason is not known" is one of them.
 
 mod doing;
+mod several;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,8 +17,9 @@ use model::{
 use serde::Serialize;
 
 use self::doing::{doing, means};
+pub(crate) use self::several::test;
 use super::{About, Blindness, Message, Told};
-use crate::config::Way;
+use crate::config::{Way, Ways};
 
 /// So many outages that came and went are told one by one.
 const SHORT_MOST: u64 = 3;
@@ -27,7 +29,7 @@ const SHORT_MOST: u64 = 3;
 pub(crate) struct Phrasebook {
     pub(crate) place: Option<PlaceId>,
     /// How names are steered, and what a person may have to do for it.
-    pub(crate) ways: BTreeMap<ServiceId, Way>,
+    pub(crate) ways: Ways,
     /// The public page about an organisation's outages.
     pub(crate) pages: BTreeMap<OrganisationId, String>,
 }
@@ -98,6 +100,7 @@ pub(crate) fn write(message: &Message, standings: &Standings, book: &Phrasebook)
     let whom = match &message.about {
         About::Ourselves => "standby".to_owned(),
         About::Organisation(organisation) => organisation.to_string(),
+        About::Several => "several".to_owned(),
     };
     let id = format!("{whom}/{kind}/{}", message.at.millis());
     let json = json(message, standings, book, (&id, kind, &subject, &text));
@@ -143,10 +146,12 @@ fn subject(message: &Message, standings: &Standings, kind: &str) -> String {
     let organisation = match &message.about {
         About::Ourselves => return "this standby could not see".to_owned(),
         About::Organisation(organisation) => organisation,
+        About::Several => return several::subject(message, kind),
     };
     let dark = services(message, |told| !told.over);
     match kind {
         "dark" => match cause(message, standings) {
+            Some(Cause::Unstable) => format!("{organisation}: {dark} unstable"),
             Some(cause) => format!("{organisation}: {dark} dark ({cause})"),
             None => format!("{organisation}: {dark} dark"),
         },
@@ -173,6 +178,15 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
     if let Some(blind) = message.blind {
         blindness(&mut text, blind);
     }
+    if message.about == About::Several {
+        several::outages(&mut text, message, standings, book);
+        several::questions(&mut text, message, standings);
+        for reminder in &message.reminders {
+            let _ = writeln!(text, "\n{}:", reminder.service.organisation);
+            remind(&mut text, reminder);
+        }
+        return text;
+    }
     let mut short = message.uncounted;
     for told in &message.outages {
         if told.over && !told.begin_told {
@@ -186,7 +200,12 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
         if told.over {
             over(&mut text, told, standing);
         } else {
-            dark(&mut text, told, standing, book.ways.get(&told.service));
+            dark(
+                &mut text,
+                told,
+                standing,
+                book.ways.get(&told.service).as_ref(),
+            );
         }
     }
     if short > SHORT_MOST {
@@ -214,10 +233,16 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
 }
 
 fn blindness(text: &mut String, blind: Blindness) {
-    let Blindness { from, to, times } = blind;
+    let Blindness {
+        from, to, times, ..
+    } = blind;
+    let why = match blind.references {
+        true => "none of our references answered",
+        false => "something failed, and without `references` we could not tell whether it was we",
+    };
     let _ = writeln!(
         text,
-        "\nFrom {from} to {to} none of our references answered ({times} time{}). What was\n\
+        "\nFrom {from} to {to} {why} ({times} time{}). What was\n\
          watched cannot be judged for that time; nothing was decided in it.",
         if times == 1 { "" } else { "s" }
     );
@@ -262,7 +287,10 @@ fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option
         Some(verdict) => {
             let cause = verdict.cause.unwrap_or(Cause::Unknown);
             let (means, since) = (means(cause), verdict.since);
-            let _ = writeln!(text, "{service}: dark since {since} ({cause}: {means})");
+            let _ = match cause {
+                Cause::Unstable => writeln!(text, "{service}: unstable since {since} ({means})"),
+                _ => writeln!(text, "{service}: dark since {since} ({cause}: {means})"),
+            };
             if let Some(good) = verdict.last_good {
                 let _ = writeln!(text, "  last seen good: {good}");
             }
@@ -336,7 +364,7 @@ fn json(
     (id, kind, subject, text): (&str, &'static str, &str, &str),
 ) -> String {
     let organisation = match &message.about {
-        About::Ourselves => None,
+        About::Ourselves | About::Several => None,
         About::Organisation(organisation) => Some(organisation),
     };
     let blind = message.blind.map(|blind| FormBlind {

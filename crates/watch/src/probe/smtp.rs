@@ -1,4 +1,5 @@
-//! The SMTP probe: greeting, EHLO, STARTTLS where it is offered, QUIT (RFC 5321, RFC 3207).
+//! The probe of mail servers: greeting, EHLO, STARTTLS where it is offered, QUIT (RFC 5321, RFC 3207);
+//! with LMTP the same with LHLO (RFC 2033).
 //!
 //! No mail is sent and nobody's address is asked for. Between mail servers TLS is opportunistic
 //! (RFC 7435 §3): unless the configuration asks for a certificate that can be verified, one that
@@ -8,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use host::net::Stream;
-use model::{Failure, Identity, Phase, TlsFault};
+use model::{Failure, Identity, MailProtocol, Phase, TlsFault};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Found, Stopwatch, Tools, Trust, tcp};
@@ -36,7 +37,7 @@ pub(super) struct Asked<'a> {
 /// Talks to the server as a sender would, and leaves before any mail.
 pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatch<'_>) -> Found {
     let stream = tcp::ask(tools, asked.server.address, watch).await?;
-    let ehlo = ehlo(stream.local_addr().ok());
+    let name = own_name(stream.local_addr().ok());
     let mut talk = Talk::new(stream);
     if let Err(failure) = greeting(&mut talk, watch).await {
         let found = match failure {
@@ -46,7 +47,8 @@ pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatc
         return leave(talk, found, watch).await;
     }
     watch.begin(Phase::Request);
-    let offered = match introduce(&mut talk, &ehlo).await {
+    let protocol = asked.server.protocol;
+    let offered = match introduce(&mut talk, protocol, &name).await {
         Ok(offered) => offered,
         Err(failure) => return leave(talk, Err(failure), watch).await,
     };
@@ -63,7 +65,7 @@ pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatc
 }
 
 /// RFC 5321 §4.1.3: who has no name introduces itself by its address; it names nobody.
-fn ehlo(local: Option<SocketAddr>) -> String {
+fn own_name(local: Option<SocketAddr>) -> String {
     match local {
         Some(SocketAddr::V4(at)) => format!("[{}]", at.ip()),
         Some(SocketAddr::V6(at)) => format!("[IPv6:{}]", at.ip()),
@@ -94,10 +96,15 @@ fn refuses_us(code: u16) -> bool {
 }
 
 /// Says who we are; gives whether STARTTLS is offered.
-async fn introduce(talk: &mut Talk<Stream>, name: &str) -> Result<bool, Failure> {
+async fn introduce(
+    talk: &mut Talk<Stream>,
+    protocol: MailProtocol,
+    name: &str,
+) -> Result<bool, Failure> {
     let phase = Phase::Request;
-    let mut reply = talk.command(&format!("EHLO {name}"), phase).await?;
-    if matches!(reply.code, 500 | 502 | 504) {
+    let hello = format!("{} {name}", protocol.hello());
+    let mut reply = talk.command(&hello, phase).await?;
+    if matches!(reply.code, 500 | 502 | 504) && protocol.has_old_hello() {
         // RFC 5321 §3.2: an old server knows HELO only.
         reply = talk.command(&format!("HELO {name}"), phase).await?;
     }

@@ -74,7 +74,7 @@ async fn ask(prepared: &Prepared, limit: Duration, known: Option<&Identity>) -> 
         clock: &clock,
         net: Net::Real,
     };
-    prepared.ask(tools, limit, known).await
+    prepared.ask(tools, limit, known, &|| ()).await
 }
 
 fn failed(measured: &Measured) -> Failure {

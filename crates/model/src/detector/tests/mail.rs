@@ -54,7 +54,7 @@ fn a_mail_servers_failures_have_causes() {
         ),
         (Failure::Refused, Cause::Service, Effect::TakeOver),
         (Failure::Unreachable, Cause::Silent, Effect::TakeOver),
-        (Failure::Local, Cause::Observer, Effect::Say),
+        (Failure::Local, Cause::NotMeasured, Effect::Say),
     ];
     for (failure, want, effect) in table {
         assert_eq!(cause(failure.clone(), 2_900_000), want, "{failure}");

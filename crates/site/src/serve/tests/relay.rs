@@ -112,7 +112,8 @@ async fn ambiguous_framing_never_reaches_the_primary() {
     let (open, server) = with_primary().await;
     for fields in [
         "Transfer-Encoding: chunked, identity",
-        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         "Content-Length: 4, 5",
         "Content-Length: +4",
         "Content-Length: 4\r\nContent-Length: 5",
@@ -125,7 +126,80 @@ async fn ambiguous_framing_never_reaches_the_primary() {
             "{fields}: one answer only"
         );
     }
+    // RFC 9112 §6.1: what is not understood is not passed on as if it had been.
+    for fields in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: identity, chunked",
+    ] {
+        let heard = open.say(smuggled(fields)).await;
+        assert_eq!(heard.status(), 501, "{fields}: {heard:?}");
+        assert!(heard.has("connection: close"), "{fields}: {heard:?}");
+        assert!(!heard.text().contains("HTTP/1.1"), "{fields}");
+    }
+    assert_eq!(
+        open.say(smuggled("Transfer-Encoding: xchunked"))
+            .await
+            .status(),
+        400
+    );
     assert_eq!(server.requests(), Vec::<String>::new());
+    open.end().await;
+}
+
+#[tokio::test]
+async fn a_malformed_body_is_the_guests_fault_and_starts_no_probe() {
+    let (open, _server) = with_primary().await;
+    for body in [
+        "xyz\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloworld\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5\nhello\n0\n\n",
+        "fffffffffffffffff\r\nhello",
+        "5\r\nhello\r\n0\r\nbad trailer\r\n\r\n",
+    ] {
+        let heard = open
+            .say(format!(
+                "POST / HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+            ))
+            .await;
+        assert_eq!(heard.status(), 400, "{body:?}: {heard:?}");
+    }
+    // Who announces more than comes and leaves hears nothing, and proves nothing either.
+    let mut guest = TcpStream::connect(open.serving.http()[0]).await.unwrap();
+    let half = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\nhalf");
+    guest.write_all(half.as_bytes()).await.unwrap();
+    guest.shutdown().await.unwrap();
+    let mut heard = Vec::new();
+    let _ = guest.read_to_end(&mut heard).await;
+    let mut scene = open.end().await;
+    assert!(scene.hints.try_recv().is_err(), "the primary did nothing");
+}
+
+#[tokio::test]
+async fn slow_uploads_of_one_network_leave_room_for_others() {
+    let (open, server) = with_primary().await;
+    let at = open.serving.http()[0];
+    let mut slow = Vec::new();
+    for _ in 0..128 {
+        let mut guest = TcpStream::connect(at).await.unwrap();
+        let begun = format!("POST /haengt HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\n");
+        guest.write_all(begun.as_bytes()).await.unwrap();
+        slow.push(guest);
+    }
+    // Half of them are let through, the others hear so.
+    while server.seen.connections.load(Ordering::Relaxed) < 64 {
+        tokio::task::yield_now().await;
+    }
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.9.1:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(at).await.unwrap();
+    let asked = format!("GET /nie HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n");
+    other.write_all(asked.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    other.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.starts_with("HTTP/1.1 404"), "{heard}");
+    drop(slow);
     open.end().await;
 }
 
@@ -304,18 +378,20 @@ async fn the_primary_must_prove_the_name_it_is_asked_under() {
 }
 
 #[tokio::test]
-async fn while_we_act_only_the_challenge_is_asked_of_the_primary() {
+async fn while_we_act_not_even_a_challenge_is_asked_of_the_primary() {
     let (open, server) = with_primary().await;
     open.scene
         .stand(Role::Acting, false, Some(Effect::TakeOver));
     assert!(open.get("/").await.is_copy());
     assert_eq!(open.get("/nie").await.status(), 503);
+    // Whoever holds the primary's address would get a certificate for the name.
+    let token = "/.well-known/acme-challenge/abc";
+    assert_eq!(open.get(token).await.status(), 404);
+    open.scene
+        .counted(r#"servergate_site_answers_total{from="Challenge"} 1"#);
     assert_eq!(server.requests(), Vec::<String>::new());
-    assert_eq!(
-        open.get("/.well-known/acme-challenge/abc").await.status(),
-        200
-    );
-    assert_eq!(server.requests().len(), 1);
+    open.scene.stand(Role::Acting, true, Some(Effect::Support));
+    assert_eq!(open.get(token).await.status(), 200);
     for (role, relay) in [
         (Role::Returning, true),
         (Role::Acting, true),

@@ -101,7 +101,6 @@ impl Stage {
         let passphrase = dir.join("passphrase");
         fs::write(&passphrase, format!("{PASSPHRASE}\n"))?;
         fs::set_permissions(&passphrase, Permissions::from_mode(0o600))?;
-        fs::write(dir.join("recipients.txt"), wish.recipients.join("\n"))?;
         let standby = Standby::new(&standby_host, &configuration(&wish, true))?;
         let mut stage = Self {
             standby,
@@ -122,20 +121,9 @@ impl Stage {
             .wait_status("the mail to be observed", SOON, |status| {
                 status.condition("mail") == "reachable"
             })?;
-        stage.import()?;
+        stage.standby.import_recipients(&stage.wish.recipients)?;
         report.note("the primary serves, the standby watches and knows the recipients");
         Ok(stage)
-    }
-
-    fn import(&self) -> Result<()> {
-        let list = self.standby.host().dir().join("recipients.txt");
-        let list = list.to_str().context("a path that is not UTF-8")?;
-        let imported = self.standby.json(&["import", "recipients", list])?;
-        ensure!(
-            imported["recipients"] == self.wish.recipients.len(),
-            "imported: {imported}"
-        );
-        Ok(())
     }
 
     /// The primary's cable is cut, and the standby has noticed.

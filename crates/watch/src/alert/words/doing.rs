@@ -1,6 +1,6 @@
 //! What was measured and what is done about it, in a sentence each.
 
-use model::{Cause, Effect, Mode, Role, Service, Standing};
+use model::{Cause, Effect, Mode, Role, Service, Standing, StateName};
 
 /// What was measured, in words, and never more than that.
 pub(super) fn means(cause: Cause) -> &'static str {
@@ -8,6 +8,7 @@ pub(super) fn means(cause: Cause) -> &'static str {
         Cause::Application => "the service answers, and wrongly",
         Cause::BelowQuorum => "only some places see it failing",
         Cause::Block => "some places are kept from reaching it",
+        Cause::Denied => "it answers `access denied`; the reason is not known",
         Cause::DnsData => "the authoritative data is wrong",
         Cause::DnsDelegation => "the delegation at the parent has changed",
         Cause::DnsServer => "its name servers do not answer as they should",
@@ -15,6 +16,7 @@ pub(super) fn means(cause: Cause) -> &'static str {
         Cause::HoldingPage => "another page stands under its name",
         Cause::Host => "its router reports it unreachable while its neighbours answer",
         Cause::Network => "the network around it does not answer",
+        Cause::NotMeasured => "nobody measured it in time",
         Cause::Observer => "we ourselves cannot see",
         Cause::Overload => "it lives and cannot cope",
         Cause::Path => "some places reach it, some do not",
@@ -22,6 +24,7 @@ pub(super) fn means(cause: Cause) -> &'static str {
         Cause::Silent => "the address answers nothing; the reason is not known",
         Cause::Tls => "its TLS is broken",
         Cause::Unknown => "the reason is not known",
+        Cause::Unstable => "it fails and answers in turn; the reason is not known",
     }
 }
 
@@ -39,6 +42,16 @@ pub(super) fn doing(standing: &Standing) -> String {
         }
         (Mode::Observe, None, _) => "Servergate only observes and moves nothing.".to_owned(),
         (Mode::Act, _, Role::Acting) => acting(standing),
+        (Mode::Act, _, Role::Returning) if standing.state == StateName::Supporting => {
+            match standing.service.service {
+                Service::Mail => "Servergate passes mail on to it, keeps what it does not take, \
+                                  and delivers that while it answers."
+                    .to_owned(),
+                _ => "Servergate stands in front of it: it is asked first, and the copy answers \
+                      where it fails."
+                    .to_owned(),
+            }
+        }
         (Mode::Act, _, Role::Returning) => match standing.service.service {
             Service::Mail => {
                 "Servergate passes new mail on to it; what was kept follows.".to_owned()
@@ -49,6 +62,7 @@ pub(super) fn doing(standing: &Standing) -> String {
             Some(Effect::Ask) => "Servergate waits for a person's answer.".to_owned(),
             Some(Effect::Say) | None => "Servergate moves nothing for this cause.".to_owned(),
             Some(Effect::Support) => "Servergate helps in front of it.".to_owned(),
+            Some(Effect::RelayFirst) => "Servergate does not stand in front of it yet.".to_owned(),
             Some(Effect::ServeOn) => "Servergate serves its zones on.".to_owned(),
             Some(Effect::TakeOver) => "Servergate has not taken it over yet.".to_owned(),
         },
@@ -57,11 +71,16 @@ pub(super) fn doing(standing: &Standing) -> String {
 
 fn acting(standing: &Standing) -> String {
     let since = standing.since;
-    match (standing.service.service, standing.effect) {
-        (Service::Mail, Some(Effect::Support)) => format!(
+    let passes = match standing.effect {
+        Some(Effect::Support) => true,
+        Some(Effect::RelayFirst) => standing.relay,
+        _ => false,
+    };
+    match standing.service.service {
+        Service::Mail if passes => format!(
             "Servergate passes mail on to it since {since}, and keeps what it does not take."
         ),
-        (Service::Mail, _) => format!(
+        Service::Mail => format!(
             "Servergate takes mail and keeps it since {since}: nothing that was taken is lost, all \
              of it is delivered later."
         ),

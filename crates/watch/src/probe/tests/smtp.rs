@@ -1,6 +1,6 @@
 //! SMTP: servers that greet well, badly, late or not at all; TLS as it comes, and as it must be.
 
-use model::TlsFault;
+use model::{MailProtocol, TlsFault};
 use rcgen::KeyPair;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -12,8 +12,13 @@ use crate::target::SmtpProbe;
 const PHASE: Phase = Phase::Greeting;
 
 fn smtp(address: SocketAddr, verify: bool) -> Probe {
+    mail(MailProtocol::Smtp, address, verify)
+}
+
+fn mail(protocol: MailProtocol, address: SocketAddr, verify: bool) -> Probe {
     Probe::Smtp(SmtpProbe {
         address,
+        protocol,
         name: NAME.to_owned(),
         verify,
         ca: None,
@@ -135,6 +140,50 @@ async fn a_server_that_knows_no_ehlo_is_greeted_as_of_old() {
     assert!(greet(address, LONG).await.is_good());
     let want = ["EHLO [127.0.0.1]", "HELO [127.0.0.1]", "QUIT"];
     assert_eq!(commands.recv().await.unwrap(), want);
+}
+
+/// RFC 2033 section 4.1: an LMTP server must not take EHLO or HELO, nor an SMTP server LHLO.
+#[tokio::test]
+async fn each_protocol_is_asked_in_its_own_words_and_no_other() {
+    let refusing = |verb: &'static str| {
+        serve(move |mut stream| async move {
+            let _ = stream.write_all(HELLO.as_bytes()).await;
+            loop {
+                let said = command(&mut stream).await;
+                let answer = match said.split(' ').next().unwrap_or_default() {
+                    "" => return,
+                    "QUIT" => BYE,
+                    heard if heard == verb => "250-mail.verein.test\r\n250 PIPELINING\r\n",
+                    _ => "500 5.5.1 What?\r\n",
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        })
+    };
+    let good = Finding::Good { identity: None };
+    let wrong = Finding::Failed(Failure::Reply(500));
+    for (speaks, asked, finding) in [
+        ("LHLO", MailProtocol::Lmtp, &good),
+        ("EHLO", MailProtocol::Smtp, &good),
+        ("HELO", MailProtocol::Smtp, &good),
+        ("LHLO", MailProtocol::Smtp, &wrong),
+        ("EHLO", MailProtocol::Lmtp, &wrong),
+        ("HELO", MailProtocol::Lmtp, &wrong),
+    ] {
+        let address = refusing(speaks).await;
+        let prepared = Prepared::new(mail(asked, address, false), None, false);
+        let measured = ask(&prepared, LONG, None).await;
+        assert_eq!(&measured.finding, finding, "{speaks} {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn lmtp_shakes_hands_as_smtp_does() {
+    let (authority, key) = (Authority::new(), KeyPair::generate().unwrap());
+    let address = encrypting(acceptor(authority.sign(NAME, &key, VALID), &key)).await;
+    let probe = mail(MailProtocol::Lmtp, address, true);
+    let prepared = Prepared::new(probe, Some(authority.trust()), false);
+    assert!(ask(&prepared, LONG, None).await.is_good());
 }
 
 #[tokio::test]

@@ -58,6 +58,40 @@ async fn many_streams_of_one_http_2_connection_are_answered() {
 }
 
 #[tokio::test]
+async fn both_versions_refuse_the_same_number_of_fields() {
+    let scene = Scene::with(quick()).await;
+    let stream = TokioIo::new(scene.connect().await);
+    let executor = connection::Streams(scene.host.tasks.clone());
+    let (mut sender, connection) = http2::handshake(executor, stream).await.unwrap();
+    scene.host.tasks.spawn("client", async move {
+        let _ = connection.await;
+    });
+    for (count, status) in [(90, 200), (120, 431)] {
+        let mut many = request("http://verein.test/");
+        let mut lines = String::new();
+        for n in 0..count {
+            let name = http::HeaderName::try_from(format!("x-{n}")).unwrap();
+            many.headers_mut()
+                .insert(name, HeaderValue::from_static("x"));
+            lines.push_str(&format!("X-{n}: x\r\n"));
+        }
+        sender.ready().await.unwrap();
+        let response = sender.send_request(many).await.unwrap();
+        assert_eq!(response.status(), status, "{count}");
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: verein.test\r\nConnection: close\r\n{lines}\r\n");
+        let answer = scene.say(request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    scene.counted(r#"servergate_web_requests_total{outcome="Head"} 1"#);
+    drop(sender);
+    scene.end().await;
+}
+
+#[tokio::test]
 async fn https_speaks_what_the_guest_offers_and_shows_the_newest_certificate() {
     let scene = Scene::with(quick()).await;
     let folder = tempfile::tempdir().unwrap();
