@@ -168,11 +168,14 @@ struct Letter {
     cuts: Vec<usize>,
 }
 
+/// A connection: what we say, the replies under way, and whether the primary has gone.
+type Line = (Delivery, VecDeque<(Verb, Reply)>, bool);
+
 /// The hand-back over all that: what a lane does, without its sockets.
 struct Hand {
     primary: Primary,
     pipelining: bool,
-    line: Option<(Delivery, VecDeque<(Verb, Reply)>, bool)>,
+    line: Option<Line>,
     evidence: Evidence,
     one_by_one: bool,
 }
