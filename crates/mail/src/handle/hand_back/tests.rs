@@ -30,7 +30,6 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         held_by: None,
         doubt: None,
         question: None,
-        doubt: None,
     }
 }
 
