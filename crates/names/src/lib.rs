@@ -22,6 +22,7 @@ mod metrics;
 mod notices;
 mod origin;
 mod publish;
+mod reach;
 mod ready;
 pub mod secondary;
 mod serve;
@@ -40,7 +41,8 @@ use host::{Drain, Host, OpenError, Part, RunError};
 use model::Standings;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-pub use delegation::{PORT, delegation};
+pub use delegation::{PORT, answers, delegation};
+pub use reach::{Reach, Server, by_hand, reach};
 pub use ready::{Coverage, Handle, SteerFacts, ZoneFacts, coverage};
 pub use story::{Came, Trouble};
 pub use transfer::Limits;
