@@ -3,6 +3,7 @@
 //! The world says what a probe would find; everything from there on is the product's own code.
 
 mod handback;
+mod mass;
 mod whole;
 mod world;
 
