@@ -12,6 +12,9 @@ use crate::place::Place;
 
 /// Package, and the program for which it is wanted.
 const WANTED: &[(&str, &str)] = &[
+    ("apache2-bin", "apache2"),
+    ("bind9", "named"),
+    ("bind9-dnsutils", "nsupdate"),
     ("curl", "curl"),
     ("dnsperf", "dnsperf"),
     ("dovecot-core", "dovecot"),
@@ -26,12 +29,17 @@ const WANTED: &[(&str, &str)] = &[
     ("libnet-ssleay-perl", "libnet-ssleay-perl"),
     ("nghttp2-client", "h2load"),
     ("nginx", "nginx"),
+    ("nsd", "nsd"),
     ("opendkim", "opendkim"),
     ("opendkim-tools", "opendkim-testmsg"),
     // Makes opendkim-genkey's keys.
     ("openssl", "openssl"),
+    ("opensmtpd", "smtpd"),
+    ("pdns-backend-sqlite3", "pdns-backend-sqlite3"),
+    ("pdns-server", "pdns_server"),
     ("postfix", "postfix"),
     ("rspamd", "rspamd"),
+    ("sqlite3", "sqlite3"),
     ("strace", "strace"),
     ("swaks", "swaks"),
     ("unbound", "unbound"),
@@ -52,7 +60,7 @@ const BINARIES: &[&str] = &[
 
 /// Packages that Debian never installs beside the others (here they are only unpacked, and
 /// what they share with a later name is the later one's: `sendmail` is Postfix').
-const APART: &[&str] = &["exim4-daemon-light"];
+const APART: &[&str] = &["exim4-daemon-light", "opensmtpd"];
 
 /// Makes sure that every wanted program is on the machine or in `target/peers`; returns that
 /// directory.
@@ -69,10 +77,9 @@ pub(crate) fn fetch(place: &Place) -> Result<PathBuf> {
         .iter()
         .copied()
         .partition(|package| APART.contains(package));
-    for packages in [together, apart] {
-        if !packages.is_empty() {
-            download(&cache, &packages).with_context(|| by_hand(&packages))?;
-        }
+    let groups = std::iter::once(together).chain(apart.into_iter().map(|package| vec![package]));
+    for packages in groups.filter(|group| !group.is_empty()) {
+        download(&cache, &packages).with_context(|| by_hand(&packages))?;
     }
     unpack(&archives(&cache)?, &peers)?;
     let still: Vec<&str> = self::missing(&peers);

@@ -48,6 +48,15 @@ pub const RECORD_LOG: LogName = LogName::new("record");
 /// So many records are read or taken in at once.
 const PAGE: usize = 256;
 
+/// What the page says that was measured of one service, times in UTC: for a manual that shows the
+/// very words.
+pub fn measured_sentence(language: Language, standing: &Standing) -> String {
+    let words = Words::of(language);
+    let zone = jiff::tz::TimeZone::UTC;
+    let measured = view::measured::told(&words, moment::Moments::new(&zone, &words), standing);
+    measured.sentence().plain()
+}
+
 /// The part.
 #[derive(Debug)]
 pub struct Bulletin {

@@ -12,7 +12,7 @@ use crate::stage::{
 };
 use crate::xml::{Element, parse};
 
-const CAUSES: [Cause; 18] = [
+const CAUSES: [Cause; 19] = [
     Cause::Application,
     Cause::BelowQuorum,
     Cause::Block,

@@ -120,6 +120,7 @@ pub(crate) fn standing(role: Role, since: &str, verdict: Verdict) -> Standing {
         effect: effect.filter(|_| dark),
         relay: !dark,
         handback: false,
+        doubt: None,
         outage: (dark || role != Role::Standby).then_some(outage),
         verdict: Some(Arc::new(verdict)),
         held_by: None,
@@ -250,6 +251,7 @@ impl Stage {
                 reminders: outlet(1).0,
             },
             routes: routes.clone(),
+            outbound: host::outbound::Outbound::default(),
         };
         let (records, receiver) = mpsc::channel(16);
         let config = Config {

@@ -14,8 +14,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod place;
 mod value;
 
+pub use place::Place;
 pub use value::duration;
 
 /// One mistake, where it is, and how to mend it.
@@ -92,17 +94,8 @@ impl Document {
     }
 
     fn note(&self, at: usize, message: String, warning: bool) {
-        let before = self.text.get(..at).unwrap_or(&self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-        let file = self.path.clone();
-        self.problems.borrow_mut().push(Problem {
-            file,
-            line,
-            column,
-            message,
-            warning,
-        });
+        let problem = Problem::at(&self.place(at), message, warning);
+        self.problems.borrow_mut().push(problem);
     }
 }
 

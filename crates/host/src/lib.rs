@@ -10,6 +10,7 @@ pub mod config;
 pub mod limits;
 pub mod metrics;
 pub mod net;
+pub mod outbound;
 mod outlet;
 mod part;
 pub mod session;

@@ -6,6 +6,7 @@
 //! [`resolver`] is the asking side of DNS for the whole crate.
 
 pub mod check;
+pub(crate) mod claim;
 pub mod queue;
 pub mod resolver;
 pub mod results;

@@ -11,11 +11,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use host::config::Fields;
+use host::outbound::Shares;
 use host::tls::SpkiHash;
 use model::OrganisationId;
 
 use crate::recipients::DomainRules;
 
+pub use model::MailProtocol as Protocol;
 pub use notices::Notices;
 
 /// Everything the part works with.
@@ -85,6 +87,8 @@ pub struct MailConfig {
     pub quota: Option<u64>,
     /// Connections over which is handed back, at the most.
     pub lanes: usize,
+    /// Connections to the primary at once, at the most, with those of the probe.
+    pub connections: usize,
     /// The certificate that guests are shown, for the MX name.
     pub certificate: Option<Certificate>,
     /// What is told to senders, and when a person is reminded.
@@ -106,15 +110,6 @@ pub struct NextHop {
     pub ca: Option<PathBuf>,
     /// Whether it is told the true client where it offers that (XCLIENT).
     pub xclient: bool,
-}
-
-/// What a next hop speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// RFC 5321.
-    Smtp,
-    /// RFC 2033: one answer a recipient.
-    Lmtp,
 }
 
 /// How a next hop's certificate is looked at.
@@ -158,8 +153,6 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// RFC 5321 section 4.5.4.2.
-const SMTP: u16 = 25;
 /// How long an imported list is believed to be whole.
 const FRESH: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -244,7 +237,7 @@ impl MailConfig {
         let gate = fields.choice("gate", &gates).unwrap_or_default();
         let people = People::read(fields, &domains);
         let quota = fields.parse("quota", SIZE, size);
-        let lanes = fields.integer("connections", 1, 64).unwrap_or(8);
+        let (connections, lanes) = connections(fields);
         let certificate = fields.table("certificate").and_then(|table| {
             let (chain, key) = (table.file("chain"), table.file("key"));
             for name in ["chain", "key"] {
@@ -265,11 +258,29 @@ impl MailConfig {
             gate,
             people,
             quota,
-            lanes: usize::try_from(lanes).unwrap_or(8),
+            lanes,
+            connections,
             certificate,
             notices: Notices::read(fields),
         })
     }
+}
+
+/// Connections to the primary, and those of them over which is handed back.
+fn connections(fields: &Fields<'_>) -> (usize, usize) {
+    let count = |key, from, to, usual| {
+        let number = fields.integer(key, from, to).unwrap_or(usual);
+        usize::try_from(number).unwrap_or(usize::MAX)
+    };
+    let all = count("primary_connections", 4, 1000, 20);
+    let lanes = count("connections", 1, 64, 8);
+    let kept = Shares::of(all, lanes).own();
+    if kept < lanes && fields.has("connections") {
+        let words =
+            format_args!("of `primary_connections = {all}` only {kept} are for handing back");
+        fields.warning("connections", words);
+    }
+    (all, lanes.min(kept))
 }
 
 impl NextHop {
@@ -278,13 +289,20 @@ impl NextHop {
         if !fields.has("primary") {
             fields.missing("primary", "\"198.51.100.25\"");
         }
-        let address = fields.parse("primary", want, |text| address(text, SMTP));
+        let protocols = [Protocol::Smtp, Protocol::Lmtp].map(|one| (one.name(), one));
+        let protocol = fields.choice("protocol", &protocols).unwrap_or_default();
+        let usual = protocol.usual_port();
+        let address = fields.parse("primary", want, |text| address(text, usual));
+        if address.is_some_and(|address| !protocol.fits(address.port())) {
+            // RFC 2033 §5.
+            let words =
+                "LMTP is never spoken on port 25: name its own port, or `protocol = \"smtp\"`";
+            fields.problem("primary", words);
+        }
         let name = fields.parse("name", "a host name like \"mail.verein.test\"", |text| {
             host_name(text).then(|| text.to_ascii_lowercase())
         });
         let otherwise = || own.first().map(|domain| format!("mail.{domain}"));
-        let protocols = [("smtp", Protocol::Smtp), ("lmtp", Protocol::Lmtp)];
-        let protocol = fields.choice("protocol", &protocols);
         let ca = fields.file("ca");
         let kinds = "\"opportunistic\", \"verify\" or \"pin:SHA256\" (hexadecimal, of the key)";
         let trust = fields.parse("tls", kinds, |text| match text {
@@ -295,7 +313,7 @@ impl NextHop {
         Some(Self {
             address: address?,
             name: name.or_else(otherwise).unwrap_or_default(),
-            protocol: protocol.unwrap_or(Protocol::Smtp),
+            protocol,
             trust: trust.unwrap_or(Trust::Opportunistic),
             ca,
             xclient: fields.boolean("xclient").unwrap_or(true),

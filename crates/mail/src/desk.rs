@@ -7,25 +7,26 @@
 //! a message is *kept*.
 
 mod keep;
+mod rules;
 mod through;
 
 pub(crate) use through::{attributes, call};
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use host::limits::Guests;
 use host::session::{Inward, QuestionNumber, Surroundings};
 
 use crate::client::caller::Caller;
 use crate::envelope::{Client, Envelope, Recipient, Sender};
+use crate::head::Head;
 use crate::memory::Share;
-use crate::metrics::{Refusal, Taken};
+use crate::metrics::Refusal;
 use crate::office::Office;
 use crate::post::Post;
-use crate::recipients::Known;
 use crate::session::{Answer, Inbound, Question};
 use crate::spool::Draft;
 use crate::way::{Otherwise, Way};
@@ -36,9 +37,14 @@ pub(crate) struct Transaction {
     client: Client,
     sender: Sender,
     size: Option<u64>,
+    /// Parameters of MAIL that we do not know.
+    further: Vec<String>,
+    /// Those of the RCPT that is asked about.
+    asked_further: Vec<String>,
     office: Option<Arc<Office>>,
     recipients: Vec<Recipient>,
     course: Course,
+    head: Head,
     /// What all that takes of the memory.
     share: Share,
 }
@@ -48,6 +54,8 @@ enum Course {
     Undecided,
     /// The primary did not answer a moment ago: what is done for every further recipient.
     Failed(Otherwise),
+    /// The primary refused the sender: so is every recipient.
+    Refused(Reply),
     Keep {
         id: String,
         draft: Draft,
@@ -55,9 +63,8 @@ enum Course {
     Through {
         caller: Box<Caller>,
         otherwise: Otherwise,
-        accepted: usize,
-        /// A part of the body has gone to the primary.
-        begun: bool,
+        /// The message once more, where some of its recipients may get it and others not.
+        beside: Option<through::Beside>,
     },
 }
 
@@ -82,7 +89,13 @@ impl Desk {
         }
     }
 
-    fn begin(&mut self, client: Client, sender: Sender, size: Option<u64>) -> Answer {
+    fn begin(
+        &mut self,
+        client: Client,
+        sender: Sender,
+        size: Option<u64>,
+        further: Vec<String>,
+    ) -> Answer {
         let now = self.post.host.clock.now().mono;
         if !self.post.within_budget(now, client.address.ip()) {
             self.post.metrics.refused(Refusal::Budget);
@@ -96,19 +109,23 @@ impl Desk {
             client,
             sender,
             size,
+            further,
+            asked_further: Vec::new(),
             office: None,
             recipients: Vec::new(),
             course: Course::Undecided,
+            head: Head::default(),
             share: self.post.memory.share(),
         }));
         Answer::Go
     }
 
     /// `Ok`: the answer is known. `Err`: it comes later.
-    fn recipient(&mut self, recipient: Recipient) -> Result<Answer, Later> {
+    fn recipient(&mut self, recipient: Recipient, further: Vec<String>) -> Result<Answer, Later> {
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(Answer::Say(out_of_order()));
         };
+        transaction.asked_further = further;
         if !transaction.share.add_to_envelope(size_of(&recipient)) {
             self.transaction = Some(transaction);
             self.post.metrics.refused(Refusal::Room);
@@ -134,6 +151,10 @@ impl Desk {
             Course::Failed(otherwise) => {
                 self.post
                     .otherwise(&mut transaction, &office, recipient, otherwise)
+            }
+            Course::Refused(reply) => {
+                transaction.course = Course::Refused(reply.clone());
+                Answer::Say(reply)
             }
             Course::Through { .. } => {
                 transaction.course = course;
@@ -164,6 +185,19 @@ impl Desk {
         };
         self.transaction = Some(transaction);
         Ok(answer)
+    }
+
+    /// Whether others wait for this one's connection to the primary.
+    fn is_waited_for(&self) -> bool {
+        let Some(transaction) = &self.transaction else {
+            return false;
+        };
+        let through = matches!(transaction.course, Course::Through { .. });
+        let office = transaction.office.as_ref().filter(|_| through);
+        office.is_some_and(|office| {
+            let server = office.config.primary.address.ip();
+            self.post.host.outbound.is_short(server)
+        })
     }
 
     /// Whose a recipient is. One message is for one organisation.
@@ -204,11 +238,13 @@ impl Desk {
                 self.transaction = Some(transaction);
                 Ok(answer)
             }
-            Course::Undecided | Course::Failed(_) => Ok(Answer::Say(out_of_order())),
+            Course::Undecided | Course::Failed(_) | Course::Refused(_) => {
+                Ok(Answer::Say(out_of_order()))
+            }
         }
     }
 
-    fn piece(&mut self, piece: bytes::Bytes) -> Result<Answer, Later> {
+    fn piece(&mut self, piece: Bytes) -> Result<Answer, Later> {
         let Some(mut transaction) = self.transaction.take() else {
             return Ok(Answer::Say(out_of_order()));
         };
@@ -216,12 +252,12 @@ impl Desk {
             let post = Arc::clone(&self.post);
             return Err(Box::pin(through::piece(post, transaction, piece)));
         }
-        let answer = self.post.add(&mut transaction, &piece);
+        let answer = self.post.add(&mut transaction, piece, false);
         self.transaction = Some(transaction);
         Ok(answer)
     }
 
-    fn end(&mut self, rest: bytes::Bytes) -> Result<Answer, Later> {
+    fn end(&mut self, rest: Bytes) -> Result<Answer, Later> {
         let Some(transaction) = self.transaction.take() else {
             return Ok(Answer::Say(out_of_order()));
         };
@@ -266,13 +302,14 @@ impl Surroundings<Inbound> for Desk {
                 client,
                 sender,
                 size,
-            } => Ok(self.begin(client, sender, size)),
-            Question::Recipient(recipient) => self.recipient(recipient),
+                further,
+            } => Ok(self.begin(client, sender, size, further)),
+            Question::Recipient(recipient, further) => self.recipient(recipient, further),
             Question::Body => self.body(),
             Question::Piece(piece) => self.piece(piece),
             Question::End(rest) => self.end(rest),
             Question::Stay => Ok(Answer::Stay(
-                self.guests.pressure() == host::limits::Pressure::Easy,
+                self.guests.pressure() == host::limits::Pressure::Easy && !self.is_waited_for(),
             )),
             Question::Abort => {
                 // A conversation with the primary that was in the middle of it ends with it.
@@ -302,130 +339,3 @@ impl Surroundings<Inbound> for Desk {
         Inward::Answer(number, answer)
     }
 }
-
-impl Post {
-    /// A recipient of a message that is kept: only whoever exists.
-    fn keep_recipient(
-        &self,
-        transaction: &mut Transaction,
-        office: &Arc<Office>,
-        recipient: Recipient,
-    ) -> Answer {
-        let known = office.known(&recipient.mailbox, self.host.clock.now().wall);
-        let reply = match known {
-            Some(Known::Valid { .. }) => None,
-            _ if office.config.people.keep_unknown => None,
-            Some(Known::Invalid | Known::Unknown { fresh: true }) => {
-                self.metrics.refused(Refusal::Unknown);
-                Some(Reply::fixed(550, (5, 1, 1), "No such recipient here"))
-            }
-            Some(Known::Unknown { fresh: false }) => {
-                self.metrics.refused(Refusal::Unverified);
-                Some(Reply::fixed(
-                    451,
-                    (4, 3, 0),
-                    "The recipient cannot be verified now, try again later",
-                ))
-            }
-            // Nobody unlocked the list: mail is taken for the domain, within a quota.
-            None if office.spool.tally().waiting < LOCKED_MOST => None,
-            None => {
-                self.metrics.refused(Refusal::Unverified);
-                Some(Reply::fixed(451, (4, 3, 0), "Try again later"))
-            }
-        };
-        if let Some(reply) = reply {
-            return Answer::Say(reply);
-        }
-        transaction.recipients.push(recipient);
-        Answer::Go
-    }
-
-    /// The first recipient of a message that will be kept.
-    fn begin_keeping(
-        &self,
-        transaction: &mut Transaction,
-        office: &Arc<Office>,
-        recipient: Recipient,
-    ) -> Answer {
-        let size = transaction.size.unwrap_or(0);
-        if let Err(error) = office.spool.room(size) {
-            // Before DATA, so that nothing is carried in vain.
-            return Answer::Say(self.not_kept(&error));
-        }
-        if !matches!(transaction.course, Course::Keep { .. }) {
-            transaction.course = Course::Keep {
-                id: self.new_id(),
-                draft: Draft::Inline(Vec::new()),
-            };
-        }
-        self.keep_recipient(transaction, office, recipient)
-    }
-
-    /// The primary lives and the sender shall go there; who comes back after a while stays.
-    fn gate(
-        &self,
-        transaction: &mut Transaction,
-        office: &Arc<Office>,
-        recipient: Recipient,
-    ) -> Answer {
-        if self.came_back(transaction, &recipient) {
-            return self.begin_keeping(transaction, office, recipient);
-        }
-        self.metrics.refused(Refusal::Gate);
-        Answer::Say(Reply::fixed(
-            451,
-            (4, 3, 2),
-            "The primary mail server is available, try it first",
-        ))
-    }
-
-    /// The primary does not answer.
-    fn otherwise(
-        &self,
-        transaction: &mut Transaction,
-        office: &Arc<Office>,
-        recipient: Recipient,
-        otherwise: Otherwise,
-    ) -> Answer {
-        transaction.course = Course::Failed(otherwise);
-        let keep = match otherwise {
-            Otherwise::Keep => true,
-            Otherwise::Later => self.came_back(transaction, &recipient),
-            Otherwise::Never => false,
-        };
-        if keep {
-            return self.begin_keeping(transaction, office, recipient);
-        }
-        self.metrics.refused(Refusal::Later);
-        Answer::Say(Reply::fixed(
-            451,
-            (4, 4, 1),
-            "The primary mail server does not answer, try again later",
-        ))
-    }
-
-    fn came_back(&self, transaction: &Transaction, recipient: &Recipient) -> bool {
-        let (sender, recipient) = (
-            transaction.sender.path.to_string(),
-            recipient.mailbox.to_string(),
-        );
-        self.note_deferral(transaction.client.address.ip(), &sender, &recipient)
-    }
-
-    fn note_deferral(&self, client: IpAddr, sender: &str, recipient: &str) -> bool {
-        let now = self.host.clock.now().mono;
-        let mut escape = self
-            .escape
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        escape.came_back(now, client, sender, recipient)
-    }
-
-    fn taken(&self, how: Taken) {
-        self.metrics.taken(how);
-    }
-}
-
-/// While the list of people is locked so much is taken for each organisation.
-const LOCKED_MOST: usize = 100_000;

@@ -1,7 +1,8 @@
 //! Targets for the fuzzer: a guest's, a primary's or a damaged disk's bytes in, nothing out.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
+use crate::head::{Head, Ours};
 use crate::wire::command::Command;
 use crate::wire::data::{DataDecoder, DataProgress};
 use crate::wire::line::{Line, take_line};
@@ -69,7 +70,19 @@ pub fn smtp_reply(data: &[u8]) {
 
 /// Header sections of messages.
 pub fn mail_header(data: &[u8]) {
-    let _ = header::count_received(data);
+    let _ = header::fields(data).count();
+    let ours = Ours {
+        name: "mx.test".to_owned(),
+        spam: true,
+    };
+    let mut head = Head::default();
+    let (first, second) = data.split_at(data.len() / 2);
+    for piece in [first, second] {
+        if head.feed(Bytes::copy_from_slice(piece), &ours).is_err() {
+            return;
+        }
+    }
+    let _ = head.finish(&ours);
     for range in crate::auth::results::forged(data, "mx.test") {
         assert!(data.get(range).is_some());
     }

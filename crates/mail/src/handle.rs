@@ -1,7 +1,10 @@
 //! What the operator's commands go through: what is kept, what became of it, people, quarantine.
 
-use std::io::Write;
-use std::path::Path;
+mod export;
+mod filter;
+mod hand_back;
+mod people;
+
 use std::sync::Arc;
 
 use model::{OrganisationId, Timestamp};
@@ -9,9 +12,11 @@ use serde::Serialize;
 
 use crate::office::{ImportError, Office};
 use crate::post::Post;
-use crate::recipients::import::{Imported, Scope};
-use crate::spool::{Account, Fate, Message, MessageBody, SpoolError, Tally};
+use crate::spool::{Account, Fate, SpoolError, Tally};
 use crate::trial::{self, Trial, TrialError};
+pub use filter::Filter;
+pub use hand_back::HandBack;
+pub use people::{ListOf, People};
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,9 @@ pub struct Summary {
     pub recipients: Vec<(String, Fate, String)>,
     /// Whether the sender was told, one a recipient; empty where nothing is to be told.
     pub told: Vec<String>,
+    /// How many copies more the primary may have, one a recipient: the connection was cut before
+    /// its answer.
+    pub cut: Vec<u32>,
 }
 
 /// The mail of one organisation, for commands. Cheap to clone; its calls block on the disk.
@@ -90,28 +98,6 @@ impl MailHandle {
         after.is_some_and(|after| age >= after)
     }
 
-    /// How many people are known: imported, learned, and when the list was imported.
-    pub fn people(&self) -> Option<People> {
-        let now = self.post.host.clock.now().wall;
-        let fresh = |book: &crate::recipients::Book| {
-            self.office
-                .config
-                .domains
-                .iter()
-                .all(|domain| book.is_fresh(domain, now))
-        };
-        self.office.with_book(|book| {
-            let counts = book.counts();
-            People {
-                imported: counts.listed,
-                mailboxes: counts.mailboxes,
-                learned: counts.valid,
-                at: book.list().map(crate::recipients::List::imported_at),
-                fresh: fresh(book),
-            }
-        })
-    }
-
     /// Up to `limit` messages that wait, after number `after`.
     ///
     /// # Errors
@@ -124,16 +110,74 @@ impl MailHandle {
             .collect()
     }
 
+    /// How many messages wait after number `after`.
+    pub fn count_waiting(&self, after: u64) -> usize {
+        self.office.spool.waiting(after, usize::MAX).len()
+    }
+
     /// What the primary refused.
     ///
     /// # Errors
     /// The store could not be read.
     pub fn quarantine(&self) -> Result<Vec<Summary>, HandleError> {
-        let numbers = self.office.spool.quarantined();
-        numbers
-            .into_iter()
-            .map(|number| self.summary(number))
-            .collect()
+        let all = self.quarantined(&Filter::default(), 0, usize::MAX)?;
+        Ok(all.0)
+    }
+
+    /// Up to `limit` messages in quarantine that `filter` means, after number `after`, and whether
+    /// there are more.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn quarantined(
+        &self,
+        filter: &Filter,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<Summary>, bool), HandleError> {
+        let mut found = Vec::new();
+        for number in self.office.spool.quarantined() {
+            if number <= after {
+                continue;
+            }
+            let message = match self.summary(number) {
+                // It was decided about meanwhile.
+                Err(HandleError::Spool(SpoolError::Gone(_))) => continue,
+                message => message?,
+            };
+            if !filter.means(&message) {
+                continue;
+            }
+            if found.len() >= limit {
+                return Ok((found, true));
+            }
+            found.push(message);
+        }
+        Ok((found, false))
+    }
+
+    /// The primary's last words about up to `limit` messages that wait, each once.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn last_words(&self, limit: usize) -> Result<Vec<String>, HandleError> {
+        let mut words = Vec::new();
+        for number in self.office.spool.waiting(0, limit) {
+            let account = match self.office.spool.account(number) {
+                Ok(account) => account,
+                Err(SpoolError::Read(store::ReadError::Sealed { .. })) => return Ok(words),
+                Err(error) => return Err(error.into()),
+            };
+            for line in account.iter().flat_map(|account| &account.lines) {
+                if line.fate == Fate::Waiting
+                    && !line.reply.is_empty()
+                    && !words.contains(&line.reply)
+                {
+                    words.push(line.reply.clone());
+                }
+            }
+        }
+        Ok(words)
     }
 
     /// Accounts of messages that were handed back, wholly or in part, after number `after`.
@@ -204,6 +248,14 @@ impl MailHandle {
             let recipient = envelope.and_then(|envelope| envelope.recipients.get(index));
             recipient.map_or("(locked)".to_owned(), |one| one.mailbox.to_string())
         };
+        let cut = (0..row.fates.len())
+            .map(|index| {
+                let line = account
+                    .as_ref()
+                    .and_then(|account| account.lines.get(index));
+                line.map_or(0, |line| line.cut)
+            })
+            .collect();
         let told = match message.is_some() {
             true => self.told(number, row.fates.len())?,
             false => Vec::new(),
@@ -219,6 +271,7 @@ impl MailHandle {
                 .map(|(index, fate)| (name(index), *fate, said(index)))
                 .collect(),
             told,
+            cut,
         })
     }
 
@@ -262,85 +315,6 @@ impl MailHandle {
     pub async fn trial(&self) -> Result<Trial, TrialError> {
         trial::run(&self.post, &self.office).await
     }
-
-    /// Tries again now what was tried in vain.
-    pub fn hand_back(&self) {
-        self.office.hurry.notify_one();
-    }
-
-    /// Whether what is kept may go back now.
-    pub fn may_hand_back(&self) -> bool {
-        self.office.may_hand_back()
-    }
-
-    /// Replaces the list of people.
-    ///
-    /// # Errors
-    /// The store does not take it, or it is locked.
-    pub async fn import(&self, imported: &Imported) -> Result<usize, HandleError> {
-        Ok(self
-            .office
-            .import(imported, self.post.host.clock.now().wall)
-            .await?)
-    }
-
-    /// Replaces the mailboxes.
-    ///
-    /// # Errors
-    /// The store does not take them, or it is locked.
-    pub async fn import_mailboxes(&self, imported: &Imported) -> Result<usize, HandleError> {
-        let now = self.post.host.clock.now().wall;
-        Ok(self.office.import_mailboxes(imported, now).await?)
-    }
-
-    /// What an import may hold.
-    pub fn scope(&self) -> Scope {
-        self.office.scope()
-    }
-
-    /// Writes all that is kept as files `NUMBER.eml` into `to`, which is made.
-    ///
-    /// # Errors
-    /// Something could not be read or written.
-    pub fn export(&self, to: &Path) -> Result<usize, HandleError> {
-        std::fs::create_dir_all(to).map_err(HandleError::Export)?;
-        let (mut after, mut written) = (0, 0);
-        loop {
-            let numbers = self.office.spool.waiting(after, 256);
-            let Some(last) = numbers.last() else { break };
-            after = *last;
-            for number in numbers {
-                write_out(
-                    &self.office.spool.read(number)?,
-                    &to.join(format!("{number}.eml")),
-                )?;
-                written += 1;
-            }
-        }
-        for number in self.office.spool.quarantined() {
-            write_out(
-                &self.office.spool.read(number)?,
-                &to.join(format!("{number}.eml")),
-            )?;
-            written += 1;
-        }
-        Ok(written)
-    }
-}
-
-/// What is known of an organisation's people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct People {
-    /// By import.
-    pub imported: usize,
-    /// Mailboxes, by import.
-    pub mailboxes: usize,
-    /// From the primary's answers.
-    pub learned: usize,
-    /// When the list was imported.
-    pub at: Option<Timestamp>,
-    /// Whether it is believed to be whole.
-    pub fresh: bool,
 }
 
 fn of_account(number: u64, account: &Account, told: Vec<String>) -> Summary {
@@ -353,26 +327,6 @@ fn of_account(number: u64, account: &Account, told: Vec<String>) -> Summary {
         sender: Some(account.sender.clone()),
         recipients: account.lines.iter().map(line).collect(),
         told,
+        cut: account.lines.iter().map(|line| line.cut).collect(),
     }
-}
-
-fn write_out(message: &Message, to: &Path) -> Result<(), HandleError> {
-    let mut file = std::fs::File::create(to).map_err(HandleError::Export)?;
-    let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(HandleError::Export);
-    match &message.body {
-        MessageBody::Inline(bytes) => put(bytes)?,
-        MessageBody::Blob(blob) => {
-            let mut piece = vec![0; 64 << 10];
-            let mut offset = 0;
-            loop {
-                let read = blob.read_at(offset, &mut piece).map_err(SpoolError::from)?;
-                if read == 0 {
-                    break;
-                }
-                offset += read as u64;
-                put(piece.get(..read).unwrap_or_default())?;
-            }
-        }
-    }
-    file.sync_all().map_err(HandleError::Export)
 }

@@ -17,6 +17,7 @@ pub mod escape;
 pub mod fuzz;
 pub mod handback;
 mod handle;
+mod head;
 mod inspect;
 mod memory;
 mod metrics;
@@ -39,6 +40,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use host::outbound::Shares;
 use host::session::{Counters, Driver, Limits};
 use host::tls::{ClientTls, HopTls};
 use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError, chain};
@@ -47,6 +49,7 @@ use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 
 use config::{Config, MailConfig, Trust};
+use head::Ours;
 use metrics::MailMetrics;
 use office::Office;
 use post::{Post, ToCheck};
@@ -56,7 +59,7 @@ use session::Terms;
 use spam::Rspamd;
 use spool::Spool;
 
-pub use handle::{HandleError, MailHandle, People, Summary};
+pub use handle::{Filter, HandBack, HandleError, ListOf, MailHandle, People, Summary};
 pub use office::ImportError;
 
 /// Messages that wait for their checks.
@@ -125,10 +128,13 @@ impl Part for Mail {
         };
         let post = Arc::new(Post::new(
             host,
-            config.name.clone(),
             metrics,
             calls,
             config.general.limits.messages_per_network,
+            Ours {
+                name: config.name.clone(),
+                spam: config.general.rspamd.is_some(),
+            },
             offices,
             to_check,
         ));
@@ -252,6 +258,8 @@ async fn open_office(
         Trust::Verified => ClientTls::new(hop.ca.as_deref()).map(|tls| HopTls::verified(&tls)),
     };
     let tls = tls.map_err(|error| OpenError::Config(chain(&error)))?;
+    let shares = Shares::of(config.connections, config.lanes);
+    host.outbound.bound(hop.address.ip(), shares);
     let spool = Spool::open(
         host.store.clone(),
         config.organisation.clone(),

@@ -24,18 +24,26 @@ pub(crate) enum Refusal {
     Unknown,
     /// Whether there is somebody of that name is not known now.
     Unverified,
+    /// The primary refused whoever it is when it was asked last.
+    Doubtful,
+    /// Too much to learn about recipients from one network.
+    Lesson,
     /// The primary lives: go there.
     Gate,
     /// The primary did not answer: come again.
     Later,
     /// The primary could not be asked.
     Primary,
+    /// All connections to the primary that a guest may have are taken.
+    Places,
     /// No room.
     Room,
     /// No receipt.
     NotDurable,
     /// Too many hops.
     Loop,
+    /// A field of the header that hides what it is.
+    Header,
     /// Checks that did not fit.
     Check,
 }
@@ -110,6 +118,7 @@ pub(crate) struct MailMetrics {
     messages: Family<FateLabel, Counter>,
     checks: Family<HeardLabel, Counter>,
     notifications: Family<ToldLabel, Counter>,
+    forged: Counter,
     held: Family<OrganisationLabel, Gauge>,
     guests: Gauge,
     guests_refused: Gauge,
@@ -125,6 +134,8 @@ impl MailMetrics {
             registry.register("checks", help, mail.checks.clone());
             let help = "Notifications to senders, by what became of them";
             registry.register("notifications", help, mail.notifications.clone());
+            let help = "Fields that came in our name and were taken out";
+            registry.register("forged_fields", help, mail.forged.clone());
             registry.register("held_items", "Messages that are kept", mail.held.clone());
             registry.register("guests", "Guests connected", mail.guests.clone());
             let help = "Guests over the limits since the start";
@@ -140,6 +151,11 @@ impl MailMetrics {
     /// A message was checked; `dns` was heard meanwhile.
     pub(crate) fn checked(&self, dns: Heard) {
         self.checks.get_or_create(&HeardLabel { dns }).inc();
+    }
+
+    /// So many fields of a message were taken out.
+    pub(crate) fn forged(&self, fields: u64) {
+        self.forged.inc_by(fields);
     }
 
     pub(crate) fn taken(&self, fate: Taken) {

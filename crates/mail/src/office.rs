@@ -127,15 +127,22 @@ impl Office {
         self.people().as_ref().map(|people| look(&people.book))
     }
 
-    /// The primary said whether somebody exists.
-    pub(crate) fn learn(&self, mailbox: &Mailbox, valid: bool, now: Timestamp) {
+    /// The primary said whether somebody exists, because of a guest who `may` teach more.
+    pub(crate) fn learn(
+        &self,
+        mailbox: &Mailbox,
+        valid: bool,
+        now: Timestamp,
+        may: impl FnOnce() -> bool,
+    ) {
         let mut people = self.people();
         let Some(people) = people.as_mut() else {
             return;
         };
-        if let Some(change) = people
-            .book
-            .learn(mailbox.local(), mailbox.domain(), valid, now)
+        if let Some(change) =
+            people
+                .book
+                .learn_if(mailbox.local(), mailbox.domain(), valid, now, may)
         {
             // What does not fit is learned again the next time.
             let _ = self.learned.try_send(change);
@@ -146,7 +153,7 @@ impl Office {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kept(&self) -> Option<Kept> {
+    pub(crate) fn kept(&self) -> Option<Kept> {
         self.people().as_ref().map(|people| people.kept.clone())
     }
 

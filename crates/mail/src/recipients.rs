@@ -11,9 +11,12 @@ pub mod import;
 mod address;
 mod book;
 mod kept;
+mod refusal;
 
+pub(crate) use address::domain_form;
 pub use address::{Address, Case};
 pub use book::{
     AddressHash, Book, BookKey, Change, Counts, DomainRules, Known, List, Settings, Source,
 };
-pub use kept::{Kept, KeptError};
+pub use kept::{Changed, Kept, KeptError};
+pub(crate) use refusal::denies;

@@ -101,9 +101,11 @@ pub enum Question {
         sender: Sender,
         /// `SIZE`, if said.
         size: Option<u64>,
+        /// Parameters that we do not know, as said.
+        further: Vec<String>,
     },
-    /// RCPT.
-    Recipient(Recipient),
+    /// RCPT, with the parameters that we do not know.
+    Recipient(Recipient, Vec<String>),
     /// DATA, or the first BDAT.
     Body,
     /// A piece of the body, decoded.
@@ -146,7 +148,6 @@ enum Stage {
 
 #[derive(Debug, Default)]
 struct Transaction {
-    utf8: bool,
     recipients: usize,
     /// The body was asked for and may come.
     open: bool,
@@ -160,6 +161,8 @@ struct Body {
     fault: Option<BodyFault>,
     /// The last byte was a CR: BDAT may cut lines anywhere.
     after_cr: bool,
+    /// What the surroundings said while it was still coming.
+    said: Option<Reply>,
 }
 
 /// Why a body will be refused at its end.
@@ -172,19 +175,17 @@ enum BodyFault {
     Refused,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Chunk {
     left: u64,
     last: bool,
     inside: bool,
-    /// What the surroundings said while the chunk was still coming.
-    said: Option<Reply>,
 }
 
 /// What the open question was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    Begin { utf8: bool },
+    Begin,
     Recipient,
     Data,
     FirstChunk { size: u64, last: bool },
@@ -311,7 +312,7 @@ impl Inbound {
                 self.wake = Some(later.min(self.progress.after(self.terms.patience.usual)));
             }
             (Asked::Stay, _) => self.farewell(&reply::too_slow(&self.terms.name), out),
-            (Asked::Begin { utf8 }, answer) => self.begun(utf8, answer, out),
+            (Asked::Begin, answer) => self.begun(answer, out),
             (Asked::Recipient, answer) => self.recipient_answered(answer, out),
             (Asked::Data, answer) => self.data_answered(answer, out),
             (Asked::FirstChunk { size, last }, answer) => {

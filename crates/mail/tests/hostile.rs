@@ -96,7 +96,7 @@ async fn chunks_hide_nothing() {
     }
 }
 
-const RELAYS: [&str; 16] = [
+const RELAYS: [&str; 24] = [
     "<a@other.test>",
     "<a%other.test@verein.test>",
     "<other.test!a@verein.test>",
@@ -113,6 +113,14 @@ const RELAYS: [&str; 16] = [
     "<a%other.test>",
     "<a>",
     "a@other.test",
+    "a%other.test@verein.test",
+    "@other.test:anna@verein.test",
+    "<@other.test:@verein.test>",
+    "<a@other.test.>",
+    "<\"a\"@other.test@verein.test>",
+    "<\"a@other.test\".b@verein.test>",
+    "<other.test::a@verein.test>",
+    "other.test!a@verein.test.",
 ];
 
 #[tokio::test]
@@ -318,6 +326,10 @@ async fn malformed_contents_are_kept_as_they_are() {
     assert_eq!(received.len(), contents.len());
     for (number, (one, content)) in (1..).zip(received.iter().zip(&contents)) {
         assert!(one.data.ends_with(content), "{number}");
+        // One that begins with a fold is body, and folds into no field of ours.
+        let body = [b"\r\n\r\n", &content[..]].concat();
+        let folds = content.starts_with(b" ");
+        assert!(!folds || one.data.ends_with(&body), "{number}");
         let head = one.data.len() - content.len();
         let ours = String::from_utf8_lossy(&one.data[..head]).into_owned();
         assert!(

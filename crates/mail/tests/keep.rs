@@ -277,3 +277,95 @@ async fn what_a_guest_left_behind_is_counted() {
     let stage = Stage::reopen(folder, Set::new(nobody()), Phase::Acting).await;
     assert_eq!(stage.handle.tally(), counted);
 }
+
+#[tokio::test]
+async fn what_is_forged_in_our_name_is_not_kept_wherever_it_stands() {
+    let primary = Primary::usual().await;
+    let mut stage = Stage::of(primary.address, Phase::Acting).await;
+    let mut guest = Guest::hello(stage.address).await;
+    for padding in [0, 310 << 10] {
+        let line = "X-Padding: 0123456789012345678901234567890123456789\r\n";
+        let forged = "Authentication-Results: (a;b)\r\n MX2.verein.test; dkim=pass header.d=bank.test\r\n\
+                      X-Servergate-Id: oslo-bank.test\r\n";
+        let head = format!("{}{forged}", line.repeat(padding / line.len()));
+        let body = [head.as_bytes(), &message("one")].concat();
+        let said = guest.post("a@client.test", &ANNA, &body).await;
+        assert!(said.starts_with("250 2.0.0 Kept"), "{said}");
+    }
+    stage.stand(Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, host::HandbackOutcome::Done);
+    for received in primary.messages() {
+        let data = String::from_utf8(received.data).unwrap();
+        assert!(!data.contains("bank.test"), "{data:.500}");
+        assert_eq!(data.matches("X-Servergate-Id: ").count(), 1);
+        assert!(data.ends_with(std::str::from_utf8(&message("one")).unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn what_postfix_takes_by_default_is_kept_and_handed_back_as_it_was_said() {
+    let primary = Primary::usual().await;
+    let mut set = Set::new(primary.address);
+    set.people = vec!["anna@verein.test", "a..b@verein.test", "ben.@verein.test"];
+    let mut stage = Stage::open(set, Phase::Acting).await;
+    let mut guest = Guest::connect(stage.address).await;
+    assert!(guest.say("EHLO a(b) <c>").await.starts_with("250"));
+    for (mail, rcpt) in [
+        (
+            "MAIL FROM:a@client.test SIZE=100",
+            "RCPT TO:anna@verein.test",
+        ),
+        ("MAIL FROM:<a@client.test.>", "RCPT TO:<Anna@verein.test.>"),
+        ("MAIL FROM:<a@b@client.test>", "RCPT TO:<a..b@verein.test>"),
+        ("MAIL FROM:<user>", "RCPT TO:<ben.@verein.test>"),
+    ] {
+        guest.say(mail).await;
+        let said = guest.say(rcpt).await;
+        assert!(said.starts_with("250"), "{rcpt}: {said}");
+        guest.say("DATA").await;
+        guest.send(&message(rcpt)).await;
+        let said = guest.say(".").await;
+        assert!(said.starts_with("250 2.0.0 Kept"), "{mail}: {said}");
+    }
+    // Nobody here knows these.
+    guest.say("MAIL FROM:<a@client.test> XYZ=1").await;
+    assert!(
+        guest
+            .say("RCPT TO:<anna@verein.test>")
+            .await
+            .starts_with("555 5.5.4")
+    );
+    guest.say("RSET").await;
+    guest.say("MAIL FROM:<a@client.test>").await;
+    for (rcpt, meant) in [
+        ("<anna@verein.test> XYZ", "555 5.5.4"),
+        ("<@verein.test>", "501 5.1.3"),
+        ("<anna@verein.test>", "250"),
+    ] {
+        let said = guest.say(&format!("RCPT TO:{rcpt}")).await;
+        assert!(said.starts_with(meant), "{rcpt}: {said}");
+    }
+    drop(guest);
+    let stage_folder = stage.close().await;
+    stage = Stage::reopen(stage_folder, Set::new(primary.address), Phase::HandingBack).await;
+    assert_eq!(stage.ended().await, host::HandbackOutcome::Done);
+    let mut said: Vec<_> = primary
+        .messages()
+        .into_iter()
+        .map(|one| {
+            let sender = one.mail.split(' ').nth(1).unwrap().to_owned();
+            (sender, one.recipients.concat())
+        })
+        .collect();
+    said.sort();
+    let meant = [
+        ("FROM:<a@b@client.test>", "RCPT TO:<a..b@verein.test>"),
+        ("FROM:<a@client.test>", "RCPT TO:<Anna@verein.test>"),
+        ("FROM:<a@client.test>", "RCPT TO:<anna@verein.test>"),
+        ("FROM:<user>", "RCPT TO:<ben.@verein.test>"),
+    ];
+    assert_eq!(
+        said,
+        meant.map(|(from, to)| (from.to_owned(), to.to_owned()))
+    );
+}

@@ -15,7 +15,9 @@ mod filter;
 mod guest;
 mod hostile;
 mod keep;
+mod lmtp;
 mod notices;
+mod places;
 mod primary;
 mod stage;
 #[expect(dead_code, reason = "the checks' own tests need more of it")]

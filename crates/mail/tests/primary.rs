@@ -20,6 +20,8 @@ pub(crate) struct Script {
     pub(crate) offers: Vec<&'static str>,
     /// What it says to a RCPT that contains the first; otherwise `250`.
     pub(crate) recipients: Vec<(&'static str, &'static str)>,
+    /// What it says to a MAIL that contains the first; otherwise `250`.
+    pub(crate) senders: Vec<(&'static str, &'static str)>,
     /// What it says to the end of a message that contains the first; otherwise `250`. With LMTP
     /// the recipient is looked at as well.
     pub(crate) ends: Vec<(&'static str, &'static str)>,
@@ -35,8 +37,46 @@ pub(crate) struct Script {
     pub(crate) distrusts: bool,
     /// It does so once to a message that contains this.
     pub(crate) cut_of: Option<&'static str>,
+    /// With LMTP it goes away after so many answers to the end.
+    pub(crate) answers: Option<usize>,
+    /// Its replies come byte by byte.
+    pub(crate) dribbles: bool,
+    /// So many connections it takes at once; others hear 421.
+    pub(crate) most: Option<usize>,
     /// It offers STARTTLS and shows this.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+impl Script {
+    fn offer(&self, secure: bool) -> String {
+        // RFC 5321 section 4.1.1.1: the first line is its name.
+        let offers = self.offers.iter().map(|one| format!("250-{one}\r\n"));
+        let tls = match self.tls.is_some() && !secure {
+            true => "250-STARTTLS\r\n",
+            false => "",
+        };
+        let offers = offers.collect::<String>();
+        format!("250-primary.test\r\n{tls}{offers}250 HELP")
+    }
+
+    fn reply_to_sender(&self, line: &str) -> String {
+        let found = self.senders.iter().find(|(in_it, _)| line.contains(in_it));
+        found
+            .map_or("250 2.1.0 Sender known", |(_, reply)| reply)
+            .to_owned()
+    }
+
+    /// Writes a reply as it does: at once, or in pieces.
+    async fn write<W: AsyncWrite + Unpin>(&self, write: &mut W, said: &str) -> Option<()> {
+        let said = format!("{said}\r\n");
+        let length = if self.dribbles { 1 } else { said.len() };
+        for piece in said.as_bytes().chunks(length) {
+            write.write_all(piece).await.ok()?;
+            write.flush().await.ok()?;
+            tokio::task::yield_now().await;
+        }
+        Some(())
+    }
 }
 
 /// A message that it took, or of which it saw the end.
@@ -73,6 +113,14 @@ struct Shared {
     script: Mutex<Script>,
     commands: Mutex<Vec<String>>,
     messages: Mutex<Vec<Received>>,
+    connections: Mutex<Connections>,
+}
+
+/// Connections of this moment, and the most there were at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Connections {
+    pub(crate) now: usize,
+    pub(crate) most: usize,
 }
 
 /// The primary.
@@ -180,6 +228,17 @@ impl Primary {
             .to_owned()
     }
 
+    /// One for all, or with LMTP one for each.
+    fn replies_to_end(&self, script: &Script, recipients: &[String], data: &[u8]) -> Vec<String> {
+        match script.lmtp {
+            true => recipients
+                .iter()
+                .map(|one| self.reply_to_end(one, data))
+                .collect(),
+            false => vec![self.reply_to_end("", data)],
+        }
+    }
+
     /// Whether it goes away now that it has this.
     fn cuts(&self, data: &[u8]) -> bool {
         let mut script = held(&self.shared.script);
@@ -196,7 +255,30 @@ impl Primary {
         cuts
     }
 
+    /// How many connections there are and were.
+    pub(crate) fn connections(&self) -> Connections {
+        *held(&self.shared.connections)
+    }
+
     async fn greet(&self, mut stream: TcpStream) -> Option<()> {
+        let most = held(&self.shared.script).most;
+        let now = {
+            let mut connections = held(&self.shared.connections);
+            connections.now += 1;
+            connections.most = connections.most.max(connections.now);
+            connections.now
+        };
+        let done = if most.is_some_and(|most| now > most) {
+            let refusal = b"421 4.7.0 Too many connections from your address\r\n";
+            stream.write_all(refusal).await.ok()
+        } else {
+            self.serve(stream).await
+        };
+        held(&self.shared.connections).now -= 1;
+        done
+    }
+
+    async fn serve(&self, mut stream: TcpStream) -> Option<()> {
         let greeting = b"220 primary.test ESMTP\r\n";
         stream.write_all(greeting).await.ok()?;
         let stream = self.converse(stream, false).await?;
@@ -228,18 +310,11 @@ impl Primary {
                 return None;
             }
             let said = match verb.as_str() {
-                "EHLO" | "LHLO" => {
-                    // RFC 5321 section 4.1.1.1: the first line is its name.
-                    let offers = script.offers.iter().map(|one| format!("250-{one}\r\n"));
-                    let tls = match script.tls.is_some() && !secure {
-                        true => "250-STARTTLS\r\n",
-                        false => "",
-                    };
-                    format!(
-                        "250-primary.test\r\n{tls}{}250 HELP",
-                        offers.collect::<String>()
-                    )
-                }
+                verb @ ("EHLO" | "LHLO") => match script.lmtp == (verb == "LHLO") {
+                    true => script.offer(secure),
+                    // RFC 2033 section 4.1: neither takes the other's.
+                    false => "500 5.5.1 What?".to_owned(),
+                },
                 "STARTTLS" if script.tls.is_some() && !secure => {
                     write.write_all(b"220 2.0.0 Go on\r\n").await.ok()?;
                     return Some(read.into_inner().unsplit(write));
@@ -255,8 +330,12 @@ impl Primary {
                 }
                 "MAIL" => {
                     recipients.clear();
-                    mail = line;
-                    "250 2.1.0 Sender known".to_owned()
+                    mail.clear();
+                    let said = script.reply_to_sender(&line);
+                    if said.starts_with('2') {
+                        mail = line;
+                    }
+                    said
                 }
                 "RCPT" if mail.is_empty() => "503 5.5.1 Who says so?".to_owned(),
                 "RCPT" => {
@@ -270,14 +349,8 @@ impl Primary {
                 "DATA" => {
                     write.write_all(b"354 Go on\r\n").await.ok()?;
                     let data = body(&mut read, script.gone_in_body).await?;
-                    let (cut, mut said) = (self.cuts(&data), Vec::new());
-                    if !cut {
-                        match script.lmtp {
-                            true => said
-                                .extend(recipients.iter().map(|one| self.reply_to_end(one, &data))),
-                            false => said.push(self.reply_to_end("", &data)),
-                        }
-                    }
+                    let cut = self.cuts(&data);
+                    let said = self.replies_to_end(&script, &recipients, &data);
                     held(&self.shared.messages).push(Received {
                         xclient: xclient.clone(),
                         secure,
@@ -290,15 +363,17 @@ impl Primary {
                     if cut {
                         return None;
                     }
+                    let some = script.answers.unwrap_or(said.len()).min(said.len());
+                    if some < said.len() {
+                        script.write(&mut write, &said[..some].join("\r\n")).await?;
+                        return None;
+                    }
                     said.join("\r\n")
                 }
                 "QUIT" => "221 Bye".to_owned(),
                 _ => "250 Ok".to_owned(),
             };
-            write
-                .write_all(format!("{said}\r\n").as_bytes())
-                .await
-                .ok()?;
+            script.write(&mut write, &said).await?;
             count += usize::from(verb == "DATA");
             if script.per_connection.is_some_and(|most| count >= most) {
                 return None;

@@ -36,6 +36,8 @@ const CHEAP: PassphraseCost = PassphraseCost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Standby,
+    /// Standby in mode observe.
+    Observing,
     Acting,
     /// Acting, and the primary may be asked first.
     Supporting,
@@ -136,6 +138,7 @@ impl Stage {
                 reminders,
             },
             routes: host::web::Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let setting = Setting {
             config: config(&set),
@@ -341,6 +344,7 @@ fn config(set: &Set) -> Config {
             },
             quota: set.quota,
             lanes: 8,
+            connections: 20,
             certificate: None,
             notices: set.notices.clone(),
         }],
@@ -351,7 +355,9 @@ fn standing(phase: Phase) -> Standings {
     let service = ServiceId::new(OrganisationId::new("verein.test"), Service::Mail);
     let now = Timestamp::from_millis(1_750_000_000_000);
     let (role, state, condition) = match phase {
-        Phase::Standby => (Role::Standby, StateName::Following, Condition::Reachable),
+        Phase::Standby | Phase::Observing => {
+            (Role::Standby, StateName::Following, Condition::Reachable)
+        }
         Phase::Acting => (Role::Acting, StateName::Serving, Condition::Dark),
         Phase::Supporting => (Role::Acting, StateName::Serving, Condition::Reachable),
         Phase::HandingBack | Phase::Asked => {
@@ -381,11 +387,15 @@ fn standing(phase: Phase) -> Standings {
         epoch: Epoch(1),
         since: now,
         state,
-        mode: Mode::Act,
+        mode: match phase {
+            Phase::Observing => Mode::Observe,
+            _ => Mode::Act,
+        },
         would: None,
         effect: None,
         relay: condition == Condition::Reachable,
         handback: phase == Phase::HandingBack,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: None,
         held_by: None,

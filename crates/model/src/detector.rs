@@ -13,6 +13,11 @@
 //!     └───────────────────┴──────── a majority finds it good ◀─────────────┘
 //! from anywhere: no place can judge ──▶ Blind; a place that sees again leads back
 //! ```
+//!
+//! Failures that are too short for a burst and come again and again are `Unstable`: at a majority
+//! more than a quarter of the last minutes' probes failed, and it answered in between
+//! ([`steadiness`]). That lasts until a majority finds it clean for [`DetectorConfig::calm`]; a
+//! failure starts a burst all the same, and what fails all of it is Dark in the usual time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +27,12 @@ use crate::{
     Cause, Condition, Failure, Finding, Identity, Mono, Now, Observation, PlaceId, PlaceView,
     Purpose, Sees, ServiceId, Timestamp, Verdict,
 };
+use places::{Ballot, blind};
+use steadiness::Steadiness;
 
-mod cause;
+pub(crate) mod cause;
+mod places;
+mod steadiness;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +47,12 @@ pub struct DetectorConfig {
     pub burst_time: Duration,
     /// A place that was not heard for so long has no vote.
     pub stale: Duration,
+    /// From probe to probe. Eighteen of it are the time that is looked back upon to tell what
+    /// fails and answers in turn.
+    pub interval: Duration,
+    /// What fails and answers in turn is reachable again after so long without a failure. As long
+    /// as [`Policy::clean`](crate::Policy::clean), which need not be waited for a second time then.
+    pub calm: Duration,
 }
 
 impl DetectorConfig {
@@ -50,6 +65,8 @@ impl DetectorConfig {
             burst: 3,
             burst_time: seconds(12),
             stale: seconds(35),
+            interval: seconds(10),
+            calm: seconds(180),
         }
     }
 }
@@ -90,15 +107,9 @@ struct PlaceState {
     failed: u32,
     /// Whether the running burst (or anything since its start) was good here.
     denied: bool,
-}
-
-/// How a place stands to the running burst.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ballot {
-    Blind,
-    Confirmed,
-    Denied,
-    Pending,
+    /// The last observation that failed and that had a vote.
+    last_failed: Option<Observation>,
+    steadiness: Steadiness,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -186,7 +197,8 @@ impl Detector {
         } else if number.is_some_and(|number| observation.purpose == Purpose::Burst(number)) {
             place.failed += 1;
         }
-        if !good && !blind(&observation) {
+        let sighted = !blind(&observation);
+        if !good && sighted {
             place.failing_since.get_or_insert(observation.at);
         }
         let newly_failing = !good
@@ -194,20 +206,58 @@ impl Detector {
                 .last
                 .as_ref()
                 .is_none_or(|last| last.finding.is_good() || blind(last));
+        if place
+            .heard
+            .is_some_and(|heard| now.mono.since(heard) >= self.config.stale)
+        {
+            place.steadiness.interrupt();
+        }
         place.heard = Some(now.mono);
+        let name = observation.place.clone();
         place.last = Some(observation);
-        // A dark service needs no confirmation that it is dark.
-        let settled = matches!(self.condition, Some(Condition::Dark | Condition::Suspect));
-        if newly_failing && !settled && !self.all_blind(now) {
+        self.note(now, &name);
+        let look = match self.condition {
+            // A dark service needs no confirmation that it is dark.
+            Some(Condition::Dark | Condition::Suspect) => false,
+            // No failure of what is called reachable goes without a look, also where the burst
+            // that was asked for before it was denied by an answer in the middle.
+            Some(Condition::Reachable | Condition::Unstable) => !good && self.confirming.is_none(),
+            _ => newly_failing,
+        };
+        // Whoever sees nothing has no failure to be looked at.
+        if look && sighted && !self.all_blind(now) {
             self.suspect(now, out);
         }
         self.judge(now, out);
     }
 
+    /// Counts a place's last observation, if the place has a vote.
+    fn note(&mut self, now: Now, name: &PlaceId) {
+        let times = (self.config.interval, self.config.calm);
+        let Some(place) = self.places.get(name) else {
+            return;
+        };
+        let votes = self.votes(now, place);
+        let Some(place) = self.places.get_mut(name) else {
+            return;
+        };
+        let Some(last) = place.last.as_ref().filter(|_| votes) else {
+            return place.steadiness.interrupt();
+        };
+        let good = last.finding.is_good();
+        place.steadiness.note(now.mono, times, good, last.at);
+        if !good {
+            place.last_failed = Some(last.clone());
+        }
+    }
+
     /// A failure was seen: say so, and have it confirmed unless that is under way.
     fn suspect(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
-        self.since = self.first_failure();
-        self.condition_is(now, Condition::Suspect, None, out);
+        // What fails and answers in turn is known to fail: only whether it has stopped answering.
+        if self.condition != Some(Condition::Unstable) {
+            self.since = self.first_failure();
+            self.condition_is(now, Condition::Suspect, None, out);
+        }
         if self.confirming.is_none() {
             self.start_burst(now, out);
         }
@@ -246,6 +296,14 @@ impl Detector {
             Some(confirming) => self.count_burst(now, confirming, out),
             None => self.count_steady(now, out),
         }
+        // What is suspected waits for its burst.
+        let open = matches!(
+            self.condition,
+            Some(Condition::Reachable | Condition::BelowQuorum)
+        );
+        if open && self.fails_in_turn(now) {
+            self.unstable(now, out);
+        }
     }
 
     fn count_burst(&mut self, now: Now, confirming: Confirming, out: &mut Vec<DetectorAction>) {
@@ -266,13 +324,19 @@ impl Detector {
         } else if confirmed > 0 && confirmed * 2 > voters {
             self.confirming = None;
             let cause = cause::agreed(self.failing(now));
+            if self.condition == Some(Condition::Unstable) {
+                self.since = self.first_failure();
+            }
             self.condition_is(now, Condition::Dark, Some(cause), out);
         } else if pending == 0 && confirmed > 0 {
             self.confirming = None;
+            if self.condition == Some(Condition::Unstable) && !self.is_calm(now) {
+                return;
+            }
             self.condition_is(now, Condition::BelowQuorum, Some(Cause::Path), out);
         } else if pending == 0 && denied > 0 {
             self.confirming = None;
-            self.reachable(now, out);
+            self.answers(now, out);
         } else if over {
             self.wait_or_look_again(now, confirming, out);
         }
@@ -302,7 +366,7 @@ impl Detector {
         let failing = self.failing(now).count();
         let voters = self.voters(now).count();
         match self.condition {
-            Some(Condition::Dark) if failing * 2 <= voters => self.reachable(now, out),
+            Some(Condition::Dark) if failing * 2 <= voters => self.answers(now, out),
             Some(Condition::Dark) => {
                 let cause = cause::agreed(self.failing(now));
                 if Some(cause) != self.cause {
@@ -310,7 +374,8 @@ impl Detector {
                 }
             }
             Some(Condition::Suspect) => {}
-            _ if failing == 0 && voters > 0 => self.reachable(now, out),
+            Some(Condition::Unstable) => self.answers(now, out),
+            _ if failing == 0 && voters > 0 => self.answers(now, out),
             // What failed while we were blind is looked at properly once we see again.
             Some(Condition::Blind) | None if failing > 0 => self.suspect(now, out),
             // The places that reached it fell silent; those that do not are the majority now.
@@ -321,12 +386,27 @@ impl Detector {
         }
     }
 
-    fn reachable(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
-        if self.condition == Some(Condition::Reachable) {
-            return;
+    /// It answers: it is reachable, or it is unstable.
+    fn answers(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        let unstable = match self.condition {
+            Some(Condition::Reachable) => return,
+            Some(Condition::Unstable) if !self.is_calm(now) => return,
+            Some(Condition::Unstable) => false,
+            _ => self.fails_in_turn(now),
+        };
+        if unstable {
+            return self.unstable(now, out);
         }
         self.since = self.last_good.unwrap_or(now.wall);
         self.condition_is(now, Condition::Reachable, None, out);
+    }
+
+    fn unstable(&mut self, now: Now, out: &mut Vec<DetectorAction>) {
+        let first = self
+            .turning(now)
+            .filter_map(|place| place.steadiness.unsettled());
+        self.since = first.min().unwrap_or(now.wall);
+        self.condition_is(now, Condition::Unstable, Some(Cause::Unstable), out);
     }
 
     fn condition_is(
@@ -350,8 +430,6 @@ impl Detector {
             finding: place.last.as_ref().map(|last| last.finding.clone()),
             at: place.last.as_ref().map(|last| last.at),
         };
-        let failed = self.places.values().filter_map(|place| place.last.as_ref());
-        let good = condition == Condition::Reachable;
         Verdict {
             service: self.service.clone(),
             condition,
@@ -361,93 +439,7 @@ impl Detector {
             last_good: self.last_good,
             identity: self.identity.clone(),
             places: self.places.iter().map(view).collect(),
-            evidence: failed
-                .filter(|last| !good && !last.finding.is_good())
-                .cloned()
-                .collect(),
+            evidence: self.evidence(now, condition),
         }
-    }
-
-    fn ballot(&self, now: Now, place: &PlaceState) -> Ballot {
-        if place.denied {
-            Ballot::Denied
-        } else if place.failed >= self.config.burst && self.votes(now, place) {
-            Ballot::Confirmed
-        } else if self.votes(now, place) {
-            Ballot::Pending
-        } else {
-            Ballot::Blind
-        }
-    }
-
-    fn fresh(&self, now: Now, place: &PlaceState) -> bool {
-        place
-            .heard
-            .is_some_and(|heard| now.mono.since(heard) < self.config.stale)
-    }
-
-    fn votes(&self, now: Now, place: &PlaceState) -> bool {
-        let Some(last) = &place.last else {
-            return false;
-        };
-        if !self.fresh(now, place) || blind(last) {
-            return false;
-        }
-        // One place alone needs references, or it withholds the verdict.
-        let heard = self.places.values().filter(|place| self.fresh(now, place));
-        let alone = heard.count() == 1;
-        last.finding.is_good() || !alone || last.sees == Sees::References
-    }
-
-    fn voters(&self, now: Now) -> impl Iterator<Item = &PlaceState> {
-        self.places
-            .values()
-            .filter(move |place| self.votes(now, place))
-    }
-
-    fn failing(&self, now: Now) -> impl Iterator<Item = &Observation> {
-        self.voters(now)
-            .filter_map(|place| place.last.as_ref())
-            .filter(|last| !last.finding.is_good())
-    }
-
-    /// Whether a failing place that votes sees its references.
-    fn sees_references(&self, now: Now) -> bool {
-        self.failing(now).any(|last| last.sees == Sees::References)
-    }
-
-    /// Somebody was heard once, and nobody can judge now.
-    fn all_blind(&self, now: Now) -> bool {
-        self.places.values().any(|place| place.heard.is_some()) && self.voters(now).count() == 0
-    }
-
-    /// Only who looked for its references, and has none that answers, is cut off. Everybody else
-    /// did not probe in time, or could not: that says nothing of the network.
-    fn why_nobody_judges(&self, now: Now) -> Cause {
-        let heard = self.places.values().filter(|place| self.fresh(now, place));
-        let cut_off = |last: &Observation| {
-            !last.finding.is_good() && matches!(last.sees, Sees::Nothing | Sees::NotConfigured)
-        };
-        let mut last = heard.filter_map(|place| place.last.as_ref());
-        match last.any(cut_off) {
-            true => Cause::Observer,
-            false => Cause::NotMeasured,
-        }
-    }
-
-    /// Since when it fails without a break: for one place that is its first failure, whatever
-    /// became of bursts since. Where places disagreed before, the last one that joined counts.
-    fn first_failure(&self) -> Timestamp {
-        let failing = self.places.values().filter_map(|place| place.failing_since);
-        failing.max().unwrap_or_default()
-    }
-}
-
-/// Whether an observation says more about the observer than about the target.
-fn blind(observation: &Observation) -> bool {
-    match observation.finding {
-        Finding::Good { .. } => false,
-        Finding::Failed(Failure::Local) => true,
-        Finding::Failed(_) => observation.sees == Sees::Nothing,
     }
 }

@@ -129,6 +129,18 @@ pub enum Fact {
         /// Since when the oldest of them is kept.
         oldest: Timestamp,
     },
+    /// A service is probed under another configuration than before.
+    Reconfigured {
+        /// Which.
+        service: ServiceId,
+    },
+    /// There is a copy that could be served, or none any more.
+    Copy {
+        /// Of which service.
+        service: ServiceId,
+        /// There is one.
+        held: bool,
+    },
     /// An alert about an outage went out.
     Alerted {
         /// Which outage.

@@ -51,6 +51,11 @@ name! {
     /// One question to a person.
     QuestionId
 }
+name! {
+    /// A fingerprint of all that decides whether a probe of a service is good: address, port,
+    /// protocol, name, trust, mark. Another one is another configuration, which may be wrong.
+    ConfigurationId
+}
 
 impl OutageId {
     /// The outage of `service` whose first failed observation was made at `since`.

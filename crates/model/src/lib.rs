@@ -13,6 +13,7 @@ mod observation;
 
 pub mod outage;
 mod person;
+mod protocol;
 mod standby;
 
 mod standing;
@@ -22,14 +23,16 @@ mod verdict;
 pub use detector::{Detector, DetectorAction, DetectorConfig, DetectorInput};
 pub use fact::{Fact, GenerationFact, Record, RecordSpec, Statement, TransferFact, WithheldFact};
 pub use ids::{
-    Epoch, InvalidId, OrganisationId, OutageId, PlaceId, QuestionId, Service, ServiceId,
+    ConfigurationId, Epoch, InvalidId, OrganisationId, OutageId, PlaceId, QuestionId, Service,
+    ServiceId,
 };
 pub use observation::{
     Companion, CompanionKind, DnsFault, Failure, Finding, Identity, Observation, Phase, PhaseTime,
     Purpose, Reply, Sees, Target, TlsFault,
 };
 pub use person::{Answer, Operator, Order, OrderKind, Question, Topic};
+pub use protocol::MailProtocol;
 pub use standby::{Action, Input, Policy, Restored, ReturnPolicy, Saved, SavedV1, Standby, State};
-pub use standing::{Mode, Role, Standing, Standings, StateName};
+pub use standing::{Doubt, Mode, Role, Standing, Standings, StateName};
 pub use time::{Mono, Now, Timestamp};
 pub use verdict::{Cause, Condition, Effect, PlaceView, Verdict};

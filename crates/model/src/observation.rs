@@ -84,8 +84,11 @@ pub struct Identity(pub Arc<str>);
 pub enum TlsFault {
     /// The certificate's time is over.
     Expired,
-    /// The certificate is for another name.
+    /// The certificate can be trusted, and is for another name; whose key it is, is not known, or
+    /// it is not the one known from before.
     NameMismatch,
+    /// The known key, with a certificate that lacks our name.
+    NameMissing,
     /// Not yet valid.
     NotYetValid,
     /// The handshake broke: alert, reset, nonsense.
@@ -136,6 +139,13 @@ pub enum Failure {
     Tls(TlsFault),
     /// An HTTP status that the right page does not have.
     Status(u16),
+    /// The same, with a time after which to ask again (RFC 9110 §10.2.3, `Retry-After`).
+    Later {
+        /// The status.
+        status: u16,
+        /// Seconds.
+        seconds: u32,
+    },
     /// A refusal of the mail server: the code of its SMTP reply.
     Reply(u16),
     /// The page came, and does not bear the organisation's mark.
@@ -163,12 +173,18 @@ impl fmt::Display for Failure {
             Self::Reset { phase } => write!(f, "connection cut ({phase})"),
             Self::Tls(TlsFault::Expired) => write!(f, "certificate expired"),
             Self::Tls(TlsFault::NameMismatch) => write!(f, "certificate is for another name"),
+            Self::Tls(TlsFault::NameMissing) => {
+                write!(f, "certificate of the known key lacks the name")
+            }
             Self::Tls(TlsFault::NotYetValid) => write!(f, "certificate is not yet valid"),
             Self::Tls(TlsFault::Handshake) => write!(f, "TLS handshake failed"),
             Self::Tls(TlsFault::Foreign) => write!(f, "certificate with a foreign key"),
             Self::Tls(TlsFault::UnknownIssuer) => write!(f, "certificate from an unknown issuer"),
             Self::Tls(TlsFault::NotOffered) => write!(f, "TLS not offered"),
             Self::Reply(code) => write!(f, "mail server answers {code}"),
+            Self::Later { status, seconds } => {
+                write!(f, "HTTP status {status}, to be asked again in {seconds} s")
+            }
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::MarkMissing { bytes } => write!(f, "page without its mark ({bytes} bytes)"),
             Self::Malformed { phase } => write!(f, "answer not understood ({phase})"),

@@ -202,7 +202,9 @@ pub fn service_of(fact: &Fact) -> Option<&ServiceId> {
         | Fact::OutageBegan { service, .. }
         | Fact::OutageEnded { service, .. }
         | Fact::HandedBack { service }
-        | Fact::HandbackPaused { service } => Some(service),
+        | Fact::HandbackPaused { service }
+        | Fact::Reconfigured { service }
+        | Fact::Copy { service, .. } => Some(service),
         Fact::Order(order) => Some(&order.service),
         Fact::Asked(question) => Some(&question.service),
         Fact::Answered(answer) => Some(&answer.service),

@@ -55,6 +55,8 @@ pub struct Order {
 pub enum Topic {
     /// Shall we take over although the cause is one that people judge?
     TakeOver(Cause),
+    /// The primary answers 451: does a person confirm that serving the copy is permitted?
+    Permission,
     /// It was never seen as it should be under its present configuration, which may be what is
     /// wrong: shall we take over all the same?
     NeverGood(Cause),
@@ -85,6 +87,13 @@ impl fmt::Display for Question {
             Topic::TakeOver(cause) => write!(
                 f,
                 "{} shows `{cause}`, which a person should judge. Take over?",
+                self.service
+            ),
+            Topic::Permission => write!(
+                f,
+                "{} answers 451 (unavailable for legal reasons); what lies behind it is not known. \
+                 Its own notice goes on being shown and the copy stays off until a named person \
+                 confirms that serving is permitted. Is it, and take over?",
                 self.service
             ),
             Topic::NeverGood(cause) => write!(

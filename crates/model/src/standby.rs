@@ -12,7 +12,12 @@
 //! from anywhere: an order leads to Held; `auto` leads back to Serving or Following
 //! ```
 //!
-//! Roles: Following, Suspecting and HandingBack stand by; Serving acts; Returning returns; Held is
+//! What fails and answers in turn leads from Following or HandingBack to Supporting, and from there
+//! to Serving when it goes dark, or to Returning when it is clean. Nothing leads to Serving or
+//! Supporting before it was once right: see [`Doubt`].
+//!
+//! Roles: Following, Suspecting and HandingBack stand by; Serving acts; Supporting and Returning
+//! return; Held is
 //! as ordered. A hand-back that the part stopped waits, paused, for a person. In mode observe the
 //! machine runs all the same, and what it publishes stays standby.
 
@@ -22,17 +27,20 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Cause, Condition, Effect, Epoch, Fact, Identity, Mode, Mono, Now, Operator, Order,
-    OutageId, Question, Role, ServiceId, Standing, StateName, Timestamp, Topic, Verdict,
+    Answer, Cause, Condition, ConfigurationId, Effect, Epoch, Fact, Identity, Mode, Mono, Now,
+    Order, Question, Role, ServiceId, Standing, Timestamp, Topic, Verdict,
 };
 
 mod people;
 mod saved;
 mod settle;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use saved::{Restored, Saved, SavedV1};
+pub use state::State;
+use state::{Notice, Refusal, Running};
 
 /// When a primary gets its traffic back without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +69,11 @@ pub struct Policy {
     pub delay: Duration,
     /// Whether something is handed back after the return.
     pub hands_back: bool,
+    /// What decides whether a probe is good. What was never good under it is not taken over
+    /// without a person's yes.
+    pub configuration: ConfigurationId,
+    /// Whether nothing could be served without a copy.
+    pub needs_copy: bool,
 }
 
 impl Default for Policy {
@@ -73,6 +86,8 @@ impl Default for Policy {
             proof: true,
             delay: Duration::ZERO,
             hands_back: false,
+            configuration: ConfigurationId::new(""),
+            needs_copy: false,
         }
     }
 }
@@ -90,6 +105,10 @@ pub enum Input {
     HandedBack,
     /// The part stopped handing back: the primary refuses what it should take.
     HandbackPaused,
+    /// From here on it is probed under another configuration than before.
+    Reconfigured,
+    /// The part has a copy that it can serve, or has none.
+    Copy(bool),
     /// Time passed.
     Tick,
 }
@@ -109,67 +128,6 @@ pub enum Action {
     StartHandback,
     /// The primary is dark again: hold on to the rest.
     StopHandback,
-}
-
-/// Where the machine stands. See the module's diagram.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// The primary lives, as far as anybody knows.
-    Following,
-    /// A failure is being confirmed.
-    Suspecting,
-    /// We serve.
-    Serving,
-    /// The primary is back; we relay until `since` plus the stage.
-    Returning {
-        /// When it began.
-        since: Timestamp,
-    },
-    /// What was held goes back to the primary.
-    HandingBack,
-    /// As a person ordered.
-    Held {
-        /// The role.
-        role: Role,
-        /// Who ordered it.
-        by: Operator,
-        /// When.
-        at: Timestamp,
-    },
-}
-
-impl State {
-    fn role(&self) -> Role {
-        match self {
-            Self::Following | Self::Suspecting | Self::HandingBack => Role::Standby,
-            Self::Serving => Role::Acting,
-            Self::Returning { .. } => Role::Returning,
-            Self::Held { role, .. } => *role,
-        }
-    }
-
-    fn name(&self) -> StateName {
-        match self {
-            Self::Following => StateName::Following,
-            Self::Suspecting => StateName::Suspecting,
-            Self::Serving => StateName::Serving,
-            Self::Returning { .. } => StateName::Returning,
-            Self::HandingBack => StateName::HandingBack,
-            Self::Held { .. } => StateName::Held,
-        }
-    }
-}
-
-/// An outage that runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Running {
-    id: OutageId,
-    since: Timestamp,
-    /// A person said no to taking over: not asked again in this outage.
-    declined: bool,
-    /// A person said yes to the return.
-    released: bool,
 }
 
 /// One machine per (organisation, service).
@@ -193,6 +151,14 @@ pub struct Standby {
     since: Timestamp,
     /// The hand-back was stopped and waits for a person.
     paused: bool,
+    /// Under which configuration it was last seen as it should be.
+    proved: Option<ConfigurationId>,
+    /// Whether there is a copy that could be served.
+    copy: bool,
+    /// At most one for each topic.
+    refused: Vec<Refusal>,
+    /// What was saved was saved under another configuration.
+    reconfigured: bool,
     /// When it last took an input in: deadlines after that have not been kept yet.
     handled: Now,
 }
@@ -212,7 +178,8 @@ impl Standby {
             would: (decided != role).then_some(decided),
             effect: self.effect(),
             relay: self.may_relay(),
-            handback: self.state == State::HandingBack && !self.paused,
+            handback: self.hands_back_now(),
+            doubt: self.doubt(),
             verdict: self.verdict.clone(),
             outage: self.outage.as_ref().map(|outage| outage.id.clone()),
             held_by: match &self.state {
@@ -221,6 +188,17 @@ impl Standby {
             },
             question: self.question.clone(),
         }
+    }
+
+    /// Whether there is a copy that could be served, as far as the part has said.
+    pub fn has_copy(&self) -> bool {
+        self.copy
+    }
+
+    /// Whether it was restored from what another configuration left; the record must say so, or
+    /// a replay would take what was seen before for proof.
+    pub fn is_reconfigured(&self) -> bool {
+        self.reconfigured
     }
 
     /// When the machine wants a `Tick`, if nothing happens before. A deadline that passed while
@@ -261,6 +239,15 @@ impl Standby {
             }
             Input::HandbackPaused => {
                 self.pause(now);
+                None
+            }
+            Input::Reconfigured => {
+                self.proved = None;
+                self.forget();
+                None
+            }
+            Input::Copy(copy) => {
+                self.copy = copy;
                 None
             }
             Input::Tick => None,
@@ -306,6 +293,7 @@ impl Standby {
             && old.outage == standing.outage
             && old.held_by == standing.held_by
             && old.handback == standing.handback
+            && old.doubt == standing.doubt
             && old.question == standing.question;
         if !same {
             out.push(Action::Record(Fact::Standing(standing.clone())));
@@ -333,7 +321,7 @@ impl Standby {
     /// A person looks before more is handed to a primary that refuses what it should take. Once
     /// is enough: whoever said no is not asked again.
     fn pause(&mut self, now: Now) {
-        if self.state == State::HandingBack && !self.paused {
+        if self.may_hand_back() && !self.paused {
             self.paused = true;
             self.ask(now, Topic::HandBack);
         }
@@ -349,12 +337,13 @@ impl Standby {
 
     fn learn(&mut self, now: Now, verdict: Arc<Verdict>) {
         let reachable = verdict.condition == Condition::Reachable;
+        self.remember(&verdict);
         if self.outage.is_none() && reachable && verdict.identity.is_some() {
             self.identity = verdict.identity.clone();
         }
         self.clean = match (reachable, self.clean) {
             (true, Some(clean)) => Some(clean),
-            (true, None) => self.outage.is_some().then_some(now),
+            (true, None) => self.outage.is_some().then(|| self.clean_from(now)),
             (false, _) => None,
         };
         self.dark = match (verdict.condition, self.dark) {
@@ -375,7 +364,39 @@ impl Standby {
     }
 
     fn effect(&self) -> Option<Effect> {
-        self.cause().map(|cause| cause.effect(self.service.service))
+        if self.is_withheld() {
+            return Some(Effect::Withhold);
+        }
+        let verdict = self.verdict.as_ref()?;
+        let service = self.service.service;
+        let effect = verdict.cause?.effect(service);
+        // What fails in turn in a way that people judge is for people to judge.
+        let judged = effect == Effect::RelayFirst
+            && verdict
+                .beneath()
+                .is_some_and(|cause| cause.effect(service) == Effect::Ask);
+        Some(if judged { Effect::Ask } else { effect })
+    }
+
+    /// Who answers now.
+    fn identity_now(&self) -> Option<Identity> {
+        self.verdict
+            .as_ref()
+            .and_then(|verdict| verdict.identity.clone())
+    }
+
+    /// Whether the copy stays off: the primary said 451 in this outage, and nobody has confirmed
+    /// that serving is permitted. An order to act is such a confirmation.
+    fn is_withheld(&self) -> bool {
+        let seen = self.outage.as_ref().map(|outage| outage.notice) == Some(Notice::Seen);
+        let ordered = matches!(
+            self.state,
+            State::Held {
+                role: Role::Acting,
+                ..
+            }
+        );
+        seen && !ordered
     }
 
     /// Whether the primary proved to be the one known from before the outage.
@@ -393,7 +414,10 @@ impl Standby {
         match &self.state {
             // It lives and cannot cope: the copy comes first, and what it lacks may be asked for.
             State::Serving if self.effect() == Some(Effect::Support) => true,
-            State::Serving => self.condition() == Some(Condition::Reachable) && self.same_server(),
+            State::Serving => {
+                let answers = [Some(Condition::Reachable), Some(Condition::Unstable)];
+                answers.contains(&self.condition()) && self.same_server()
+            }
             State::Held {
                 role: Role::Acting, ..
             } => false,

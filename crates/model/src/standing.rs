@@ -57,6 +57,25 @@ pub enum StateName {
     Held,
 }
 
+/// Why a service would not be taken over without a person's yes, whatever is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doubt {
+    /// It was never seen as it should be under its present configuration.
+    NeverGood,
+    /// There is no copy that could be served.
+    NoCopy,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeverGood => "never seen as it should be under its present configuration",
+            Self::NoCopy => "no copy that could be served",
+        })
+    }
+}
+
 /// The standing of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -83,6 +102,9 @@ pub struct Standing {
     /// back, and nothing has paused it.
     #[serde(default)] // records and pages of earlier versions do not have it
     pub handback: bool,
+    /// Why a person would be asked before it is taken over, whatever is measured.
+    #[serde(default)] // as above
+    pub doubt: Option<Doubt>,
     /// What was measured last, with evidence.
     pub verdict: Option<Arc<Verdict>>,
     /// The outage that runs.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Identity, Observation, PlaceId, Service, ServiceId, Timestamp};
+use crate::detector::cause;
+use crate::{Failure, Finding, Identity, Observation, PlaceId, Service, ServiceId, Timestamp};
 
 /// Why a service is dark, named only where evidence allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +95,9 @@ pub enum Effect {
     ServeOn,
     /// A person is asked first.
     Ask,
+    /// A person is asked first, and until then the primary alone answers: what it says is shown,
+    /// and no copy stands in for it.
+    Withhold,
     /// It is said, and nothing moves.
     Say,
 }
@@ -199,9 +203,53 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What the failures speak for of something that fails and answers in turn.
+    pub fn beneath(&self) -> Option<Cause> {
+        let unstable = self.condition == Condition::Unstable && !self.evidence.is_empty();
+        unstable.then(|| cause::agreed(self.evidence.iter()))
+    }
+
     /// How many places have a vote.
     pub fn voting(&self) -> usize {
         self.places.iter().filter(|view| view.votes).count()
+    }
+
+    /// What was seen: the failure that most of the evidence for this cause shows.
+    pub fn failure(&self) -> Option<&Failure> {
+        let named = self.beneath().or(self.cause);
+        let speaks = |observation: &&Observation| Some(cause::of(observation)) == named;
+        let seen: Vec<&Failure> = self
+            .evidence
+            .iter()
+            .filter(speaks)
+            .filter_map(|observation| match &observation.finding {
+                Finding::Failed(failure) => Some(failure),
+                Finding::Good { .. } => None,
+            })
+            .collect();
+        let count = |failure: &Failure| seen.iter().filter(|other| **other == failure).count();
+        seen.iter()
+            .rev()
+            .copied()
+            .max_by_key(|failure| count(failure))
+    }
+
+    /// The number with which the server answered, where it answered with one.
+    pub fn code(&self) -> Option<u16> {
+        match self.failure()? {
+            Failure::Status(code) | Failure::Reply(code) | Failure::Later { status: code, .. } => {
+                Some(*code)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the primary itself says that it may not serve (RFC 7725: 451), as any place hears.
+    pub fn is_legal_notice(&self) -> bool {
+        let notice = |observation: &Observation| {
+            observation.finding == Finding::Failed(Failure::Status(451))
+        };
+        self.condition.is_outage() && self.evidence.iter().any(notice)
     }
 
     /// How many voting places see it failing, or failing and answering in turn.

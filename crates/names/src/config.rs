@@ -22,6 +22,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// How many UDP workers each address has; one per core is right.
     pub workers: usize,
+    /// How often one network gets the same answer over UDP.
+    pub rate: crate::RateLimit,
     /// One for each organisation that has names.
     pub organisations: Vec<Organisation>,
 }

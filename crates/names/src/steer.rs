@@ -7,7 +7,7 @@
 mod manual;
 mod standby_zone;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use model::{OrganisationId, Role, Service, ServiceId, Standings};
@@ -15,8 +15,8 @@ use model::{OrganisationId, Role, Service, ServiceId, Standings};
 pub use manual::{Lookup, manual, verify};
 pub use standby_zone::standby_zone;
 
-use crate::wire::{Name, is_at_or_below};
-use crate::zone::{Found, Labels, Zone};
+use crate::wire::{Name, is_at_or_below, parent};
+use crate::zone::{Found, Labels, WildcardName, Zone};
 
 /// What a steerable name's records are served with, in both states: a change is seen within it.
 pub const STEER_TTL: u32 = 5;
@@ -69,6 +69,9 @@ pub struct Steered {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay {
     names: HashMap<Name, Steered>,
+    /// Every name above one of them.
+    above: HashSet<Name>,
+    active: bool,
 }
 
 impl Overlay {
@@ -78,16 +81,51 @@ impl Overlay {
             ttl: STEER_TTL,
             addresses: leads.cloned(),
         };
+        let names: HashMap<Name, Steered> = names
+            .into_iter()
+            .map(|name| (name, steered.clone()))
+            .collect();
+        let mut above = HashSet::new();
+        for name in names.keys() {
+            let mut up = parent(name.as_wire());
+            while let Some(wire) = up {
+                above.insert(Name::lowered(wire));
+                up = parent(wire);
+            }
+        }
+        let active = leads.is_some() && !names.is_empty();
         Self {
-            names: names
-                .into_iter()
-                .map(|name| (name, steered.clone()))
-                .collect(),
+            names,
+            above,
+            active,
         }
     }
 
     pub(crate) fn get(&self, name: &[u8]) -> Option<&Steered> {
         self.names.get(name)
+    }
+
+    /// What steers a name that is not in the zone itself: its own entry, or that of a steered
+    /// wildcard above it, no higher than the closest name that exists (RFC 4592 §3.3.1).
+    pub(crate) fn covering(&self, name: &[u8], encloser: &[u8]) -> Option<&Steered> {
+        if let Some(own) = self.get(name) {
+            return Some(own);
+        }
+        let mut up = parent(name);
+        while let Some(above) = up.filter(|above| above.len() >= encloser.len()) {
+            let wildcard = WildcardName::below(above);
+            let steered = wildcard.and_then(|owner| self.get(owner.as_wire()));
+            if steered.is_some() || self.above.contains(above) {
+                return steered;
+            }
+            up = parent(above);
+        }
+        None
+    }
+
+    /// Whether a steered name lies below this one.
+    pub(crate) fn is_above(&self, name: &[u8]) -> bool {
+        self.above.contains(name)
     }
 
     /// The names, in no order.
@@ -97,9 +135,7 @@ impl Overlay {
 
     /// Whether names lead elsewhere now.
     pub fn is_active(&self) -> bool {
-        self.names
-            .values()
-            .any(|steered| steered.addresses.is_some())
+        self.active
     }
 }
 

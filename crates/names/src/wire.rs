@@ -11,7 +11,7 @@ mod reply;
 pub(crate) use frame::{Frames, push_frame};
 pub(crate) use name::{MAX_NAME, canonical_key, is_at_or_below, lower_into, parent};
 pub use name::{Name, NameError};
-pub use query::{Edns, Query, Refusal, parse};
+pub use query::{Cookie, Edns, Query, Refusal, parse};
 pub use reply::{Full, Reply};
 pub(crate) use reply::{Section, udp_limit};
 
@@ -39,6 +39,9 @@ pub(crate) mod code {
     pub(crate) const ANY: u16 = 255;
 
     pub(crate) const CLASS_IN: u16 = 1;
+
+    /// The EDNS option of a cookie (RFC 7873 §4).
+    pub(crate) const COOKIE: u16 = 10;
 
     pub(crate) const OPCODE_QUERY: u8 = 0;
     pub(crate) const OPCODE_NOTIFY: u8 = 4;

@@ -8,8 +8,8 @@ use host::admin::AdminSocket;
 use host::tls::Certificates;
 use host::{Drain, Host, OutletReceiver, Progress, Tasks};
 use model::{
-    Answer, Fact, Operator, Order, OrderKind, OrganisationId, QuestionId, ServiceId, Standing,
-    Standings, Statement, Timestamp,
+    Answer, Fact, Operator, Order, OrderKind, OrganisationId, QuestionId, ServiceId, Standings,
+    Statement, Timestamp,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,7 +22,9 @@ use crate::{ready, record};
 
 mod mail;
 mod names;
+mod private;
 mod site;
+mod status;
 
 /// Everything that answers need.
 pub(crate) struct Desk {
@@ -92,7 +94,7 @@ impl Desk {
 
     async fn answer(&self, request: Request) -> Result<Value> {
         match request {
-            Request::Status => Ok(self.status()),
+            Request::Status => self.status().await,
             Request::Ready => Ok(json!({ "lines": ready::of(self).await })),
             Request::Order { service, kind, by } => self.order(&service, kind, by).await,
             Request::Answer { question, yes, by } => self.answered(&question, yes, by).await,
@@ -136,6 +138,7 @@ impl Desk {
                 tokio::task::spawn_blocking(move || mail::held(&mails, sealing)).await?
             }
             Request::Backup { to } => {
+                private::folder(&to).with_context(|| format!("{}", to.display()))?;
                 let report = self.host.store.backup(&to).await.context("the backup")?;
                 let store::BackupReport {
                     items,
@@ -149,26 +152,6 @@ impl Desk {
                 Ok(json!({ "said": said }))
             }
         }
-    }
-
-    fn status(&self) -> Value {
-        let standings: Vec<Standing> = self.standings.borrow().values().cloned().collect();
-        let tasks = self.host.tasks.list();
-        let tasks: BTreeMap<_, _> = tasks.iter().map(|task| (task.name, task.running)).collect();
-        json!({
-            "place": self.host.place,
-            "mode": self.config.mode,
-            "started": self.started.to_string(),
-            "now": self.host.clock.now().wall.to_string(),
-            "standings": standings,
-            "observations": self.observed.all(),
-            "held": ready::held(self),
-            "progress": self.progress.json(),
-            "tasks": tasks,
-            "alerts": self.alerts.as_ref().map(|alerts| alerts_json(&alerts.state())),
-            "panicked": self.host.tasks.panicked(),
-            "store": self.host.store.has_room().err().map(|error| error.to_string()),
-        })
     }
 
     async fn test_alert(&self) -> Result<Value> {
@@ -188,7 +171,20 @@ impl Desk {
             by: Operator(by),
             at: self.now(),
         };
-        self.instruct(Told::Order(order), &service).await
+        let open = |standings: &Standings| {
+            let standing = standings.get(&service);
+            standing.and_then(|standing| standing.question.clone())
+        };
+        let before = open(&self.standings.borrow());
+        let mut reply = self.instruct(Told::Order(order), &service).await?;
+        // An order may take the place of a question: nobody shall wonder where it went.
+        if let Some(question) = before
+            && reply["standing"]["question"]["id"] != json!(question.id)
+        {
+            reply["withdrawn"] = json!(question);
+        }
+        reply["said"] = json!(self.primary_s_words().await?);
+        Ok(reply)
     }
 
     async fn answered(&self, question: &str, yes: bool, by: String) -> Result<Value> {

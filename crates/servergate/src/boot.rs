@@ -247,6 +247,7 @@ fn host(
             reminders: reminders_out,
         },
         routes: Routes::default(),
+        outbound: host::outbound::Outbound::default(),
     };
     (
         host,

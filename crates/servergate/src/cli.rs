@@ -367,12 +367,23 @@ pub(crate) enum Mail {
     HandBack(SiteOf),
     /// What the primary refused.
     Quarantine {
-        /// Try this message again.
-        #[arg(long, value_name = "NUMBER", conflicts_with = "drop")]
-        release: Option<u64>,
-        /// Give this message up.
-        #[arg(long, value_name = "NUMBER")]
-        drop: Option<u64>,
+        /// Try this message again; without a number, all that the conditions mean.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "drop", num_args = 0..=1)]
+        release: Option<Option<u64>>,
+        /// Give this message up; without a number, all that the conditions mean.
+        #[arg(long, value_name = "NUMBER", num_args = 0..=1)]
+        drop: Option<Option<u64>>,
+        #[command(flatten)]
+        meant: Meant,
+        /// After this number.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        /// Do not ask first.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         of: SiteOf,
     },
@@ -383,6 +394,45 @@ pub(crate) enum Mail {
         #[command(flatten)]
         of: SiteOf,
     },
+}
+
+/// Which messages of the quarantine.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Meant {
+    /// From this address, or from this domain; `<>` is the null sender.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<String>,
+    /// To this address, or to this domain.
+    #[arg(long, value_name = "ADDRESS")]
+    to: Option<String>,
+    /// From or to this domain.
+    #[arg(long)]
+    domain: Option<String>,
+    /// With these words in what the primary said.
+    #[arg(long, value_name = "WORDS")]
+    reason: Option<String>,
+    /// All of it.
+    #[arg(long, conflicts_with_all = ["from", "to", "domain", "reason"])]
+    pub(crate) all: bool,
+}
+
+impl Meant {
+    /// The conditions.
+    pub(crate) fn filter(self) -> mail::Filter {
+        let Self {
+            from,
+            to,
+            domain,
+            reason,
+            all: _,
+        } = self;
+        mail::Filter {
+            from,
+            to,
+            domain,
+            reason,
+        }
+    }
 }
 
 impl Mail {
@@ -409,6 +459,8 @@ pub(crate) enum Import {
         #[arg(long)]
         format: Option<ListFormat>,
         #[command(flatten)]
+        how: Importing,
+        #[command(flatten)]
         of: SiteOf,
     },
     /// Who has a mailbox, and the hash of their password: replaces the former ones.
@@ -420,8 +472,21 @@ pub(crate) enum Import {
         #[arg(long)]
         format: Option<ListFormat>,
         #[command(flatten)]
+        how: Importing,
+        #[command(flatten)]
         of: SiteOf,
     },
+}
+
+/// How an import is meant.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Importing {
+    /// Replace the former list although most of it is gone.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 impl Import {
@@ -444,8 +509,11 @@ pub(crate) enum ListFormat {
     Passwd,
     /// /etc/aliases.
     Aliases,
-    /// A table with a column `address`, `email` or `mail`.
+    /// A table with a column `address`, `email` or `mail`, or exported by Exchange, Microsoft 365 or
+    /// Google Workspace.
     Csv,
+    /// What a directory exports (LDAP, Active Directory).
+    Ldif,
 }
 
 #[cfg(test)]

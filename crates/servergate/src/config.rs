@@ -3,7 +3,9 @@
 //! Every part reads its own table; here they are put together. Nothing binds before the file and
 //! all it includes are right.
 
+mod claims;
 mod include;
+mod listeners;
 mod organisation;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub struct Config {
     pub(crate) listen: Listen,
     pub(crate) alert: Option<watch::AlertConfig>,
     pub(crate) mail: mail::config::General,
+    /// `[names]`.
+    pub(crate) names: names::RateLimit,
     pub(crate) organisations: Vec<Organisation>,
 }
 
@@ -73,11 +77,26 @@ pub fn read(path: &Path) -> std::io::Result<Reading> {
     let config = document.read(|fields| whole(&fields, &mut included));
     let mut problems = document.problems();
     problems.extend(included);
+    in_order(&mut problems);
     let wrong = problems.iter().any(|problem| !problem.warning);
     Ok(Reading {
         config: config.filter(|_| !wrong),
         problems,
     })
+}
+
+/// File by file as they were read, and in each in the order of the lines.
+fn in_order(problems: &mut [Problem]) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for problem in problems.iter() {
+        if !files.contains(&problem.file) {
+            files.push(problem.file.clone());
+        }
+    }
+    problems.sort_by_key(|problem| {
+        let file = files.iter().position(|file| *file == problem.file);
+        (file, problem.line, problem.column)
+    });
 }
 
 fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
@@ -106,6 +125,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
     let mail = mail::config::General::read(fields.table("mail").as_ref());
+    let names = names::RateLimit::read(fields.table("names").as_ref());
     // A standby that is mistaken was named already.
     let addresses = standby
         .as_ref()
@@ -121,7 +141,8 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
             "…` under `[[organisation]]`, or `include = \"organisations.d/*.toml\"",
         );
     }
-    twice(fields, &organisations);
+    included.extend(claims::conflicts(&organisations));
+    included.extend(listeners::conflicts(fields));
     useless(fields, &listen, &organisations);
     Some(Config {
         mode,
@@ -129,6 +150,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         listen,
         alert,
         mail,
+        names,
         organisations,
     })
 }
@@ -208,33 +230,6 @@ impl Default for Listen {
             proxy_protocol: false,
             metrics: None,
             admin: PathBuf::from("/run/servergate/admin.sock"),
-        }
-    }
-}
-
-/// Two organisations may not claim the same name.
-fn twice(fields: &Fields<'_>, organisations: &[Organisation]) {
-    let mut owners = std::collections::BTreeMap::new();
-    for organisation in organisations {
-        for host in organisation.hosts() {
-            if let Some(other) = owners.insert(host.clone(), &organisation.id)
-                && *other != organisation.id
-            {
-                let message = format!(
-                    "{host} belongs to {other} and to {}; it can have one owner",
-                    organisation.id
-                );
-                fields.problem("organisation", message);
-            }
-        }
-    }
-    let mut ids = std::collections::BTreeSet::new();
-    for organisation in organisations {
-        if !ids.insert(&organisation.id) {
-            fields.problem(
-                "organisation",
-                format!("{} is there twice", organisation.id),
-            );
         }
     }
 }

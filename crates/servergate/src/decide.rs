@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use model::{
     Action, Answer, Detector, DetectorAction, DetectorConfig, DetectorInput, Fact, Input, Mono,
-    Now, Observation, Order, PlaceId, Policy, Record, Restored, Saved, ServiceId, Standby,
+    Now, Observation, Order, PlaceId, Policy, Record, Restored, Saved, Service, ServiceId, Standby,
     Standing, Standings, StateName,
 };
 
@@ -37,7 +37,8 @@ pub enum Told {
     Order(Order),
     /// A person answered.
     Answer(Answer),
-    /// A person's word that belongs into the record and moves nothing.
+    /// What belongs into the record: a person's word that moves nothing, or what a part did. Of
+    /// these, that there is a copy counts.
     Fact(Fact),
     /// A part has handed everything back.
     HandedBack(ServiceId),
@@ -144,7 +145,7 @@ impl Decider {
                 self.record(now, Fact::Answered(answer.clone()), out);
                 self.decide(now, &answer.service.clone(), Input::Answer(answer), out);
             }
-            Told::Fact(fact) => self.record(now, fact, out),
+            Told::Fact(fact) => self.note(now, fact, out),
             Told::HandedBack(service) if self.hands_back(&service) => {
                 let fact = Fact::HandedBack {
                     service: service.clone(),
@@ -152,7 +153,7 @@ impl Decider {
                 self.record(now, fact, out);
                 self.decide(now, &service, Input::HandedBack, out);
             }
-            Told::HandbackPaused(service) if self.hands_back(&service) => {
+            Told::HandbackPaused(service) if self.may_pause(&service) => {
                 let fact = Fact::HandbackPaused {
                     service: service.clone(),
                 };
@@ -174,6 +175,46 @@ impl Decider {
     fn hands_back(&self, service: &ServiceId) -> bool {
         let standing = self.standings.get(service);
         standing.is_some_and(|standing| standing.state == StateName::HandingBack)
+    }
+
+    /// What goes wrong while the primary is only supported is a reason to pause as well.
+    fn may_pause(&self, service: &ServiceId) -> bool {
+        let standing = self.standings.get(service);
+        self.hands_back(service) || standing.is_some_and(|standing| standing.handback)
+    }
+
+    fn note(&mut self, now: Now, fact: Fact, out: &mut Vec<Wanted>) {
+        let held = copy_held(&fact);
+        // That there is a copy is news once, and not at every start.
+        let news = match (&fact, &held) {
+            (Fact::Copy { .. }, Some((service, held))) => self.is_news(service, *held),
+            _ => true,
+        };
+        if news {
+            self.record(now, fact, out);
+        }
+        if let Some((service, held)) = held {
+            self.decide(now, &service, Input::Copy(held), out);
+        }
+    }
+
+    fn is_news(&self, service: &ServiceId, held: bool) -> bool {
+        self.machines
+            .get(service)
+            .is_some_and(|machines| machines.standby.has_copy() != held)
+    }
+
+    /// What of what was saved was saved under another configuration: it belongs into the record.
+    pub fn reconfigured(&self) -> Vec<Fact> {
+        let changed = self
+            .machines
+            .iter()
+            .filter(|(_, machines)| machines.standby.is_reconfigured());
+        changed
+            .map(|(service, _)| Fact::Reconfigured {
+                service: service.clone(),
+            })
+            .collect()
     }
 
     fn detect(
@@ -280,11 +321,30 @@ pub fn replay<'r>(
             Fact::HandbackPaused { service } => {
                 decider.decide(now, service, Input::HandbackPaused, &mut out);
             }
-            _ => {}
+            Fact::Reconfigured { service } => {
+                decider.decide(now, service, Input::Reconfigured, &mut out);
+            }
+            fact => {
+                if let Some((service, held)) = copy_held(fact) {
+                    decider.decide(now, &service, Input::Copy(held), &mut out);
+                }
+            }
         }
         keep_records(out, &mut replayed);
     }
     replayed
+}
+
+/// What a fact says of the copy of a website.
+fn copy_held(fact: &Fact) -> Option<(ServiceId, bool)> {
+    match fact {
+        Fact::Copy { service, held } => Some((service.clone(), *held)),
+        Fact::Generation(generation) => {
+            let organisation = generation.organisation.clone();
+            Some((ServiceId::new(organisation, Service::Web), true))
+        }
+        _ => None,
+    }
 }
 
 /// Lets the timers fire that were due before `record`.

@@ -94,7 +94,17 @@ pub(crate) enum MailRequest {
         limit: usize,
     },
     HandBack,
-    Quarantine,
+    Quarantine {
+        filter: mail::Filter,
+        after: u64,
+        limit: usize,
+    },
+    /// All of the quarantine that the filter means; without a yes it says how much that is.
+    Decide {
+        filter: mail::Filter,
+        drop: bool,
+        yes: bool,
+    },
     Release {
         number: u64,
     },
@@ -108,6 +118,8 @@ pub(crate) enum MailRequest {
         what: Imports,
         files: Vec<PathBuf>,
         format: Option<ListFormat>,
+        yes: bool,
+        dry_run: bool,
     },
 }
 

@@ -12,6 +12,7 @@ use crate::config::Organisation;
 mod exchange;
 mod mail;
 mod names;
+mod relay;
 mod trial;
 mod web;
 
@@ -72,6 +73,7 @@ pub(crate) async fn of(desk: &Desk) -> Vec<Line> {
         let mut lines = Lines::new(organisation.id.as_str());
         watched(desk, organisation, &mut lines);
         web::look(desk, organisation, &mut lines);
+        relay::look(desk, organisation, &mut lines).await;
         mail::look(desk, organisation, &mut lines);
         trial::look(desk, organisation, &mut lines).await;
         exchange::look(desk, organisation, &mut lines).await;

@@ -1,4 +1,5 @@
 //! Tests of the whole: a simulated world around the real decision.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // a surprise fails the test
 
+mod causes;
 mod sim;

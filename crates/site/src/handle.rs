@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use host::Host;
+use host::{Host, OpenError};
 use model::{Fact, GenerationFact, OrganisationId, Timestamp};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -16,7 +16,9 @@ use crate::export;
 use crate::follow::Request;
 use crate::generation::{Copy, Generation};
 use crate::metrics::SiteMetrics;
+use crate::relay::Relay;
 use crate::shelf::{Current, Entry, Pin, Shelf, ShelfError, State};
+use crate::trial::{self, Trial};
 use crate::wire::manifest::Manifest;
 use crate::withhold::{self, Withhold, WithholdError};
 
@@ -184,6 +186,22 @@ impl SiteHandle {
     /// What is withheld.
     pub fn withheld(&self) -> &Withhold {
         &self.0.withhold
+    }
+
+    /// Whether the primary bears what is relayed: asks it 24 times for its start page. `None` for a
+    /// folder. Takes 20 s at the most.
+    ///
+    /// # Errors
+    /// The authorities for its certificate cannot be read.
+    pub async fn trial(&self) -> Result<Option<Trial>, OpenError> {
+        let desk = &*self.0;
+        let (Some((primary, tls)), Some(host)) =
+            (crate::primary(&desk.config)?, desk.config.hosts.first())
+        else {
+            return Ok(None);
+        };
+        let relay = Relay::new(primary, &tls, &desk.host);
+        Ok(Some(trial::run(&relay, host).await))
     }
 
     /// How the copy is.

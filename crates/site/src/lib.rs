@@ -18,6 +18,7 @@ mod negotiate;
 mod relay;
 pub mod serve;
 pub mod shelf;
+pub mod trial;
 pub mod wire;
 pub mod withhold;
 
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use host::tls::ClientTls;
 use host::web::Handler;
 use host::{Drain, Host, OpenError, Part, RunError, chain};
-use model::{OrganisationId, Standings};
+use model::{Fact, OrganisationId, Service, ServiceId, Standings};
 use tokio::sync::{mpsc, watch};
 
 use config::{Source, WebConfig};
@@ -104,6 +105,12 @@ impl Part for Site {
         let mut following = Vec::new();
         let mut handlers = Vec::new();
         for site in self.sites {
+            // What was captured before this start can be served: whoever decides must know.
+            let held = Fact::Copy {
+                service: ServiceId::new(site.handle.organisation().clone(), Service::Web),
+                held: site.handle.copy().current().is_some(),
+            };
+            self.host.outlets.records.send(held).await;
             handlers.push(site.handler);
             let follower = Follower::new(site.handle, site.requests);
             let work = follower.run(standings.clone(), drain.clone());

@@ -144,6 +144,7 @@ impl Handler for SiteHandler {
             (Way::PrimaryFirst, Some(relay)) => {
                 Box::pin(desk.primary_first(relay, host, head, body))
             }
+            (Way::PrimaryOnly, Some(relay)) => Box::pin(desk.primary_only(relay, host, head, body)),
             (Way::CopyFirst, Some(relay)) => Box::pin(desk.copy_first(relay, host, head, body)),
             // The hot path of an outage: no task switch, no disk, a future of two words.
             _ => match desk.at_hand(host, &head, From::Copy) {
@@ -195,6 +196,17 @@ impl Desk {
         {
             Passed::Answer(response) => self.answered(From::Primary, response),
             Passed::Failed => self.copied(host, &head, From::Fallback).await,
+            Passed::Busy => self.unavailable(From::Busy, SOON),
+            Passed::Fault(response) => Outcome::Answer(response),
+        }
+    }
+
+    /// What the primary says is shown, whatever it is; what it does not answer is nobody's.
+    async fn primary_only(&self, relay: &Relay, host: &str, head: Parts, body: Body) -> Outcome {
+        let urgency = Urgency::NothingStandsIn;
+        match self.pass(relay, host, &head, body, urgency).await {
+            Passed::Answer(response) => self.answered(From::Primary, response),
+            Passed::Failed => self.unavailable(From::NotInCopy, LATER),
             Passed::Busy => self.unavailable(From::Busy, SOON),
             Passed::Fault(response) => Outcome::Answer(response),
         }

@@ -124,7 +124,7 @@ pub enum CommitError {
     },
     /// A record for a sealed table or log, and the store has no keys to seal it with.
     #[error(
-        "the store is not set up for sealing, so it takes nothing about people; set a passphrase first (`servergate seal set-up`)"
+        "the store is not set up for sealing, so it takes nothing about people; set a passphrase first (`servergate unlock`)"
     )]
     NotSealed,
     /// The record could not be sealed.
@@ -188,7 +188,7 @@ impl From<fjall::Error> for ReadError {
 #[non_exhaustive]
 pub enum SealError {
     /// There are no keys yet.
-    #[error("sealing is not set up; set a passphrase first (`servergate seal set-up`)")]
+    #[error("sealing is not set up; set a passphrase first (`servergate unlock`)")]
     NotSetUp,
     /// There are keys already; a second set would leave the first one's records shut.
     #[error("sealing is set up already; to have another passphrase, change it")]

@@ -1,16 +1,20 @@
 //! The scenarios of the `e2e` binary, each a day in the life of an organisation, or a proof
 //! that the machine room itself works. One file each; a new one gets its line in [`SCENARIOS`].
 
+mod apache;
 mod big;
 mod cable;
+mod causes;
 mod coverage;
 mod crash;
+mod dns;
 mod exim;
 mod generated;
 mod mail;
 mod mailcrash;
 mod mailguests;
 mod mailpeers;
+mod mailprimaries;
 mod mistakes;
 mod observer;
 mod peers;
@@ -80,6 +84,21 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         mailguests::slow,
     ),
     (
+        "mail-manners",
+        "a primary with greylisting, lists, full mailboxes, a spam filter and small limits",
+        mailprimaries::manners,
+    ),
+    (
+        "mail-opensmtpd",
+        "a short day of mail with OpenSMTPD as the primary",
+        mailprimaries::opensmtpd,
+    ),
+    (
+        "mail-lmtp",
+        "a short day of mail with Dovecot's LMTP server as the primary",
+        mailprimaries::lmtp,
+    ),
+    (
         "mailpeers",
         "a sender finds the MX; Postfix gives Dovecot every message once, also after a power cut",
         mailpeers::run,
@@ -115,9 +134,19 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         cable::run,
     ),
     (
+        "causes",
+        "eleven faults of real servers: each has its cause, moves what it should, and heals",
+        causes::run,
+    ),
+    (
         "process",
         "nginx is killed, its machine lives: cause service, and back",
         process::run,
+    ),
+    (
+        "web-apache",
+        "Apache bans who guesses passwords: a ban of the standby is asked about, nothing moves",
+        apache::run,
     ),
     (
         "zone",
@@ -143,6 +172,22 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         "big",
         "100,000 records, and 100 zones beside the website below 256 MB",
         big::run,
+    ),
+    (
+        "dns-powerdns",
+        "PowerDNS is the primary: ten changes by NOTIFY, the zones are the same after each",
+        dns::run_powerdns,
+    ),
+    (
+        "dns-bind",
+        "the same with BIND, by differences",
+        dns::run_bind,
+    ),
+    ("dns-nsd", "the same with NSD", dns::run_nsd),
+    (
+        "dns-large",
+        "200,000 records at BIND stay the same through changes of thousands",
+        dns::run_large,
     ),
     (
         "crash",

@@ -4,7 +4,8 @@
 //!   one router, cables that can be cut so that nobody answers;
 //! * [`peer`] writes configurations for other people's servers and runs them there;
 //! * [`standby`] runs the program itself, and [`question`] times its first answers;
-//! * [`smtp`] sends mail line by line, and [`proxy`] breaks its way at bad moments;
+//! * [`smtp`] sends mail line by line, [`proxy`] breaks its way at bad moments, and [`policy`] gives
+//!   a mail server bad manners;
 //! * [`visitor`] asks pages as a person's browser would and keeps the log;
 //! * [`generated_site`] makes an organisation's website out of a seed;
 //! * [`generated_mail`] makes messages out of a seed, and finds the lost, doubled and altered;
@@ -25,6 +26,7 @@ pub mod generated_mail;
 pub mod generated_site;
 pub mod lab;
 pub mod peer;
+pub mod policy;
 pub mod proxy;
 pub mod question;
 pub mod report;

@@ -1,12 +1,17 @@
 //! Other people's servers, configured and run on hosts of the laboratory. The programs come
 //! from `target/peers`, which lies over `/usr` (see [`crate::lab::ground`]).
 
+pub mod apache;
+pub mod bind;
 pub mod dovecot;
 pub mod exim;
 pub mod knot;
 pub mod nginx;
+pub mod nsd;
 pub mod opendkim;
+pub mod opensmtpd;
 pub mod postfix;
+pub mod powerdns;
 pub mod rspamd;
 pub mod tools;
 pub mod unbound;
@@ -25,7 +30,7 @@ use nix::unistd::Pid;
 use crate::lab::{Host, Process, ground, until, until_some};
 
 /// How long a peer has to come up.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = crate::lab::CEILING;
 
 /// Makes the peer's own directory on a host.
 fn directory(host: &Host, name: &str) -> Result<PathBuf> {

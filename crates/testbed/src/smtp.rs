@@ -3,14 +3,14 @@
 //!
 //! To be used on a host: see [`crate::lab::Host::inside`].
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Error, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// The longest that an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = crate::lab::CEILING;
 
 /// A conversation with a server.
 #[derive(Debug)]
@@ -44,17 +44,34 @@ impl Smtp {
         self.ask(&format!("MAIL FROM:<{from}>"), "250")?;
         self.ask(&format!("RCPT TO:<{to}>"), "250")?;
         self.ask("DATA", "354")?;
-        let mut body = String::with_capacity(message.len() + message.len() / 16);
-        for line in message.lines() {
-            // RFC 5321 §4.5.2.
-            body.push_str(if line.starts_with('.') { "." } else { "" });
-            body.push_str(line);
-            body.push_str("\r\n");
-        }
+        let body = dotted(message);
         let begun = Instant::now();
-        self.out.write_all(format!("{body}.\r\n").as_bytes())?;
+        self.out.write_all(body.as_bytes())?;
         self.hear("250")?;
         Ok(begun.elapsed())
+    }
+
+    /// Offers a message (header and body, lines that end with CRLF or LF): `mail` and `to` are
+    /// what stands behind `MAIL FROM:` and `RCPT TO:`, with parameters. The last answer comes back,
+    /// whatever it is; after a refusal the conversation may go on.
+    pub fn offer(&mut self, mail: &str, to: &[String], message: &str) -> Result<String> {
+        let said = self.ask(&format!("MAIL FROM:{mail}"), "")?;
+        if !said.starts_with('2') {
+            return Ok(said);
+        }
+        for recipient in to {
+            let said = self.ask(&format!("RCPT TO:{recipient}"), "")?;
+            if !said.starts_with('2') {
+                self.ask("RSET", "250")?;
+                return Ok(said);
+            }
+        }
+        let said = self.ask("DATA", "")?;
+        if !said.starts_with("354") {
+            return Ok(said);
+        }
+        self.out.write_all(dotted(message).as_bytes())?;
+        self.hear("")
     }
 
     /// Says a line, and wants an answer that begins with `code`.
@@ -69,7 +86,7 @@ impl Smtp {
         let mut answer = String::new();
         loop {
             let mut line = String::new();
-            if self.lines.read_line(&mut line)? == 0 {
+            if self.lines.read_line(&mut line).map_err(named)? == 0 {
                 bail!("the connection ended after {answer:?}");
             }
             ensure!(line.starts_with(code), "not {code} but {line:?}");
@@ -91,4 +108,28 @@ impl Smtp {
     pub fn into_stream(self) -> TcpStream {
         self.out
     }
+}
+
+/// A time-out reads as "Resource temporarily unavailable", which nobody understands.
+fn named(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            let words = format!("no answer within {} s", PATIENCE.as_secs());
+            Error::new(ErrorKind::TimedOut, words)
+        }
+        _ => error,
+    }
+}
+
+/// As it goes over the wire, with the line that ends it.
+fn dotted(message: &str) -> String {
+    let mut body = String::with_capacity(message.len() + message.len() / 16);
+    for line in message.lines() {
+        // RFC 5321 §4.5.2.
+        body.push_str(if line.starts_with('.') { "." } else { "" });
+        body.push_str(line);
+        body.push_str("\r\n");
+    }
+    body.push_str(".\r\n");
+    body
 }

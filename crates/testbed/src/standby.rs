@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::lab::{Finished, Host, Process, until_asked};
+use crate::lab::{CEILING, Finished, Host, Process, until_asked};
 use crate::peer::wait_listening;
 
 pub use status::Status;
@@ -133,6 +133,28 @@ impl Standby {
         let (id, _) = status.question().context("no question is open")?;
         let finished = self.command(&["answer", id, word])?;
         ensure!(finished.status.success(), "answer: {}", finished.stderr);
+        Ok(())
+    }
+
+    /// Teaches it these recipients (whole addresses). Right after a start the passphrase may not
+    /// have opened yet what is about people.
+    pub fn import_recipients<T: AsRef<str>>(&self, recipients: &[T]) -> Result<()> {
+        let list = self.host().dir().join("recipients.txt");
+        let lines: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
+        fs::write(&list, lines.join("\n"))?;
+        let mut last = String::new();
+        let imported = until_asked("the list of recipients to be taken", CEILING, || {
+            match self.json(&["import", "recipients", utf8(&list)?]) {
+                Ok(said) => return Ok(Some(said)),
+                Err(error) => last = format!("{error:#}"),
+            }
+            Ok(None)
+        });
+        let imported = imported.with_context(|| last)?;
+        ensure!(
+            imported["recipients"] == lines.len(),
+            "imported: {imported}"
+        );
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::config::Fields;
-use model::{OrganisationId, Service, ServiceId, Target};
+use model::{MailProtocol, OrganisationId, Service, ServiceId, Target};
 use tokio::sync::mpsc;
 use url::Url;
 
@@ -311,17 +311,19 @@ impl OrganisationWatch {
         self.steering(organisation, Service::Names, Probe::Dns { address, zone })
     }
 
-    /// The mail server of `organisation`, whose certificate bears `name`. With `verify` it has to
+    /// The mail server of `organisation`, which speaks `protocol` and whose certificate bears `name`. With `verify` it has to
     /// offer TLS with a certificate that can be verified.
     pub fn mail(
         &self,
         organisation: &OrganisationId,
+        protocol: MailProtocol,
         address: SocketAddr,
         name: &str,
         verify: bool,
     ) -> TargetConfig {
         let probe = Probe::Smtp(SmtpProbe {
             address,
+            protocol,
             name: name.to_owned(),
             verify,
             ca: self.ca.clone(),

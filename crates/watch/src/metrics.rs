@@ -171,7 +171,7 @@ fn result_label(finding: &Finding) -> &'static str {
         Failure::Refused => "refused",
         Failure::Reset { .. } => "reset",
         Failure::Tls(_) => "tls",
-        Failure::Status(_) => "status",
+        Failure::Status(_) | Failure::Later { .. } => "status",
         Failure::Reply(_) => "reply",
         Failure::MarkMissing { .. } => "mark_missing",
         Failure::Malformed { .. } => "malformed",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Target;
+use model::{MailProtocol, Target};
 
 /// One target and how it is watched.
 #[derive(Clone, Debug)]
@@ -102,11 +102,13 @@ pub struct TlsProbe {
     pub ca: Option<PathBuf>,
 }
 
-/// A mail server: greeting, EHLO, STARTTLS where it is offered.
+/// A mail server: greeting, EHLO or LHLO, STARTTLS where it is offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpProbe {
     /// Where.
     pub address: SocketAddr,
+    /// What it speaks.
+    pub protocol: MailProtocol,
     /// The name its certificate bears, and people know it by.
     pub name: String,
     /// Whether it has to offer TLS with a certificate that can be verified. Otherwise TLS is taken
@@ -200,7 +202,10 @@ impl Probe {
             }
             Self::Tcp { address } => format!("tcp at {address}"),
             Self::Tls(tls) => format!("tls {} at {}", tls.name, tls.address),
-            Self::Smtp(smtp) => format!("smtp {} at {}", smtp.name, smtp.address),
+            Self::Smtp(smtp) => {
+                let protocol = smtp.protocol.name();
+                format!("{protocol} {} at {}", smtp.name, smtp.address)
+            }
             Self::Dns { address, zone } => format!("SOA {zone} at {address}"),
             Self::Icmp { address } => format!("echo at {address}"),
         }

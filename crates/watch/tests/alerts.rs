@@ -44,6 +44,7 @@ fn standings(condition: Condition, outage: bool) -> Standings {
         effect: None,
         relay: true,
         handback: false,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: outage.then(|| OutageId::of(&service, since)),
         held_by: None,

@@ -80,6 +80,7 @@ fn vouched(service: ServiceId) -> Standings {
         effect: None,
         relay: true,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: Some((Operator("root".into()), at)),
@@ -96,6 +97,7 @@ async fn another_key_is_foreign_until_a_person_gives_the_service_back() {
     let serving = serve(listener, Arc::clone(&shown));
     standby.host.tasks.spawn("mail server", serving);
     let probe = Probe::Smtp(SmtpProbe {
+        protocol: model::MailProtocol::Smtp,
         address,
         name: NAME.to_owned(),
         verify: false,

@@ -1,24 +1,24 @@
 # Der Verlauf: Gemessenes und Getanes, nie Angaben.
 
 event-began = { $service }: Die Störung beginnt.
-event-cause-application = { $service }: Es kommen Antworten, aber mit Fehlern.
-event-cause-below-quorum = { $service }: Nur einzelne Orte sehen die Störung.
+event-cause-application = { $service }: Es kommen Antworten, aber nicht, wie es sein soll.
+event-cause-below-quorum = { $service }: Nur manche Orte sehen die Störung.
 event-cause-block = { $service }: Aus manchen Netzen oder Ländern erreichbar, aus anderen nicht.
-event-cause-denied = { $service }: Die Antwort lautet „Zugriff verweigert“.
+event-cause-denied = { $service }: Die Antwort lautet „Zugriff verweigert“; der Grund ist nicht bekannt.
 event-cause-dns-data = { $service }: Die Namensserver geben falsche Antworten.
 event-cause-dns-delegation = { $service }: In der übergeordneten Zone stehen andere Namensserver als zuvor.
-event-cause-dns-server = { $service }: Die Namensserver antworten nicht.
-event-cause-foreign-certificate = { $service }: Die Antwort kommt mit einem anderen Schlüssel als zuvor.
+event-cause-dns-server = { $service }: Die Namensserver antworten nicht, wie es sein soll.
+event-cause-foreign-certificate = { $service }: Die Antwort kommt mit einem Zertifikat für einen anderen Namen oder mit einem anderen Schlüssel als dem bekannten.
 event-cause-holding-page = { $service }: Es erscheint eine andere Seite als sonst.
-event-cause-host = { $service }: Die Maschine ist nicht am Netz, ihre Nachbarn antworten.
-event-cause-network = { $service }: Das ganze Netz um die Maschine antwortet nicht.
+event-cause-host = { $service }: Ein Router meldet die Maschine als nicht erreichbar, ihre Nachbarn antworten.
+event-cause-network = { $service }: Weder die Adresse noch ihre Nachbarn noch die Router davor antworten.
 event-cause-not-measured = { $service }: nicht gemessen.
 event-cause-observer = { $service }: Unsere Messorte haben selbst keine Verbindung.
-event-cause-overload = { $service }: Die Anfragen werden nicht mehr bewältigt.
+event-cause-overload = { $service }: Anfragen werden vorläufig abgewiesen.
 event-cause-path = { $service }: Von manchen Orten erreichbar, von anderen nicht.
-event-cause-service = { $service }: Die Maschine antwortet, der Dienst auf ihr nicht.
+event-cause-service = { $service }: Die Adresse antwortet, der Dienst dort nicht.
 event-cause-silent = { $service }: Die Adresse antwortet nicht.
-event-cause-tls = { $service }: Eine gesicherte Verbindung kommt nicht zustande.
+event-cause-tls = { $service }: Eine gesicherte Verbindung, der zu trauen ist, kommt nicht zustande.
 event-cause-unknown = { $service }: Nicht erreichbar, wie es sein soll.
 event-cause-unstable = { $service }: Fällt immer wieder aus und antwortet wieder.
 event-answers = { $service }: Die eigenen Server antworten wieder.

@@ -10,25 +10,40 @@ measured-good-names = The name service answers as it should; { $from }.
 measured-good-mail = The email service answers as it should; { $from }.
 measured-good-chat = The chat answers as it should; { $from }.
 measured-suspect = { $subject } did not answer as it should ({ $since }); this is being measured again.
-measured-below-quorum = Single places have not reached { $object } since { $since }, the majority does; { $from }.
+measured-below-quorum = Some places have not reached { $object } since { $since }, others have; { $from }.
 measured-blind = Our places of measurement have had no connection themselves since { $since }; we cannot judge at the moment whether { $subject } is reachable.
 measured-not-measured = Since { $since } it has not been measured whether { $subject } is reachable.
 measured-nothing = There is no measurement of { $object } yet.
-measured-application = { $subject } has answered with errors since { $since }; { $from }.
+measured-application = { $subject } has answered since { $since }, but { $code ->
+        [0] not as it should
+       *[other] with an error ({ $code })
+    }; { $from }.
 measured-block = { $subject } has been reachable from some networks or countries and not from others since { $since }; { $from }.
-measured-denied = { $subject } has answered “access denied” since { $since }; { $from }.
+measured-denied = { $subject } has answered { $code ->
+        [0] “access denied”
+        [402] “payment required” (402)
+        [410] “gone” (410)
+       *[other] “access denied” ({ $code })
+    } since { $since }; { $from }.
 measured-dns-data = The name servers have given wrong answers since { $since }; { $from }.
 measured-dns-delegation = The parent zone has listed other name servers than before since { $since }; { $from }.
 measured-dns-server = The name servers have not answered since { $since }; { $from }.
 measured-foreign-certificate = { $subject } has identified itself with another key than before since { $since }; { $from }.
 measured-holding-page = Under the name { $of } another page than usual has appeared since { $since }; { $from }.
-measured-host = The machine { $of } has been off the network since { $since }, while its neighbours answer; { $from }.
-measured-network = The whole network around the machine { $of } has not answered since { $since }; { $from }.
-measured-overload = { $subject } has not coped with the requests since { $since }; { $from }.
+measured-host = A router has reported the machine { $of } unreachable since { $since }, while its neighbours answer; { $from }.
+measured-network = Neither the address { $of } nor its neighbours nor the routers before it have answered since { $since }; { $from }.
+measured-overload = { $subject } has turned requests away for the time being{ $code ->
+        [0] {""}
+       *[other] {" "}({ $code })
+    } since { $since }; { $from }.
 measured-path = { $subject } has been reachable from some places and not from others since { $since }; { $from }.
-measured-service = The machine answers, but { $subject } on it has not since { $since }; { $from }.
+measured-service = The address answers, but { $subject } there has not since { $since }; { $from }.
 measured-silent = The address { $of } has not answered since { $since }; { $from }.
 measured-tls = A secure connection (TLS) to { $dative } has not been possible since { $since }; { $from }.
+measured-alone = { $subject } has not answered as it should since { $since }; only one place measures it, and alone it does not judge.
+measured-dns-server-wrong = The name servers have answered since { $since }, but not as they should; { $from }.
+measured-foreign-name = { $subject } has identified itself with a certificate for another name since { $since }; { $from }.
+measured-tls-certificate = { $subject } has identified itself with a certificate that cannot be confirmed as valid since { $since }; { $from }.
 measured-unknown = { $subject } has not been reachable as it should be since { $since }; { $from }.
 measured-unstable = { $subject } has failed and answered in turn since { $since }; { $from }.
 object-chat = the chat

@@ -1,24 +1,24 @@
 # The course: what was measured and what was done, never statements.
 
 event-began = { $service }: the disturbance begins.
-event-cause-application = { $service }: answers come, but with errors.
-event-cause-below-quorum = { $service }: only single places see the disturbance.
+event-cause-application = { $service }: answers come, but not as they should.
+event-cause-below-quorum = { $service }: only some places see the disturbance.
 event-cause-block = { $service }: reachable from some networks or countries, not from others.
-event-cause-denied = { $service }: the answer is “access denied”.
+event-cause-denied = { $service }: the answer is “access denied”; the reason is not known.
 event-cause-dns-data = { $service }: the name servers give wrong answers.
 event-cause-dns-delegation = { $service }: the parent zone lists other name servers than before.
-event-cause-dns-server = { $service }: the name servers do not answer.
-event-cause-foreign-certificate = { $service }: the answer comes with another key than before.
+event-cause-dns-server = { $service }: the name servers do not answer as they should.
+event-cause-foreign-certificate = { $service }: the answer comes with a certificate for another name, or with a key that is not the known one.
 event-cause-holding-page = { $service }: another page than usual appears.
-event-cause-host = { $service }: the machine is off the network, its neighbours answer.
-event-cause-network = { $service }: the whole network around the machine does not answer.
+event-cause-host = { $service }: a router reports the machine unreachable, its neighbours answer.
+event-cause-network = { $service }: neither the address nor its neighbours nor the routers before it answer.
 event-cause-not-measured = { $service }: not measured.
 event-cause-observer = { $service }: our places of measurement have no connection themselves.
-event-cause-overload = { $service }: the requests are no longer coped with.
+event-cause-overload = { $service }: requests are turned away for the time being.
 event-cause-path = { $service }: reachable from some places, not from others.
-event-cause-service = { $service }: the machine answers, the service on it does not.
+event-cause-service = { $service }: the address answers, the service there does not.
 event-cause-silent = { $service }: the address does not answer.
-event-cause-tls = { $service }: a secure connection is not possible.
+event-cause-tls = { $service }: a secure connection that can be trusted is not possible.
 event-cause-unknown = { $service }: not reachable as it should be.
 event-cause-unstable = { $service }: fails and answers in turn.
 event-answers = { $service }: the organisation’s own servers answer again.

@@ -157,9 +157,10 @@ impl Chronicle {
             }
             Fact::Asked(question) => {
                 let event = match question.topic {
-                    Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_) => {
-                        Event::AskedTakeOver
-                    }
+                    Topic::TakeOver(_)
+                    | Topic::NeverGood(_)
+                    | Topic::NoCopy(_)
+                    | Topic::Permission => Event::AskedTakeOver,
                     Topic::Return => Event::AskedReturn,
                     Topic::HandBack => Event::AskedHandBack,
                 };

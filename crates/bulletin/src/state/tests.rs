@@ -52,6 +52,7 @@ fn standing(service: Service, role: Role, since: i64) -> Fact {
         effect: None,
         relay: false,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: None,

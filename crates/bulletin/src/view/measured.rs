@@ -3,11 +3,13 @@
 //! A [`Measured`] has no other constructor than [`of`], which takes a standing; no statement can
 //! become one.
 
-use model::{Cause, Condition, Service, Standing, Verdict};
+use model::{Cause, Condition, Failure, Observation, Sees, Service, Standing, TlsFault, Verdict};
 
 use super::Ground;
 use super::headline::subject;
 use super::standing::order;
+use crate::language::Words;
+use crate::moment::Moments;
 use crate::sentence::Sentence;
 
 /// A measured sentence.
@@ -41,8 +43,12 @@ pub(crate) fn all(ground: &Ground<'_>) -> Vec<Measured> {
 
 /// What was measured of one service.
 pub(crate) fn of(ground: &Ground<'_>, standing: &Standing) -> Measured {
+    told(ground.words, ground.moments(), standing)
+}
+
+/// The same where there is no page around it.
+pub(crate) fn told(words: &Words, moments: Moments<'_>, standing: &Standing) -> Measured {
     let service = standing.service.service;
-    let words = ground.words;
     let (subject, of) = (words.get(subject(service)), words.get(genitive(service)));
     let (object, dative) = (words.get(object(service)), words.get(dative(service)));
     let mut values = vec![
@@ -57,36 +63,40 @@ pub(crate) fn of(ground: &Ground<'_>, standing: &Standing) -> Measured {
             last_good: None,
         };
     };
-    let since = ground.moments().day_clock(verdict.since).to_string();
-    let from = from(ground, verdict);
+    let since = moments.day_clock(verdict.since).to_string();
+    let from = from(words, verdict);
     values.push(("since", (&since).into()));
     values.push(("from", (&from).into()));
+    values.push(("code", usize::from(error_code(verdict)).into()));
     Measured {
         sentence: Sentence::new(&words.with(message(service, verdict), &values)),
-        last_good: last_good(ground, verdict),
+        last_good: last_good(words, moments, verdict),
     }
 }
 
+/// What the server answered with where that says that something is wrong, else 0.
+fn error_code(verdict: &Verdict) -> u16 {
+    verdict.code().filter(|code| *code >= 400).unwrap_or(0)
+}
+
 /// From how many places it was seen so: those that reach it, or those that do not.
-fn from(ground: &Ground<'_>, verdict: &Verdict) -> String {
+fn from(words: &Words, verdict: &Verdict) -> String {
     let seen = if verdict.condition == Condition::Reachable {
         verdict.voting().saturating_sub(verdict.failing())
     } else {
         verdict.failing()
     };
     let values = [("seen", seen.into()), ("voting", verdict.voting().into())];
-    ground.words.with("from", &values)
+    words.with("from", &values)
 }
 
-fn last_good(ground: &Ground<'_>, verdict: &Verdict) -> Option<Sentence> {
+fn last_good(words: &Words, moments: Moments<'_>, verdict: &Verdict) -> Option<Sentence> {
     if verdict.condition == Condition::Reachable {
         return None;
     }
-    let when = ground.moments().day_clock(verdict.last_good?).to_string();
+    let when = moments.day_clock(verdict.last_good?).to_string();
     let values = [("when", (&when).into())];
-    Some(Sentence::new(
-        &ground.words.with("measured-last-good", &values),
-    ))
+    Some(Sentence::new(&words.with("measured-last-good", &values)))
 }
 
 fn message(service: Service, verdict: &Verdict) -> &'static str {
@@ -98,11 +108,39 @@ fn message(service: Service, verdict: &Verdict) -> &'static str {
             Service::Web => "measured-good-web",
         },
         Condition::Suspect => "measured-suspect",
+        // Who is alone (or without references) knows nothing of others.
+        Condition::BelowQuorum if verdict.failing() >= verdict.voting() => "measured-alone",
         Condition::BelowQuorum => "measured-below-quorum",
+        // No cut cable: it has nobody to ask whether it is cut off.
+        Condition::Blind if is_unaided(verdict) => "measured-alone",
         Condition::Blind => cause_message(verdict.cause.unwrap_or(Cause::Observer)),
-        Condition::Dark | Condition::Unstable => {
-            cause_message(verdict.cause.unwrap_or(Cause::Unknown))
+        Condition::Dark | Condition::Unstable => seen_message(verdict),
+    }
+}
+
+fn is_unaided(verdict: &Verdict) -> bool {
+    let unaided = |one: &Observation| one.sees == Sees::NotConfigured;
+    !verdict.evidence.is_empty() && verdict.evidence.iter().all(unaided)
+}
+
+/// Where one cause has looks that a citizen can tell apart, the one that was seen.
+fn seen_message(verdict: &Verdict) -> &'static str {
+    let cause = verdict.cause.unwrap_or(Cause::Unknown);
+    match (cause, verdict.failure()) {
+        (Cause::DnsServer, Some(Failure::Dns(_))) => "measured-dns-server-wrong",
+        (Cause::ForeignCertificate, Some(Failure::Tls(TlsFault::NameMismatch))) => {
+            "measured-foreign-name"
         }
+        (
+            Cause::Tls,
+            Some(Failure::Tls(
+                TlsFault::Expired
+                | TlsFault::NotYetValid
+                | TlsFault::UnknownIssuer
+                | TlsFault::NameMissing,
+            )),
+        ) => "measured-tls-certificate",
+        _ => cause_message(cause),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
+use super::claim::{Claim, claim};
 use super::message::header_len;
 use super::verdict::{Dkim, Dmarc, Identity, Outcome, Policy, Spf, Verdicts};
 
@@ -66,11 +67,7 @@ fn claims(header: &[u8], field: &Range<usize>, authserv_id: &str) -> Option<Rang
     if !name.trim_end().eq_ignore_ascii_case(NAME) {
         return None;
     }
-    // The id stands before the first semicolon, perhaps with comments, quotes and a version
-    // around it (§2.2); a field that is ours by any reading goes.
-    let id = value.split(';').next().unwrap_or_default();
-    let mut words = id.split(|letter: char| letter.is_whitespace() || "()\"".contains(letter));
-    let ours = words.any(|word| word.eq_ignore_ascii_case(authserv_id));
+    let ours = claim(value.as_bytes(), true, authserv_id) == Claim::Ours;
     ours.then(|| field.clone())
 }
 

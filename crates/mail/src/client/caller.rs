@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use host::outbound::Permit;
 use host::session::{Connection, Driver, Ended, Inward, QuestionNumber, Side, Surroundings};
 use host::tls::HopTls;
 use host::{Host, net};
@@ -86,7 +87,7 @@ impl Surroundings<Outbound> for Line {
 }
 
 impl Caller {
-    /// Connects and says hello.
+    /// Connects and says hello; `permit` is given back when the connection is over.
     ///
     /// # Errors
     /// There is no connection, or the other end does not want to.
@@ -96,6 +97,7 @@ impl Caller {
         tls: &HopTls,
         opening: Opening,
         driver: &Driver,
+        permit: Option<Permit>,
     ) -> Result<Self, CallError> {
         let connecting = net::within(CONNECT, host.net.connect(hop.address));
         let stream = connecting.await.map_err(|error| unreachable(&error))?;
@@ -125,6 +127,7 @@ impl Caller {
                 implicit_tls: false,
             };
             let ended = driver.drive(&mut session, &mut line, connection).await;
+            drop(permit);
             let why = match ended {
                 Ended::BySession => return,
                 Ended::Handshake(_) => Lost::Handshake,
@@ -155,14 +158,35 @@ impl Caller {
 
     /// Says MAIL and does not wait.
     pub async fn send_mail(&mut self, sender: &Sender, size: Option<u64>) -> Result<(), CallError> {
+        self.send_mail_with(sender, size, &[]).await
+    }
+
+    /// The same with parameters that a guest said and only the other end may know.
+    pub async fn send_mail_with(
+        &mut self,
+        sender: &Sender,
+        size: Option<u64>,
+        further: &[String],
+    ) -> Result<(), CallError> {
         let line = mail_line(sender, size, &self.capabilities);
-        self.send(Command::Line(Verb::Mail, line.into())).await
+        self.send(Command::Line(Verb::Mail, with(line, further)))
+            .await
     }
 
     /// Says RCPT and does not wait.
     pub async fn send_rcpt(&mut self, recipient: &Recipient) -> Result<(), CallError> {
+        self.send_rcpt_with(recipient, &[]).await
+    }
+
+    /// The same with parameters that a guest said and only the other end may know.
+    pub async fn send_rcpt_with(
+        &mut self,
+        recipient: &Recipient,
+        further: &[String],
+    ) -> Result<(), CallError> {
         let line = rcpt_line(recipient, &self.capabilities);
-        self.send(Command::Line(Verb::Rcpt, line.into())).await
+        self.send(Command::Line(Verb::Rcpt, with(line, further)))
+            .await
     }
 
     /// Says a verb without arguments and does not wait.
@@ -238,6 +262,15 @@ fn lost(report: Option<Report>) -> CallError {
 
 fn unreachable(error: &io::Error) -> CallError {
     CallError::Unreachable(error.to_string().into())
+}
+
+/// A line with further parameters before its end.
+fn with(line: String, further: &[String]) -> Bytes {
+    let mut line = line;
+    for parameter in further {
+        line.insert_str(line.len() - 2, &format!(" {parameter}"));
+    }
+    line.into()
 }
 
 /// MAIL with the parameters that the other end knows (RFC 1870, 6152, 6531, 3461).

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Course, Transaction, out_of_order};
+use crate::envelope::Envelope;
 use crate::metrics::{Refusal, Taken};
+use crate::office::Office;
 use crate::post::Post;
 use crate::session::Answer;
 use crate::spool::{Draft, KeepError};
 use crate::trace;
-use crate::wire::header;
 use crate::wire::reply::Reply;
 
 impl Post {
@@ -25,32 +26,53 @@ impl Post {
         Answer::Go
     }
 
-    pub(super) fn add(&self, transaction: &mut Transaction, piece: &[u8]) -> Answer {
+    pub(super) fn add(&self, transaction: &mut Transaction, piece: Bytes, whole: bool) -> Answer {
+        let piece = match self.cleaned(&mut transaction.head, piece, whole) {
+            Ok(piece) => piece,
+            Err(reply) => return Answer::Say(reply),
+        };
         let (Course::Keep { draft, .. }, Some(office)) =
             (&mut transaction.course, &transaction.office)
         else {
             return Answer::Say(out_of_order());
         };
         let inline = self.memory.inline();
-        // The header section stands in the part that is still here.
-        if office.spool.outgrows(draft, piece, inline) && self.goes_in_circles(draft) {
-            return Answer::Say(self.in_circles());
-        }
-        match office.spool.add(draft, piece, inline) {
+        match office.spool.add(draft, &piece, inline) {
             Ok(()) if transaction.share.hold(draft) => Answer::Go,
             Ok(()) => Answer::Say(self.not_kept(&KeepError::NoRoom)),
             Err(error) => Answer::Say(self.not_kept(&error)),
         }
     }
 
-    fn goes_in_circles(&self, draft: &Draft) -> bool {
-        matches!(draft, Draft::Inline(bytes) if header::count_received(bytes) > trace::MOST_HOPS)
-    }
-
     /// RFC 5321 §6.3.
-    fn in_circles(&self) -> Reply {
+    pub(super) fn in_circles(&self) -> Reply {
         self.metrics.refused(Refusal::Loop);
         Reply::fixed(554, (5, 4, 6), "Too many hops, the message goes in circles")
+    }
+
+    /// The one commit that takes the responsibility.
+    pub(super) async fn make_durable(
+        &self,
+        office: &Arc<Office>,
+        id: String,
+        envelope: Envelope,
+        draft: Draft,
+    ) -> Answer {
+        if let Err(error) = office.spool.room(draft.length()) {
+            // What was said of its size, or nothing, was wrong.
+            return Answer::Say(self.not_kept(&error));
+        }
+        let now = self.host.clock.now().wall;
+        match office.spool.keep(now, id, envelope, draft).await {
+            Ok(kept) => {
+                self.taken(Taken::Kept);
+                if let Some(position) = kept.receipt.positions().first() {
+                    self.ask_for_checks(office, position.number());
+                }
+                Answer::Kept(kept)
+            }
+            Err(error) => Answer::Say(self.not_kept(&error)),
+        }
     }
 
     /// Why a message is not kept, as its sender hears it.
@@ -82,7 +104,7 @@ pub(super) async fn end(
     mut transaction: Box<Transaction>,
     rest: Bytes,
 ) -> (Answer, Option<Box<Transaction>>) {
-    if let Answer::Say(reply) = post.add(&mut transaction, &rest) {
+    if let Answer::Say(reply) = post.add(&mut transaction, rest, true) {
         return (Answer::Say(reply), None);
     }
     let envelope = transaction.envelope();
@@ -90,22 +112,5 @@ pub(super) async fn end(
     else {
         return (Answer::Say(out_of_order()), None);
     };
-    if post.goes_in_circles(&draft) {
-        return (Answer::Say(post.in_circles()), None);
-    }
-    if let Err(error) = office.spool.room(draft.length()) {
-        // What was said of its size, or nothing, was wrong.
-        return (Answer::Say(post.not_kept(&error)), None);
-    }
-    let now = post.host.clock.now().wall;
-    match office.spool.keep(now, id, envelope, draft).await {
-        Ok(kept) => {
-            post.taken(Taken::Kept);
-            if let Some(position) = kept.receipt.positions().first() {
-                post.ask_for_checks(&office, position.number());
-            }
-            (Answer::Kept(kept), None)
-        }
-        Err(error) => (Answer::Say(post.not_kept(&error)), None),
-    }
+    (post.make_durable(&office, id, envelope, draft).await, None)
 }

@@ -8,32 +8,63 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use host::Hint;
+use host::outbound::{For, Permit};
+
+mod ending;
+
+pub(super) use ending::{Beside, end};
 
 use super::{Course, Transaction, out_of_order};
-use crate::auth::results;
 use crate::client::caller::{CallError, Caller};
 use crate::client::{Lost, Opening, TlsWish, Verb};
-use crate::config::{Protocol, Trust};
+use crate::config::Trust;
 use crate::envelope::{Client, Recipient};
-use crate::metrics::{Refusal, Taken};
+use crate::metrics::Refusal;
 use crate::office::Office;
 use crate::post::Post;
+use crate::recipients::denies;
 use crate::session::Answer;
 use crate::trace;
 use crate::way::Otherwise;
+use crate::wire::path::Mailbox;
 use crate::wire::reply::Reply;
 use crate::wire::xclient::Attributes;
 
 type Answered = (Answer, Option<Box<Transaction>>);
 
+/// RFC 6531 §3.5.
+const NO_UTF8: Reply = Reply::fixed(
+    553,
+    (5, 6, 7),
+    "The primary mail server does not take SMTPUTF8",
+);
+
 /// How long the primary's greeting is waited for; a sender waits meanwhile.
 const GREETING: Duration = Duration::from_secs(10);
+/// How long what the standby brings itself waits for a connection that others have.
+const PLACE: Duration = Duration::from_secs(5);
 
-/// Calls the primary for this client.
+/// Calls the primary for what the standby brings itself; `client` is whom it speaks for.
 pub(crate) async fn call(
     post: &Post,
     office: &Office,
     client: Option<&Client>,
+) -> Result<Caller, CallError> {
+    let server = office.config.primary.address.ip();
+    let waiting = post.host.outbound.wait(server, For::Own, PLACE);
+    let Some(permit) = waiting.await else {
+        let words = "all connections that it may have from here are taken";
+        return Err(CallError::Unreachable(words.into()));
+    };
+    call_with(post, office, client, permit).await
+}
+
+/// The same over a connection that is counted already.
+async fn call_with(
+    post: &Post,
+    office: &Office,
+    client: Option<&Client>,
+    permit: Permit,
 ) -> Result<Caller, CallError> {
     let hop = &office.config.primary;
     let required = !matches!(hop.trust, Trust::Opportunistic);
@@ -49,7 +80,8 @@ pub(crate) async fn call(
         xclient: client.filter(|_| hop.xclient).map(attributes),
         patience: GREETING,
     };
-    let called = Caller::open(&post.host, hop, &office.tls, opening, &post.calls).await;
+    let (host, driver) = (&post.host, &post.calls);
+    let called = Caller::open(host, hop, &office.tls, opening, driver, Some(permit)).await;
     match called {
         // RFC 7435: better in clear than not at all, where nobody asked for more.
         Err(CallError::Lost(Lost::Handshake)) if tls == TlsWish::Offered => {
@@ -77,7 +109,13 @@ pub(super) async fn first_recipient(
     recipient: Recipient,
     otherwise: Otherwise,
 ) -> Answered {
-    let called = call(&post, &office, Some(&transaction.client)).await;
+    let server = office.config.primary.address.ip();
+    let guest = For::Guest(transaction.client.address.ip());
+    let Some(permit) = post.host.outbound.take(server, guest) else {
+        let answer = post.crowded(&mut transaction, &office, recipient, otherwise);
+        return (answer, Some(transaction));
+    };
+    let called = call_with(&post, &office, Some(&transaction.client), permit).await;
     let begun = match called {
         Ok(caller) => begin(caller, &transaction).await,
         Err(error) => Err(error),
@@ -87,13 +125,17 @@ pub(super) async fn first_recipient(
             transaction.course = Course::Through {
                 caller: Box::new(caller),
                 otherwise,
-                accepted: 0,
-                begun: false,
+                beside: None,
             };
             self::recipient(post, transaction, office, recipient).await
         }
-        // The primary does not want this sender: that is its answer.
-        Ok((_, Some(reply))) => (Answer::Say(reply), Some(transaction)),
+        // The primary does not want this sender: that is its answer, and it is not asked again for
+        // every recipient.
+        Ok((caller, Some(reply))) => {
+            caller.quit().await;
+            transaction.course = Course::Refused(reply.clone());
+            (Answer::Say(reply), Some(transaction))
+        }
         Err(error) => {
             failed(&post, &office, &error);
             let answer = post.otherwise(&mut transaction, &office, recipient, otherwise);
@@ -107,12 +149,14 @@ async fn begin(
     mut caller: Caller,
     transaction: &Transaction,
 ) -> Result<(Caller, Option<Reply>), CallError> {
-    if transaction.sender.utf8 && !caller.capabilities().smtputf8 {
-        let words = "The primary mail server does not take SMTPUTF8";
-        return Ok((caller, Some(Reply::fixed(553, (5, 6, 7), words))));
+    // RFC 6531 §3.4: the flag is not the need. What has an ASCII envelope may pass; its header is
+    // looked at while it does.
+    let sender = &transaction.sender;
+    if sender.utf8 && sender.path.needs_utf8() && !caller.capabilities().smtputf8 {
+        return Ok((caller, Some(NO_UTF8)));
     }
     caller
-        .send_mail(&transaction.sender, transaction.size)
+        .send_mail_with(sender, transaction.size, &transaction.further)
         .await?;
     let reply = caller.reply(Verb::Mail).await?;
     let refused = (reply.code() / 100 != 2).then_some(reply);
@@ -136,25 +180,30 @@ pub(super) async fn recipient(
     office: Arc<Office>,
     recipient: Recipient,
 ) -> Answered {
+    let further = std::mem::take(&mut transaction.asked_further);
     let Course::Through {
-        caller,
-        accepted,
-        otherwise,
-        ..
+        caller, otherwise, ..
     } = &mut transaction.course
     else {
         return (Answer::Say(out_of_order()), None);
     };
     let otherwise = *otherwise;
-    let asked = match caller.send_rcpt(&recipient).await {
+    if ending::is_one_too_many(&office, otherwise, transaction.recipients.len()) {
+        let words = "One recipient a message; send the rest in another message";
+        let reply = Reply::fixed(452, (4, 5, 3), words);
+        return (Answer::Say(reply), Some(transaction));
+    }
+    let asked = match caller.send_rcpt_with(&recipient, &further).await {
         Ok(()) => caller.reply(Verb::Rcpt).await,
         Err(error) => Err(error),
     };
     match asked {
         Ok(reply) => {
-            learn(&post, &office, &recipient, &reply);
+            let mailbox = &recipient.mailbox;
+            if denies(&reply, mailbox.local(), mailbox.domain()) {
+                learn(&post, &office, &transaction.client, mailbox, false);
+            }
             if reply.code() / 100 == 2 {
-                *accepted += 1;
                 transaction.recipients.push(recipient);
             }
             (Answer::Say(reply), Some(transaction))
@@ -183,14 +232,12 @@ fn later(post: &Post, transaction: &Transaction) -> Answer {
     Answer::Say(Reply::fixed(451, (4, 4, 2), words))
 }
 
-fn learn(post: &Post, office: &Office, recipient: &Recipient, reply: &Reply) {
+/// The primary said whether somebody exists. A yes is one of a message that it took: one to RCPT alone
+/// is not believed, since anybody can ask for it.
+fn learn(post: &Post, office: &Office, client: &Client, mailbox: &Mailbox, valid: bool) {
     let now = post.host.clock.now().wall;
-    match (reply.code(), reply.enhanced()) {
-        (250 | 251, _) => office.learn(&recipient.mailbox, true, now),
-        // Only "no such mailbox" is about the recipient; 550 alone may be about the sender.
-        (550..=559, Some((5, 1, 1 | 0))) => office.learn(&recipient.mailbox, false, now),
-        _ => {}
-    }
+    let may = || post.may_teach(client.address.ip());
+    office.learn(mailbox, valid, now, may);
 }
 
 /// DATA; our own trace field goes first.
@@ -208,7 +255,10 @@ pub(super) async fn body(post: Arc<Post>, mut transaction: Box<Transaction>) -> 
             let id = post.new_id();
             let trace = trace::passed(&post.name, &envelope, &id, post.host.clock.now().wall);
             match caller.send_piece(trace.into()).await {
-                Ok(()) => (Answer::Go, Some(transaction)),
+                Ok(()) => {
+                    ending::begin_beside(&post, &mut transaction, &id);
+                    (Answer::Go, Some(transaction))
+                }
                 Err(_) => (later(&post, &transaction), None),
             }
         }
@@ -218,98 +268,40 @@ pub(super) async fn body(post: Arc<Post>, mut transaction: Box<Transaction>) -> 
     }
 }
 
+/// A piece of the body as the primary gets it; a refusal if its header is not for it.
+fn fitting(
+    post: &Post,
+    transaction: &mut Transaction,
+    piece: Bytes,
+    whole: bool,
+) -> Result<Bytes, Reply> {
+    let piece = post.cleaned(&mut transaction.head, piece, whole)?;
+    let Course::Through { caller, .. } = &transaction.course else {
+        return Err(out_of_order());
+    };
+    let needs_utf8 = transaction.sender.utf8 && transaction.head.is_eight_bit();
+    match needs_utf8 && !caller.capabilities().smtputf8 {
+        true => Err(NO_UTF8),
+        false => Ok(piece),
+    }
+}
+
 pub(super) async fn piece(
     post: Arc<Post>,
     mut transaction: Box<Transaction>,
     piece: Bytes,
 ) -> Answered {
-    let Course::Through { caller, begun, .. } = &mut transaction.course else {
+    let piece = match fitting(&post, &mut transaction, piece, false) {
+        Ok(piece) => piece,
+        // The primary is left in the middle of the message, and so never has it.
+        Err(reply) => return (Answer::Say(reply), None),
+    };
+    ending::write_beside(&post, &mut transaction, &piece);
+    let Course::Through { caller, .. } = &mut transaction.course else {
         return (Answer::Say(out_of_order()), None);
     };
-    let piece = post.first_cleaned(begun, piece);
     match caller.send_piece(piece).await {
         Ok(()) => (Answer::Go, Some(transaction)),
         Err(_) => (later(&post, &transaction), None),
-    }
-}
-
-pub(super) async fn end(
-    post: Arc<Post>,
-    mut transaction: Box<Transaction>,
-    rest: Bytes,
-) -> Answered {
-    let Course::Through {
-        caller,
-        accepted,
-        begun,
-        ..
-    } = &mut transaction.course
-    else {
-        return (Answer::Say(out_of_order()), None);
-    };
-    let accepted = *accepted;
-    let rest = post.first_cleaned(begun, rest);
-    let lmtp = transaction
-        .office
-        .as_ref()
-        .is_some_and(|office| office.config.primary.protocol == Protocol::Lmtp);
-    let answered = finish(caller, rest, accepted, lmtp).await;
-    match answered {
-        Ok(reply) => {
-            if reply.code() / 100 == 2 {
-                post.taken(Taken::Passed);
-            }
-            if let Course::Through { caller, .. } = transaction.course {
-                caller.quit().await;
-            }
-            (Answer::Say(reply), None)
-        }
-        // Whether the primary has it is not known: the sender still does.
-        Err(error) => {
-            if let Some(office) = &transaction.office {
-                failed(&post, office, &error);
-            }
-            (later(&post, &transaction), None)
-        }
-    }
-}
-
-async fn finish(
-    caller: &mut Caller,
-    rest: Bytes,
-    accepted: usize,
-    lmtp: bool,
-) -> Result<Reply, CallError> {
-    caller.send_piece(rest).await?;
-    let replies = caller.send_end(accepted).await?;
-    let mut worst: Option<Reply> = None;
-    for _ in 0..replies {
-        let reply = caller.reply(Verb::End).await?;
-        // RFC 2033 answers for each; SMTP has one answer. A temporary refusal of one makes the
-        // sender come again for all, a permanent one of all is permanent.
-        worst = match worst {
-            Some(worst) if !lmtp || rank(&worst) >= rank(&reply) => Some(worst),
-            _ => Some(reply),
-        };
-    }
-    worst.ok_or(CallError::Lost(Lost::Malformed))
-}
-
-impl Post {
-    /// The first piece of a body without results that somebody forged under our name (RFC 8601
-    /// §5); a header section is not longer than a piece, or is nobody's.
-    fn first_cleaned(&self, begun: &mut bool, piece: Bytes) -> Bytes {
-        match std::mem::replace(begun, true) {
-            true => piece,
-            false => results::without_forged(&piece, &self.name),
-        }
-    }
-}
-
-fn rank(reply: &Reply) -> u8 {
-    match reply.code() / 100 {
-        4 => 2,
-        5 => 1,
-        _ => 0,
     }
 }

@@ -4,18 +4,18 @@
 //! ([`Book::learn`]). One book belongs to one organisation.
 //!
 //! **What wins.** The later word of the primary wins over a list, and a later list over an earlier
-//! word. But one no against a yes (of the list, or of the primary earlier) is a doubt, not an
-//! answer: a primary that comes back half restored refuses everybody. In doubt the sender is asked
-//! to come again; a no that is repeated a day or more after the first, with no yes in between, is
-//! believed.
+//! word. But a learned no is a doubt and never a refusal: a primary that comes back half restored
+//! refuses everybody. In doubt the sender is asked to come again. Only a list refuses, by its
+//! silence, while it is fresh and whole. A no that is repeated a day or more after the first, with
+//! no yes in between, takes back a learned yes.
 //!
 //! | list | learned | known |
 //! |---|---|---|
 //! | – | yes | valid |
-//! | – | no | invalid |
+//! | – | no | doubtful, come again; refused only if a fresh, whole list covers the domain |
 //! | yes | –, yes, or a no older than the list | valid |
-//! | yes, or learned yes before | a later no | unknown, come again |
-//! | yes, or learned yes before | a later no, repeated | invalid |
+//! | yes | a later no, repeated or not | doubtful, come again |
+//! | –, but learned yes before | a later no | doubtful, come again |
 //! | – | – | unknown; refused only if a fresh, whole list covers the domain |
 //!
 //! Imported mailboxes are a list as well, of which nobody expects that it is whole: aliases are
@@ -115,8 +115,10 @@ pub enum Known {
         /// How that is known.
         source: Source,
     },
-    /// The primary refused it, or its domain is none of this organisation's.
+    /// Its domain is none of this organisation's.
     Invalid,
+    /// The primary refused it when it was asked last: come again, `450`.
+    Doubtful,
     /// Neither is known.
     Unknown {
         /// A fresh and whole list covers the domain, so its silence is a no: `550`. Otherwise
@@ -235,14 +237,14 @@ impl Book {
         let local = local_form(local, self.settings.case);
         match self.evidence(&local, &domain, now) {
             Evidence::Yes(source) => return valid(source),
-            Evidence::No => return Known::Invalid,
-            Evidence::Doubt => return Known::Unknown { fresh: false },
-            Evidence::Nothing => {}
+            Evidence::No if !self.is_covered(&domain, now) => return Known::Doubtful,
+            Evidence::Doubt => return Known::Doubtful,
+            Evidence::No | Evidence::Nothing => {}
         }
         // A no to the address without extension does not speak about the one with it.
         match base(&local, rules).map(|base| self.evidence(base, &domain, now)) {
             Some(Evidence::Yes(source)) => valid(source),
-            Some(Evidence::Doubt) => Known::Unknown { fresh: false },
+            Some(Evidence::Doubt) => Known::Doubtful,
             _ => Known::Unknown {
                 fresh: self.is_covered(&domain, now),
             },
@@ -258,6 +260,19 @@ impl Book {
         domain: &str,
         valid: bool,
         now: Timestamp,
+    ) -> Option<Change> {
+        self.learn_if(local, domain, valid, now, || true)
+    }
+
+    /// The same if whoever brought the word about `may` teach more. A yes that takes back a no needs
+    /// no leave.
+    pub fn learn_if(
+        &mut self,
+        local: &str,
+        domain: &str,
+        valid: bool,
+        now: Timestamp,
+        may: impl FnOnce() -> bool,
     ) -> Option<Change> {
         let domain = domain_form(domain);
         let rules = *self.settings.domains.get(&domain)?;
@@ -278,6 +293,10 @@ impl Book {
         } else {
             before.refused(now)?
         };
+        let takes_back = valid && before.no.is_some();
+        if !takes_back && !may() {
+            return None;
+        }
         let learned = self.lore.set(hash, learned, now)?;
         Some(Change { hash, learned })
     }
@@ -379,8 +398,8 @@ impl Book {
         };
         match (source, no) {
             (Some(source), None) => Evidence::Yes(source),
-            (Some(_), Some(no)) if !no.confirmed => Evidence::Doubt,
-            (_, Some(_)) => Evidence::No,
+            (Some(_), Some(_)) => Evidence::Doubt,
+            (None, Some(_)) => Evidence::No,
             (None, None) => Evidence::Nothing,
         }
     }

@@ -7,18 +7,26 @@
 
 mod aliases;
 mod collect;
+mod columns;
 mod csv;
+mod decode;
+mod found;
 mod guess;
+mod ldif;
+mod no_list;
 mod passwd;
 mod password;
 mod plain;
 mod postfix;
+mod proxies;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::address::{Address, Case, domain_form};
 use collect::Collector;
+pub use found::{Ignored, Imported};
+pub use no_list::NoList;
 
 /// A larger text is not read, in bytes.
 const MOST_BYTES: usize = 32 << 20;
@@ -34,9 +42,12 @@ pub enum Format {
     Passwd,
     /// `/etc/aliases` of Sendmail, Postfix and Exim.
     Aliases,
-    /// A table with a header row, one column of which is called `address`, `email` or `mail`. Where
-    /// another is called `password`, the rows are mailboxes.
+    /// A table with a header row, one column of which is called `address`, `email` or `mail`, or as
+    /// Exchange, Microsoft 365 and Google Workspace call it. Where another is called `password`, the
+    /// rows are mailboxes.
     Csv,
+    /// What a directory exports: RFC 2849.
+    Ldif,
 }
 
 impl Format {
@@ -105,70 +116,26 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a list says.
-#[derive(Clone, Debug)]
-pub struct Imported {
-    /// The addresses of the organisation's domains, in normal form, each once.
-    pub addresses: Vec<Address>,
-    /// The domains of which every address is valid.
-    pub catch_all: Vec<String>,
-    /// The mailboxes, from formats that hold passwords.
-    pub mailboxes: Vec<Mailbox>,
-    /// What a person should know, in the order of the lines.
-    pub problems: Vec<Problem>,
-    /// How many more problems there are than are listed.
-    pub unlisted: usize,
-    /// Whether no line of the organisation's own can have been lost. Foreign domains do not count.
-    pub whole: bool,
-    case: Case,
-}
-
-impl Imported {
-    fn empty(case: Case) -> Self {
-        Self {
-            addresses: Vec::new(),
-            catch_all: Vec::new(),
-            mailboxes: Vec::new(),
-            problems: Vec::new(),
-            unlisted: 0,
-            whole: true,
-            case,
-        }
+/// Reads the contents of a file called `name`; its format is guessed if none is said.
+///
+/// # Errors
+/// It cannot be a list, and says in words what it is instead: nothing of it is to be taken.
+pub fn read_file(
+    name: &str,
+    bytes: &[u8],
+    format: Option<Format>,
+    scope: &Scope,
+) -> Result<Imported, NoList> {
+    no_list::by_bytes(bytes)?;
+    let decoded = decode::decode(bytes)?;
+    no_list::by_text(&decoded.text)?;
+    let format = format.unwrap_or_else(|| Format::guess(name, &decoded.text));
+    let mut imported = read(format, &decoded.text, scope);
+    if let Some(problem) = decoded.problem {
+        imported.problems.insert(0, problem);
     }
-
-    /// This list and another one together, as one import: mailboxes here and aliases there. The
-    /// problems of both keep their line numbers; show them before.
-    #[must_use]
-    pub fn joined(mut self, other: Self) -> Self {
-        let mut seen: HashSet<Address> = self.addresses.iter().cloned().collect();
-        self.addresses.extend(
-            other
-                .addresses
-                .into_iter()
-                .filter(|it| seen.insert(it.clone())),
-        );
-        let catch_all: BTreeSet<String> =
-            self.catch_all.into_iter().chain(other.catch_all).collect();
-        self.catch_all = catch_all.into_iter().collect();
-        let named: HashSet<Address> = self.mailboxes.iter().map(|it| it.address.clone()).collect();
-        self.mailboxes.extend(
-            other
-                .mailboxes
-                .into_iter()
-                .filter(|it| !named.contains(&it.address)),
-        );
-        self.problems.extend(other.problems);
-        self.unlisted += other.unlisted;
-        self.whole &= other.whole;
-        // Two ways of comparing cannot be one list; it is not relied on then.
-        self.whole &= self.case == other.case;
-        self
-    }
-
-    /// How local parts were compared.
-    pub fn case(&self) -> Case {
-        self.case
-    }
+    no_list::by_lines(&imported)?;
+    Ok(imported)
 }
 
 /// Reads `text`, which is written in `format`.
@@ -191,6 +158,7 @@ pub fn read(format: Format, text: &str, scope: &Scope) -> Imported {
             Format::Passwd => passwd::read(text, &mut collector),
             Format::Aliases => aliases::read(text, &mut collector),
             Format::Csv => csv::read(text, &mut collector),
+            Format::Ldif => ldif::read(text, &mut collector),
         }
     }
     collector.finish()

@@ -15,10 +15,11 @@
 //! | `mail-lists` | organisation, `generation` | version, the last number handed out |
 //! | `mail-book-key` | `key` | version, 32 bytes |
 
+mod changed;
 mod form;
 mod mailboxes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{OrganisationId, Timestamp};
 use store::{Batch, CommitError, Expect, Key, ReadError, Store, Versioned};
@@ -26,6 +27,7 @@ use store::{Batch, CommitError, Expect, Key, ReadError, Store, Versioned};
 use super::address::Case;
 use super::book::{AddressHash, Book, BookKey, Change, List, Settings};
 use super::import::Imported;
+pub use changed::Changed;
 use form::{ListRecord, ListSpec};
 
 /// So many values of a list are written or read at once: about 512 KiB.
@@ -179,7 +181,12 @@ impl Kept {
                 batch.put(key, form::write_chunk(chunk))
             }));
         }
-        batches.push(self.switch(form::list_key(&self.organisation), &list, generation)?);
+        batches.push(self.switch(
+            form::list_key(&self.organisation),
+            &list,
+            by_domain(imported),
+            generation,
+        )?);
         Ok(Plan {
             batches,
             list,
@@ -201,7 +208,13 @@ impl Kept {
     }
 
     /// The batch that puts `list` in the place of what `key` says now.
-    fn switch(&self, key: Key, list: &List, generation: u64) -> Result<Batch, KeptError> {
+    fn switch(
+        &self,
+        key: Key,
+        list: &List,
+        by_domain: BTreeMap<String, u64>,
+        generation: u64,
+    ) -> Result<Batch, KeptError> {
         let former = self.store.get(&key)?;
         let record = ListSpec::V1(ListRecord {
             generation,
@@ -211,6 +224,7 @@ impl Kept {
             catch_all: list.catch_all.clone(),
             whole: list.whole,
             case: list.case,
+            by_domain,
         });
         let record = serde_json::to_vec(&record).map_err(|_| KeptError::Damaged)?;
         Ok(Batch::new().put_if(key, record, unchanged(former.as_ref())))
@@ -348,6 +362,13 @@ impl Kept {
             }
         }
     }
+}
+
+fn by_domain(imported: &Imported) -> BTreeMap<String, u64> {
+    let counts = imported.by_domain().into_iter();
+    counts
+        .map(|(domain, count)| (domain.to_owned(), count))
+        .collect()
 }
 
 fn unchanged(kept: Option<&Versioned>) -> Expect {

@@ -12,6 +12,13 @@ use crate::wire::reply::Reply;
 const STRIDE: u64 = 8 << 10;
 
 impl Body {
+    /// The surroundings do not want it; the reply is said when it is over.
+    fn refuse(&mut self, reply: Reply) {
+        self.fault = Some(BodyFault::Refused);
+        self.said = Some(reply);
+        self.piece.clear();
+    }
+
     /// Counts what was added and notes what is too much.
     fn grew(&mut self, by: usize, most: u64) {
         self.length += by as u64;
@@ -84,20 +91,13 @@ impl Inbound {
                 self.ask(Question::End(rest), Asked::End, out);
             }
             Some(fault) => {
-                let reply = self.said_of_chunk().unwrap_or(match fault {
+                let reply = body.said.take().unwrap_or(match fault {
                     BodyFault::TooLarge => reply::TOO_LARGE,
                     BodyFault::Bare | BodyFault::Refused => reply::BARE_IN_BODY,
                 });
                 self.give_up(out);
                 self.say(&reply, out);
             }
-        }
-    }
-
-    fn said_of_chunk(&mut self) -> Option<Reply> {
-        match &mut self.stage {
-            Stage::Chunk(_, _, chunk) => chunk.said.take(),
-            _ => None,
         }
     }
 
@@ -108,17 +108,15 @@ impl Inbound {
         };
         transaction.open = true;
         let mut body = Body::default();
-        let mut chunk = super::Chunk {
+        let chunk = super::Chunk {
             left: size,
             last,
             inside: true,
-            said: None,
         };
         if let Answer::Say(reply) = answer
             && reply.code() != 354
         {
-            body.fault = Some(BodyFault::Refused);
-            chunk.said = Some(reply);
+            body.refuse(reply);
         }
         self.stage = Stage::Chunk(transaction, body, chunk);
     }
@@ -171,12 +169,12 @@ impl Inbound {
 
     pub(super) fn piece_answered(&mut self, answer: Answer, out: &mut Output<Question>) {
         if let Answer::Say(reply) = answer {
+            let for_good = reply.code() / 100 == 5;
             match &mut self.stage {
-                Stage::Chunk(_, body, chunk) => {
-                    body.fault = Some(BodyFault::Refused);
-                    chunk.said = Some(reply);
-                }
-                // DATA has no way to say no in the middle but to end the conversation.
+                Stage::Chunk(_, body, _) => body.refuse(reply),
+                // DATA has no way to say no in the middle. Who shall not come again must hear it,
+                // so the rest is swallowed; whoever shall is sent away at once.
+                Stage::Data(_, body) if for_good => body.refuse(reply),
                 _ => return self.farewell(&reply, out),
             }
         }

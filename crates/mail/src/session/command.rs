@@ -109,15 +109,12 @@ impl Inbound {
             // RFC 1870 §6.1.
             return self.say(&reply::TOO_LARGE, out);
         }
-        if mail.from.needs_utf8() && !mail.utf8 {
-            // RFC 6531 §3.5.
-            return self.mistake(&reply::NEEDS_UTF8, out);
-        }
-        let utf8 = mail.utf8;
+        // RFC 6531 §3.5 wants SMTPUTF8 for an address that is not ASCII. COMPAT: many senders forget
+        // it and Postfix takes them (`strict_smtputf8 = no`), so the primary says what it thinks.
         let sender = Sender {
             path: mail.from,
             eight_bit: mail.eight_bit,
-            utf8,
+            utf8: mail.utf8,
             ret: mail.ret,
             envid: mail.envid,
         };
@@ -125,19 +122,17 @@ impl Inbound {
             client: self.client.clone(),
             sender,
             size: mail.size,
+            further: mail.further,
         };
-        self.ask(question, Asked::Begin { utf8 }, out);
+        self.ask(question, Asked::Begin, out);
     }
 
-    pub(super) fn begun(&mut self, utf8: bool, answer: Answer, out: &mut Output<Question>) {
+    pub(super) fn begun(&mut self, answer: Answer, out: &mut Output<Question>) {
         match answer {
             Answer::Say(reply) => self.say(&reply, out),
             _ => {
                 self.messages += 1;
-                self.stage = Stage::Transaction(Transaction {
-                    utf8,
-                    ..Transaction::default()
-                });
+                self.stage = Stage::Transaction(Transaction::default());
                 self.say(&reply::SENDER_OK, out);
             }
         }
@@ -151,9 +146,6 @@ impl Inbound {
             // RFC 5321 §4.5.3.1.10: the sender comes back with the rest.
             return self.say(&reply::TOO_MANY_RECIPIENTS, out);
         }
-        if rcpt.to.needs_utf8() && !transaction.utf8 {
-            return self.mistake(&reply::NEEDS_UTF8, out);
-        }
         if rcpt.routed || rcpt.to.looks_routed() {
             // Source routes, `%`, `!`, a second `@`: all were ways to be relayed.
             return self.stranger(&reply::NO_RELAY, out);
@@ -163,7 +155,8 @@ impl Inbound {
             notify: rcpt.notify,
             orcpt: rcpt.orcpt,
         };
-        self.ask(Question::Recipient(recipient), Asked::Recipient, out);
+        let question = Question::Recipient(recipient, rcpt.further);
+        self.ask(question, Asked::Recipient, out);
     }
 
     /// Refuses a recipient; whoever tries many is sent away.
@@ -225,7 +218,6 @@ impl Inbound {
                     left: size,
                     last,
                     inside: true,
-                    said: None,
                 };
                 self.stage = Stage::Chunk(transaction, body, chunk);
                 self.after_chunk(out);
@@ -247,13 +239,13 @@ impl Inbound {
                 self.give_up(out);
                 let body = Body {
                     fault: Some(super::BodyFault::Refused),
+                    said: Some(refused),
                     ..Body::default()
                 };
                 let chunk = Chunk {
                     left: size,
                     last: true,
                     inside: true,
-                    said: Some(refused),
                 };
                 self.stage = Stage::Chunk(Transaction::default(), body, chunk);
                 self.after_chunk(out);

@@ -41,11 +41,6 @@ pub(super) const MAIL_FIRST: Reply = Reply::fixed(503, (5, 5, 1), "Say MAIL firs
 pub(super) const NESTED_MAIL: Reply = Reply::fixed(503, (5, 5, 1), "A message is already begun");
 pub(super) const NO_RECIPIENTS: Reply = Reply::fixed(554, (5, 5, 1), "No valid recipients");
 pub(super) const NO_TLS: Reply = Reply::fixed(502, (5, 5, 1), "TLS is not to be had now");
-pub(super) const NEEDS_UTF8: Reply = Reply::fixed(
-    553,
-    (5, 6, 7),
-    "This address needs SMTPUTF8, which was not asked for",
-);
 pub(super) const TOO_LARGE: Reply = Reply::fixed(
     552,
     (5, 3, 4),

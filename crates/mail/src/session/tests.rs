@@ -46,12 +46,21 @@ impl Surroundings {
 impl Script<Inbound> for Surroundings {
     fn show(&self, question: &Question) -> String {
         match question {
-            Question::Begin { sender, size, .. } => {
+            Question::Begin {
+                sender,
+                size,
+                further,
+                ..
+            } => {
                 let size = size.map_or(String::new(), |size| format!(" size {size}"));
                 let utf8 = if sender.utf8 { " utf8" } else { "" };
-                format!("Begin(<{}>{size}{utf8})", sender.path)
+                let further: String = further.iter().map(|one| format!(" {one}")).collect();
+                format!("Begin(<{}>{size}{utf8}{further})", sender.path)
             }
-            Question::Recipient(recipient) => format!("Recipient({})", recipient.mailbox),
+            Question::Recipient(recipient, further) => {
+                let further: String = further.iter().map(|one| format!(" {one}")).collect();
+                format!("Recipient({}{further})", recipient.mailbox)
+            }
             Question::Body => "Body".to_owned(),
             Question::Piece(piece) => format!("Piece({} bytes)", piece.len()),
             Question::End(rest) => format!("End({:?})", String::from_utf8_lossy(rest)),

@@ -52,11 +52,6 @@ impl Spool {
         }
         Ok(())
     }
-
-    /// Whether a draft leaves memory with these bytes.
-    pub fn outgrows(&self, draft: &Draft, bytes: &[u8], inline: usize) -> bool {
-        matches!(draft, Draft::Inline(small) if small.len() + bytes.len() > inline)
-    }
 }
 
 /// The sync of a large body blocks for as long as the disk takes.

@@ -4,7 +4,8 @@ use super::command::Fault;
 
 /// `KEYWORD` or `KEYWORD=value`, one after the other.
 pub(super) fn each(text: &str) -> impl Iterator<Item = Result<(String, Option<&str>), Fault>> {
-    text.split(' ').filter(|word| !word.is_empty()).map(|word| {
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    words.map(|word| {
         let (keyword, value) = match word.split_once('=') {
             Some((keyword, value)) => (keyword, Some(value)),
             None => (word, None),

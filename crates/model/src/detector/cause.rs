@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The cause that more than half of the failed observations agree on, or `unknown`.
-pub(super) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
+pub(crate) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause {
     let mut votes: BTreeMap<Cause, usize> = BTreeMap::new();
     let mut all = 0;
     for observation in failed {
@@ -25,7 +25,7 @@ pub(super) fn agreed<'o>(failed: impl Iterator<Item = &'o Observation>) -> Cause
 }
 
 /// What one observation speaks for.
-pub(super) fn of(observation: &Observation) -> Cause {
+pub(crate) fn of(observation: &Observation) -> Cause {
     let Finding::Failed(failure) = &observation.finding else {
         return Cause::Unknown;
     };
@@ -47,21 +47,20 @@ pub(super) fn of(observation: &Observation) -> Cause {
         } => Cause::Service,
         // The kernel took the connection, and the program behind it says nothing.
         Failure::Silent {
-            phase: Phase::Tls | Phase::Greeting,
+            phase: Phase::Tls | Phase::Greeting | Phase::Request,
+        }
+        | Failure::Reset {
+            phase: Phase::Greeting | Phase::Request,
         } => Cause::Service,
         Failure::Reset { phase: Phase::Tls } | Failure::Malformed { phase: Phase::Tls } => {
             Cause::Tls
         }
-        Failure::Tls(TlsFault::Foreign) => Cause::ForeignCertificate,
+        // Whoever answers with another name's certificate, be it valid, is somebody else: a
+        // hoster's default host answers for every name that left it.
+        Failure::Tls(TlsFault::Foreign | TlsFault::NameMismatch) => Cause::ForeignCertificate,
         Failure::Tls(_) => Cause::Tls,
-        // 429 and 503 mean "later", not "gone".
-        Failure::Status(429 | 503) => Cause::Overload,
-        // It answers, and turns us away: whether everybody, and why, a person has to judge.
-        Failure::Status(401 | 403 | 451) => Cause::Denied,
-        Failure::Status(_) => Cause::Application,
-        // RFC 5321 §4.2.1: a reply that begins with 4 means "later" too.
-        Failure::Reply(400..=499) => Cause::Overload,
-        Failure::Reply(_) => Cause::Application,
+        Failure::Status(status) | Failure::Later { status, .. } => of_status(*status),
+        Failure::Reply(code) => of_reply(*code),
         // An empty page is a broken application; a full one without the mark is somebody else's.
         Failure::MarkMissing { bytes } if *bytes < EMPTY => Cause::Application,
         Failure::MarkMissing { .. } => Cause::HoldingPage,
@@ -70,6 +69,34 @@ pub(super) fn of(observation: &Observation) -> Cause {
         }
         Failure::Dns(_) => Cause::DnsData,
         Failure::Local => Cause::NotMeasured,
+    }
+}
+
+/// What an HTTP status speaks for (RFC 9110 §15).
+fn of_status(status: u16) -> Cause {
+    match status {
+        // It answers, and turns us away on purpose: whether everybody, and why, a person has to
+        // judge. 402 is how some hosters suspend a site, 407 how a box on the way asks who we
+        // are, 410 says that it was taken away for good.
+        401 | 402 | 403 | 407 | 410 | 451 => Cause::Denied,
+        // "Later", not "gone". Beside RFC 6585 and RFC 9110: 508 and 509 (a hoster's limits), 522
+        // and 524 (a network in front of it waited in vain), 529 (too busy).
+        429 | 503 | 508 | 509 | 522 | 524 | 529 => Cause::Overload,
+        _ => Cause::Application,
+    }
+}
+
+/// What a mail server's reply to a greeting or an EHLO speaks for (RFC 5321 §4.2).
+fn of_reply(code: u16) -> Cause {
+    match code {
+        // §4.2.1: a reply that begins with 4 means "later".
+        400..=499 => Cause::Overload,
+        // §4.2.2: it did not understand a command that every mail server knows.
+        500..=504 => Cause::Application,
+        // §3.1: before any mail a permanent refusal is one of the client, not of a message: 554,
+        // or 550 and 571 where a list names its address, 521 (RFC 7504) of everybody.
+        505..=599 => Cause::Denied,
+        _ => Cause::Application,
     }
 }
 
@@ -87,47 +114,56 @@ const BRIEF: u64 = 250_000;
 /// Fewer bytes than this are no page of anybody.
 const EMPTY: u64 = 64;
 
+/// Companions of the target's own address.
+fn own(kind: CompanionKind) -> bool {
+    matches!(kind, CompanionKind::Echo | CompanionKind::Port(_))
+}
+
+fn asked(observation: &Observation, wanted: fn(CompanionKind) -> bool) -> bool {
+    observation
+        .companions
+        .iter()
+        .any(|companion| wanted(companion.kind) && companion.reply != Reply::NotAsked)
+}
+
+fn alive(observation: &Observation, wanted: fn(CompanionKind) -> bool) -> bool {
+    observation
+        .companions
+        .iter()
+        .any(|companion| wanted(companion.kind) && companion.reply.shows_life())
+}
+
 fn of_address(failure: &Failure, observation: &Observation) -> Cause {
-    let own = |kind| matches!(kind, CompanionKind::Echo | CompanionKind::Port(_));
-    let alive = |wanted: fn(CompanionKind) -> bool| {
-        observation
-            .companions
-            .iter()
-            .any(|companion| wanted(companion.kind) && companion.reply.shows_life())
-    };
-    let asked = |wanted: fn(CompanionKind) -> bool| {
-        observation
-            .companions
-            .iter()
-            .any(|companion| wanted(companion.kind) && companion.reply != Reply::NotAsked)
-    };
     let neighbour = |kind| matches!(kind, CompanionKind::Neighbour(_));
     let router = |kind| matches!(kind, CompanionKind::Router(_));
-    if alive(own) {
+    if alive(observation, own) {
         return Cause::Service;
     }
     // Routers limit how often they say so: one of several probes may have been told.
     let told =
         |companion: &crate::Companion| own(companion.kind) && companion.reply == Reply::Unreachable;
     let unreachable = *failure == Failure::Unreachable || observation.companions.iter().any(told);
-    match failure {
-        _ if unreachable && alive(neighbour) && alive(router) => Cause::Host,
-        _ if asked(neighbour) && asked(router) && !alive(neighbour) && !alive(router) => {
-            Cause::Network
-        }
-        _ => Cause::Silent,
+    let (near, way) = (alive(observation, neighbour), alive(observation, router));
+    if unreachable && near && way {
+        return Cause::Host;
     }
+    let all_asked = asked(observation, neighbour) && asked(observation, router);
+    if all_asked && !near && !way {
+        return Cause::Network;
+    }
+    Cause::Silent
 }
 
+/// One address that answers nothing is one outage with one cause, whatever was asked of it: only
+/// where the address lives, or nothing else was asked of it, is it the name server alone.
 fn of_names(failure: &Failure, observation: &Observation) -> Cause {
     match failure {
         Failure::Dns(DnsFault::NoSuchName) => Cause::DnsData,
         Failure::Local => Cause::NotMeasured,
-        // Whether the machine or its program is gone: for names both are "no name server".
-        Failure::Unreachable => match of_address(failure, observation) {
-            Cause::Host => Cause::Host,
-            Cause::Network => Cause::Network,
-            _ => Cause::DnsServer,
+        Failure::Silent { .. } if !asked(observation, own) => Cause::DnsServer,
+        Failure::Silent { .. } | Failure::Unreachable => match of_address(failure, observation) {
+            Cause::Service => Cause::DnsServer,
+            cause => cause,
         },
         _ => Cause::DnsServer,
     }

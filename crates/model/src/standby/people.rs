@@ -1,7 +1,7 @@
 //! What people say to the machine, and what it asks them.
 
-use super::{Action, Standby, State};
-use crate::{Answer, Condition, Now, Order, OrderKind, Question, QuestionId, Role, Topic};
+use super::{Action, Notice, Refusal, Standby, State};
+use crate::{Answer, Condition, Now, Order, OrderKind, Question, QuestionId, Role, Topic, Verdict};
 
 impl Standby {
     pub(super) fn obey(&mut self, order: Order) -> Option<Action> {
@@ -12,6 +12,9 @@ impl Standby {
             OrderKind::Auto => return self.release(),
         };
         self.question = None;
+        if role == Role::Acting && order.kind == OrderKind::Failover {
+            self.permit();
+        }
         self.state = State::Held {
             role,
             by: order.by,
@@ -54,31 +57,47 @@ impl Standby {
                 self.paused = self.paused && !yes;
                 return yes.then_some(Action::StartHandback);
             }
-            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), true)
-                if self.outage.is_some() =>
-            {
-                self.state = State::Serving;
-            }
-            (Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_), yes) => {
-                if let Some(outage) = &mut self.outage {
-                    outage.declined = !yes;
+            (
+                topic @ (Topic::TakeOver(_)
+                | Topic::NeverGood(_)
+                | Topic::NoCopy(_)
+                | Topic::Permission),
+                true,
+            ) if self.outage.is_some() => {
+                if topic == Topic::Permission {
+                    self.permit();
                 }
+                self.state = match self.condition() {
+                    Some(Condition::Unstable) => State::Supporting,
+                    _ => State::Serving,
+                };
             }
-            (Topic::Return, yes) => {
+            (
+                Topic::TakeOver(_) | Topic::NeverGood(_) | Topic::NoCopy(_) | Topic::Permission,
+                true,
+            ) => {}
+            (topic, false) => self.refuse(topic),
+            (Topic::Return, true) => {
                 if let Some(outage) = &mut self.outage {
-                    outage.released = yes;
+                    outage.released = true;
                 }
             }
         }
         None
     }
 
-    pub(super) fn ask(&mut self, now: Now, topic: Topic) {
-        if self
-            .question
-            .as_ref()
-            .is_some_and(|question| question.topic == topic)
+    /// A named person says that serving is permitted, whatever notice the primary showed.
+    fn permit(&mut self) {
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::Seen
         {
+            outage.notice = Notice::Permitted;
+        }
+    }
+
+    pub(super) fn ask(&mut self, now: Now, topic: Topic) {
+        let asked = self.question.as_ref().map(|question| question.topic);
+        if asked.is_some_and(|asked| is_as_good_as(asked, topic)) || self.is_refused(topic) {
             return;
         }
         self.questions += 1;
@@ -91,4 +110,63 @@ impl Standby {
             asked: now.wall,
         });
     }
+
+    /// A person said no: it is not asked again until something changes.
+    fn refuse(&mut self, topic: Topic) {
+        let identity = self.identity_now();
+        let mut topics = vec![topic];
+        // The cause may have changed since it was asked; whoever answers has the present one
+        // before them.
+        match (topic, self.cause()) {
+            (Topic::NeverGood(_), Some(cause)) => topics.push(Topic::NeverGood(cause)),
+            (Topic::NoCopy(_), Some(cause)) => topics.push(Topic::NoCopy(cause)),
+            _ => {}
+        }
+        for topic in topics {
+            let identity = identity.clone();
+            self.refused.retain(|refusal| refusal.topic != topic);
+            self.refused.push(Refusal { topic, identity });
+        }
+    }
+
+    fn is_refused(&self, topic: Topic) -> bool {
+        let formerly = self.outage.as_ref().is_some_and(|outage| outage.declined);
+        if formerly && matches!(topic, Topic::TakeOver(_)) {
+            return true;
+        }
+        let identity = self.identity_now();
+        self.refused.iter().any(|refusal| {
+            refusal.topic == topic && (topic != Topic::Return || refusal.identity == identity)
+        })
+    }
+
+    /// What a verdict proves, and which refusals it overtakes.
+    pub(super) fn remember(&mut self, verdict: &Verdict) {
+        let reachable = verdict.condition == Condition::Reachable;
+        // A detector lives as long as its configuration: whatever it saw good was good under it.
+        if reachable || verdict.last_good.is_some() {
+            self.proved = Some(self.policy.configuration.clone());
+        }
+        if reachable {
+            self.refused
+                .retain(|refusal| refusal.topic == Topic::Return);
+            if let Some(outage) = &mut self.outage {
+                outage.declined = false;
+            }
+        }
+        if verdict.condition.is_outage() {
+            self.refused
+                .retain(|refusal| refusal.topic != Topic::Return);
+        }
+    }
+}
+
+/// Whether who was asked the one need not be asked the other: why it fails may change from probe
+/// to probe, and it is asked about something else.
+fn is_as_good_as(asked: Topic, topic: Topic) -> bool {
+    asked == topic
+        || matches!(
+            (asked, topic),
+            (Topic::NeverGood(_), Topic::NeverGood(_)) | (Topic::NoCopy(_), Topic::NoCopy(_))
+        )
 }

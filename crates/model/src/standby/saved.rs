@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, Running, Standby, State};
-use crate::{Epoch, Identity, Now, Question, Role, ServiceId, Timestamp};
+use super::{Policy, Refusal, Running, Standby, State};
+use crate::{ConfigurationId, Epoch, Identity, Now, Question, Role, ServiceId, Timestamp, Topic};
 
 /// The durable part of a machine, in its on-disk form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,15 @@ pub struct SavedV1 {
     since: Timestamp,
     #[serde(default)] // what was saved before there was mail does not have it
     paused: bool,
+    /// The configuration of the moment. Absent in what was written before it was kept.
+    #[serde(default)]
+    configuration: Option<ConfigurationId>,
+    #[serde(default)]
+    proved: Option<ConfigurationId>,
+    #[serde(default)]
+    copy: bool,
+    #[serde(default)]
+    refused: Vec<Refusal>,
 }
 
 /// How a machine begins.
@@ -56,6 +65,10 @@ impl Standby {
             role: Role::Standby,
             since: now.wall,
             paused: false,
+            proved: None,
+            copy: false,
+            refused: Vec::new(),
+            reconfigured: false,
             handled: now,
         };
         if let Restored::Saved(saved) = restored {
@@ -69,6 +82,16 @@ impl Standby {
             machine.role = saved.role;
             machine.since = saved.since;
             machine.paused = saved.paused;
+            machine.proved = saved.proved;
+            machine.copy = saved.copy;
+            machine.refused = saved.refused;
+            // Another configuration is another question. Former versions did not keep it.
+            machine.reconfigured = saved
+                .configuration
+                .is_some_and(|before| before != machine.policy.configuration);
+            if machine.reconfigured {
+                machine.forget();
+            }
         }
         // The mode may have changed with the configuration.
         machine.number_the_role(now);
@@ -87,6 +110,20 @@ impl Standby {
             role: self.role,
             since: self.since,
             paused: self.paused,
+            configuration: Some(self.policy.configuration.clone()),
+            proved: self.proved.clone(),
+            copy: self.copy,
+            refused: self.refused.clone(),
         })
+    }
+
+    /// What a person was asked, or said no to, was about something else. The role stays.
+    pub(super) fn forget(&mut self) {
+        self.refused.clear();
+        if let Some(outage) = &mut self.outage {
+            outage.declined = false;
+        }
+        self.question
+            .take_if(|question| !matches!(question.topic, Topic::Return | Topic::HandBack));
     }
 }

@@ -1,12 +1,15 @@
 //! What follows from where the machine stands: the transitions, one state at a time.
 
-use super::{Action, Running, Standby, State};
-use crate::{Condition, Effect, Fact, Now, OutageId, ReturnPolicy, Topic};
+use super::{Action, Notice, Running, Standby, State};
+use crate::{
+    Condition, Doubt, Effect, Fact, Mono, Now, OutageId, ReturnPolicy, Service, Timestamp, Topic,
+};
 
 impl Standby {
     /// Moves on until nothing follows any more. Gives what the part is to do about hand-back.
     pub(super) fn settle(&mut self, now: Now, facts: &mut Vec<Fact>) -> Option<Action> {
         self.keep_the_outage(now, facts);
+        self.heed_the_notice();
         let mut handback = None;
         // Every round moves to another state, and no input leads through more than a few.
         for _ in 0..4 {
@@ -14,6 +17,7 @@ impl Standby {
             let action = match self.state {
                 State::Following | State::Suspecting => self.follow(now),
                 State::Serving => self.serve(now),
+                State::Supporting => self.support(now),
                 State::Returning { .. } => self.hand_over(now),
                 State::HandingBack => self.hand_back(),
                 State::Held { .. } => None,
@@ -23,7 +27,7 @@ impl Standby {
                 break;
             }
         }
-        if self.state != State::HandingBack {
+        if !self.may_hand_back() {
             self.resume();
         }
         self.end_the_outage(now, facts);
@@ -31,7 +35,7 @@ impl Standby {
     }
 
     fn keep_the_outage(&mut self, now: Now, facts: &mut Vec<Fact>) {
-        if self.condition() != Some(Condition::Dark) || self.outage.is_some() {
+        if !self.condition().is_some_and(Condition::is_outage) || self.outage.is_some() {
             return;
         }
         let since = self
@@ -48,7 +52,22 @@ impl Standby {
             since,
             declined: false,
             released: false,
+            notice: Notice::None,
         });
+    }
+
+    /// A primary that says that it may not serve is heeded for the rest of the outage, also if it
+    /// falls silent afterwards.
+    fn heed_the_notice(&mut self) {
+        let says = |verdict: &std::sync::Arc<crate::Verdict>| verdict.is_legal_notice();
+        if !self.verdict.as_ref().is_some_and(says) {
+            return;
+        }
+        if let Some(outage) = &mut self.outage
+            && outage.notice == Notice::None
+        {
+            outage.notice = Notice::Seen;
+        }
     }
 
     /// An outage ends when the primary has been clean for long enough and nobody acts any more.
@@ -77,22 +96,9 @@ impl Standby {
     }
 
     fn follow(&mut self, now: Now) -> Option<Action> {
-        let declined = self.outage.as_ref().is_some_and(|outage| outage.declined);
         self.state = match self.condition() {
             Some(Condition::Suspect) => State::Suspecting,
-            Some(Condition::Dark) => match self.effect() {
-                Some(Effect::TakeOver | Effect::Support | Effect::ServeOn) if self.waited(now) => {
-                    self.question = None;
-                    State::Serving
-                }
-                Some(Effect::Ask) if !declined => {
-                    if let Some(cause) = self.cause() {
-                        self.ask(now, Topic::TakeOver(cause));
-                    }
-                    State::Following
-                }
-                _ => State::Following,
-            },
+            Some(Condition::Dark | Condition::Unstable) => self.step_in(now),
             Some(Condition::Reachable) => {
                 self.question = None;
                 State::Following
@@ -103,6 +109,107 @@ impl Standby {
         None
     }
 
+    /// What an outage leads to while we stand by.
+    fn step_in(&mut self, now: Now) -> State {
+        let Some(cause) = self.cause() else {
+            return State::Following;
+        };
+        let next = match self.effect() {
+            Some(Effect::TakeOver | Effect::Support | Effect::ServeOn) if self.waited(now) => {
+                State::Serving
+            }
+            Some(Effect::RelayFirst) => State::Supporting,
+            Some(Effect::Ask) => {
+                self.ask(now, Topic::TakeOver(cause));
+                return State::Following;
+            }
+            Some(Effect::Withhold) => {
+                self.ask(now, Topic::Permission);
+                return State::Following;
+            }
+            _ => return State::Following,
+        };
+        match self.doubt() {
+            Some(doubt) => {
+                self.ask(
+                    now,
+                    match doubt {
+                        Doubt::NeverGood => Topic::NeverGood(cause),
+                        Doubt::NoCopy => Topic::NoCopy(cause),
+                    },
+                );
+                State::Following
+            }
+            None => {
+                self.question = None;
+                next
+            }
+        }
+    }
+
+    /// Nothing moves before it was once right, and before there is something to serve. Zones are
+    /// served on all the same: what is held stays where it is, and nobody is led anywhere.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        if self.service.service == Service::Names {
+            return None;
+        }
+        if self.proved.as_ref() != Some(&self.policy.configuration) {
+            return Some(Doubt::NeverGood);
+        }
+        (self.policy.needs_copy && !self.copy).then_some(Doubt::NoCopy)
+    }
+
+    /// It fails and answers in turn: it is asked first, and what we hold stands in where it fails.
+    fn support(&mut self, now: Now) -> Option<Action> {
+        if self.is_withheld() && self.condition().is_some_and(Condition::is_outage) {
+            self.state = State::Following;
+            return None;
+        }
+        if matches!(
+            self.condition(),
+            Some(Condition::Reachable | Condition::Unstable)
+        ) {
+            // It answers: whether to take it over is no question any more.
+            self.question
+                .take_if(|question| question.topic != Topic::HandBack);
+        }
+        match self.condition() {
+            Some(Condition::Dark) => match self.effect() {
+                Some(Effect::TakeOver | Effect::Support | Effect::ServeOn) if self.waited(now) => {
+                    self.state = State::Serving;
+                    return self.policy.hands_back.then_some(Action::StopHandback);
+                }
+                // Another page, another key: what lives behind it is for people to judge, and it
+                // is asked first as long as nobody has.
+                Some(Effect::Ask) => {
+                    if let Some(cause) = self.cause() {
+                        self.ask(now, Topic::TakeOver(cause));
+                    }
+                }
+                _ => {}
+            },
+            // All the time it had its traffic: there is nothing that a person would have to give
+            // back to it.
+            Some(Condition::Reachable) if self.is_clean(now) => self.begin_return(now),
+            _ => {}
+        }
+        None
+    }
+
+    /// Since when the primary is clean that is reachable from `now` on. What failed and answered in
+    /// turn is called reachable only after it was clean for as long as the policy asks for.
+    pub(super) fn clean_from(&self, now: Now) -> Now {
+        if self.condition() != Some(Condition::Unstable) {
+            return now;
+        }
+        let clean = self.policy.clean;
+        let millis = i64::try_from(clean.as_millis()).unwrap_or(i64::MAX);
+        Now {
+            mono: Mono::at(now.mono.since_anchor().saturating_sub(clean)),
+            wall: Timestamp::from_millis(now.wall.millis().saturating_sub(millis)),
+        }
+    }
+
     fn waited(&self, now: Now) -> bool {
         self.dark
             .is_some_and(|dark| now.mono.since(dark) >= self.policy.delay)
@@ -110,7 +217,10 @@ impl Standby {
 
     fn serve(&mut self, now: Now) -> Option<Action> {
         match self.condition() {
-            Some(Condition::Dark) => {
+            Some(Condition::Dark | Condition::Unstable) if self.is_withheld() => {
+                self.state = State::Following;
+            }
+            Some(Condition::Dark | Condition::Unstable) => {
                 self.question = None;
                 if let Some(outage) = &mut self.outage {
                     // A yes was for the server that answered then.
@@ -172,10 +282,38 @@ impl Standby {
     }
 
     fn hand_back(&mut self) -> Option<Action> {
-        if self.condition() != Some(Condition::Dark) {
-            return None;
+        match self.condition() {
+            Some(Condition::Dark) => {
+                self.state = State::Serving;
+                Some(Action::StopHandback)
+            }
+            // What is kept goes on to it while it answers.
+            Some(Condition::Unstable) if self.effect() == Some(Effect::RelayFirst) => {
+                self.state = State::Supporting;
+                None
+            }
+            _ => None,
         }
-        self.state = State::Serving;
-        Some(Action::StopHandback)
+    }
+
+    /// Whether the machine is where something may be handed back.
+    pub(super) fn may_hand_back(&self) -> bool {
+        match self.state {
+            State::HandingBack => true,
+            State::Supporting => self.policy.hands_back,
+            _ => false,
+        }
+    }
+
+    /// Whether the part may hand back now.
+    pub(super) fn hands_back_now(&self) -> bool {
+        let answers = match self.state {
+            State::Supporting => matches!(
+                self.condition(),
+                Some(Condition::Unstable | Condition::Reachable)
+            ),
+            _ => true,
+        };
+        self.may_hand_back() && answers && !self.paused
     }
 }

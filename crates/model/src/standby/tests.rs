@@ -1,13 +1,17 @@
 //! The standby machine against scripted days and random histories.
 
 mod handback;
+mod notice;
+mod proof;
+mod refusal;
+mod unstable;
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::{OrderKind, OrganisationId, Service};
+use crate::{Operator, OrderKind, OrganisationId, Service, StateName};
 
 fn service() -> ServiceId {
     ServiceId::new(OrganisationId::new("verein.test"), Service::Web)
@@ -235,6 +239,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Condition::BelowQuorum),
         3 => Just(Condition::Dark),
         1 => Just(Condition::Blind),
+        2 => Just(Condition::Unstable),
     ];
     let cause = prop_oneof![
         4 => Just(Cause::Silent),
@@ -271,7 +276,11 @@ fn play(day: &mut Day, history: &[(u64, Happening)], mut each: impl FnMut(Now, &
         let seconds = now.mono.since_anchor().as_secs();
         let input = match happening {
             Happening::Sees(condition, cause, known) => {
-                let dark = (*condition == Condition::Dark).then_some(*cause);
+                let dark = match condition {
+                    Condition::Dark => Some(*cause),
+                    Condition::Unstable => Some(Cause::Unstable),
+                    _ => None,
+                };
                 verdict(
                     seconds,
                     *condition,
@@ -347,12 +356,21 @@ proptest! {
             .into_iter()
             .filter(|(_, happening)| !matches!(happening, Happening::Orders(_)))
             .collect();
-        let (mut good_since, mut before) = (None, Role::Standby);
+        let (mut good_since, mut before, mut before_it) = (None, Role::Standby, None);
         let mut flaps = Vec::new();
         play(&mut day, &history, |now, input, day| {
             if let Input::Verdict(verdict) = input {
+                // What failed and answered in turn is only called reachable when it is clean.
+                let clean = match before_it {
+                    Some(Condition::Unstable) => {
+                        let from = now.mono.since_anchor().saturating_sub(Policy::default().clean);
+                        Mono::at(from)
+                    }
+                    _ => now.mono,
+                };
                 good_since = (verdict.condition == Condition::Reachable)
-                    .then(|| good_since.unwrap_or(now.mono));
+                    .then(|| good_since.unwrap_or(clean));
+                before_it = Some(verdict.condition);
             }
             let role = day.machine.standing().role;
             if before == Role::Acting && role == Role::Returning {

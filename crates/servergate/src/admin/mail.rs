@@ -1,9 +1,12 @@
 //! What is asked about mail, and about what is held of people.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod hand_back;
+mod import;
+mod quarantine;
 
-use ::mail::recipients::import::{self, Format, Imported};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use ::mail::spool::Fate;
 use ::mail::{MailHandle, Summary};
 use anyhow::{Context, Result, bail};
@@ -12,12 +15,13 @@ use serde_json::{Value, json};
 use store::SealState;
 
 use super::Desk;
-use crate::cli::ListFormat;
 use crate::config::Organisation;
-use crate::protocol::{Imports, MailRequest};
+use crate::protocol::MailRequest;
 
-/// A longer list is not read.
-const LONGEST: u64 = 32 << 20;
+/// So long a command waits for the opening after the start.
+const OPENING: Duration = Duration::from_secs(30);
+/// How often it is looked whether the opening failed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Answers one request about the mail of `organisation`.
 pub(super) async fn answer(
@@ -31,17 +35,9 @@ pub(super) async fn answer(
         .get(id)
         .with_context(|| format!("{id} has no mail here; add `[organisation.mail]`"))?
         .clone();
+    opened(desk, &mail).await?;
     match what {
-        MailRequest::HandBack => {
-            mail.hand_back();
-            let waiting = mail.tally().waiting;
-            Ok(said(&match mail.may_hand_back() {
-                true => format!("{waiting} messages are tried again now."),
-                false => format!(
-                    "{waiting} messages wait: the primary is not back, or a question is open; see `servergate status`."
-                ),
-            }))
-        }
+        MailRequest::HandBack => Ok(said(&hand_back::words(&mail))),
         MailRequest::Release { number } => {
             mail.decide(number, Fate::Waiting).await?;
             Ok(said(&format!("Message {number} is tried again.")))
@@ -52,30 +48,83 @@ pub(super) async fn answer(
                 "Message {number} is given up; its account stays."
             )))
         }
+        MailRequest::Decide { filter, drop, yes } => {
+            quarantine::decide(&mail, filter, drop, yes).await
+        }
         MailRequest::Import {
             what,
             files,
             format,
+            yes,
+            dry_run,
         } => {
-            let scope = mail.scope();
-            let (list, problems) = read_lists(files, format, scope).await?;
-            let said = match what {
-                Imports::Recipients => recipients(&mail, &list, &problems).await?,
-                Imports::Mailboxes => mailboxes(&mail, &list, &problems).await?,
-            };
-            Ok(with_problems(said, &list, problems))
+            let how = import::How { yes, dry_run };
+            import::import(&mail, what, files, format, how).await
         }
         // The rest reads the disk.
         what => tokio::task::spawn_blocking(move || read(&mail, what)).await?,
     }
 }
 
+/// Waits while what is about people is being opened: in the first seconds after the start it is
+/// not locked but not open yet either.
+async fn opened(desk: &Desk, mail: &MailHandle) -> Result<()> {
+    let seal = desk.host.store.seal();
+    let under_way = || is_opening(desk);
+    if seal.state() != SealState::Unlocked && !under_way() {
+        return Ok(());
+    }
+    let clock = &desk.host.clock;
+    // It may fail, then nobody has to wait for it.
+    let failed = async {
+        while seal.state() == SealState::Unlocked || under_way() {
+            clock.sleep(LOOK).await;
+        }
+    };
+    // Both arms are cancel-safe.
+    let open = tokio::select! {
+        open = mail.people_within(OPENING) => open,
+        () = failed => return Ok(()),
+    };
+    if !open {
+        bail!(
+            "what is about people is being opened, which takes longer than {} s here; nothing was done. Try again, and see `servergate status`",
+            OPENING.as_secs()
+        );
+    }
+    Ok(())
+}
+
+/// Whether what is about people is being opened at this moment: it computes for a while.
+pub(super) fn is_opening(desk: &Desk) -> bool {
+    let tasks = desk.host.tasks.list();
+    let mut tasks = tasks.iter();
+    tasks.any(|task| task.name.starts_with("unlock") && task.running > 0)
+}
+
 fn read(mail: &MailHandle, what: MailRequest) -> Result<Value> {
     match what {
-        MailRequest::List { after, limit } => Ok(rows(&mail.waiting(after, limit.min(10_000))?)),
-        MailRequest::Quarantine => Ok(rows(&mail.quarantine()?)),
+        MailRequest::List { after, limit } => {
+            let limit = limit.clamp(1, 10_000);
+            let all = mail.waiting(after, limit)?;
+            let last = all.last().map_or(after, |message| message.number);
+            let more = mail.count_waiting(last);
+            let next = (more > 0).then_some(last);
+            let go_on = format!("{more} more wait");
+            Ok(continued(rows(&all), next, &go_on, "list"))
+        }
+        MailRequest::Quarantine {
+            filter,
+            after,
+            limit,
+        } => {
+            let (all, more) = mail.quarantined(&filter, after, limit.clamp(1, 10_000))?;
+            let last = all.last().map(|message| message.number);
+            let next = last.filter(|_| more);
+            Ok(continued(rows(&all), next, "there are more", "quarantine"))
+        }
         MailRequest::Show { number } => Ok(rows(&[mail.show(number)?])),
-        MailRequest::Ledger { after, limit } => ledger(mail, after, limit.min(100_000)),
+        MailRequest::Ledger { after, limit } => ledger(mail, after, limit.clamp(1, 100_000)),
         MailRequest::Export { to } => {
             let written = mail.export(&to)?;
             Ok(said(&format!(
@@ -85,6 +134,17 @@ fn read(mail: &MailHandle, what: MailRequest) -> Result<Value> {
         }
         _ => bail!("not a question that reads"),
     }
+}
+
+/// A list that goes on says so, and how to see the rest; `next` is for machines.
+fn continued(mut list: Value, next: Option<u64>, go_on: &str, command: &str) -> Value {
+    list["next"] = json!(next);
+    if let Some(next) = next {
+        list["more"] = json!(format!(
+            "{go_on}; `servergate mail {command} --after {next}` goes on, `--limit` shows more at once"
+        ));
+    }
+    list
 }
 
 fn said(words: &str) -> Value {
@@ -113,19 +173,23 @@ fn rows(all: &[Summary]) -> Value {
                 fate(*became),
                 reply,
                 message.told.get(index).map_or("", String::as_str),
+                message.cut.get(index).copied().unwrap_or(0),
             ])
         })
     });
     let rows: Vec<_> = rows.collect();
     json!({
-        "columns": ["NUMBER", "TAKEN", "BYTES", "FROM", "TO", "FATE", "PRIMARY SAID", "SENDER TOLD"],
+        "columns": ["NUMBER", "TAKEN", "BYTES", "FROM", "TO", "FATE", "PRIMARY SAID", "SENDER TOLD", "CUT"],
         "rows": rows, "messages": all,
     })
 }
 
 /// One line a message and recipient, and the sum over all of them.
 fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
-    let accounts = mail.accounts(after, limit)?;
+    let mut accounts = mail.accounts(after, limit + 1)?;
+    let more = accounts.len() > limit;
+    accounts.truncate(limit);
+    let next = accounts.last().map(|(number, _)| *number).filter(|_| more);
     let mut rows = Vec::new();
     for (number, account) in &accounts {
         let told = mail.told(*number, account.lines.len())?;
@@ -144,107 +208,14 @@ fn ledger(mail: &MailHandle, after: u64, limit: usize) -> Result<Value> {
         }));
     }
     let tally = mail.tally();
-    Ok(json!({
+    let list = json!({
         "columns": ["NUMBER", "TAKEN", "FROM", "TO", "FATE", "WHEN", "PRIMARY SAID", "CUT", "SENDER TOLD"],
         "rows": rows,
         "accounts": accounts,
         "waiting": tally.waiting,
         "quarantined": tally.quarantined,
-    }))
-}
-
-async fn recipients(mail: &MailHandle, list: &Imported, problems: &[String]) -> Result<Value> {
-    if list.addresses.is_empty() && list.catch_all.is_empty() {
-        bail!(
-            "no address of this organisation was found; nothing was changed. {}",
-            problems.join("; ")
-        );
-    }
-    let count = mail.import(list).await?;
-    let catch_all = list.catch_all.len();
-    Ok(json!({
-        "said": format!("{count} recipients are known now, and {catch_all} catch-all domains."),
-        "recipients": count,
-    }))
-}
-
-async fn mailboxes(mail: &MailHandle, list: &Imported, problems: &[String]) -> Result<Value> {
-    if list.mailboxes.is_empty() {
-        bail!(
-            "no mailbox of this organisation was found; nothing was changed. Name a Dovecot passwd-file, or a table with the columns `address` and `password`. {}",
-            problems.join("; ")
-        );
-    }
-    let count = mail.import_mailboxes(list).await?;
-    let with = |one: &&import::Mailbox| one.password.is_some();
-    let with = list.mailboxes.iter().filter(with).count();
-    Ok(json!({
-        "said": format!("{count} mailboxes are known now, {with} of them with a password."),
-        "mailboxes": count, "passwords": with,
-    }))
-}
-
-fn with_problems(mut said: Value, list: &Imported, mut problems: Vec<String>) -> Value {
-    if list.unlisted > 0 {
-        problems.push(format!("and {} more", list.unlisted));
-    }
-    said["problems"] = json!(problems);
-    said["whole"] = json!(list.whole);
-    said
-}
-
-/// All lists as one, and what a person should know of them.
-async fn read_lists(
-    files: Vec<PathBuf>,
-    format: Option<ListFormat>,
-    scope: import::Scope,
-) -> Result<(Imported, Vec<String>)> {
-    let reading = move || {
-        let mut whole: Option<Imported> = None;
-        let mut problems = Vec::new();
-        for file in files {
-            let list = read_list(&file, format, &scope)?;
-            let named = list
-                .problems
-                .iter()
-                .map(|one| format!("{}: {one}", file.display()));
-            problems.extend(named);
-            whole = Some(match whole {
-                Some(before) => before.joined(list),
-                None => list,
-            });
-        }
-        let whole = whole.context("no list was named")?;
-        anyhow::Ok((whole, problems))
-    };
-    tokio::task::spawn_blocking(reading).await?
-}
-
-fn read_list(file: &Path, format: Option<ListFormat>, scope: &import::Scope) -> Result<Imported> {
-    let reading = || {
-        format!(
-            "{} (the standby reads it, with its own rights)",
-            file.display()
-        )
-    };
-    let length = std::fs::metadata(file).with_context(reading)?.len();
-    if length > LONGEST {
-        bail!(
-            "{} is longer than {LONGEST} bytes; cut it into several",
-            file.display()
-        );
-    }
-    let text = std::fs::read(file).with_context(reading)?;
-    let text = String::from_utf8_lossy(&text);
-    let format = match format {
-        None => Format::guess(&file.to_string_lossy(), &text),
-        Some(ListFormat::Plain) => Format::Plain,
-        Some(ListFormat::Postfix) => Format::Postfix,
-        Some(ListFormat::Passwd) => Format::Passwd,
-        Some(ListFormat::Aliases) => Format::Aliases,
-        Some(ListFormat::Csv) => Format::Csv,
-    };
-    Ok(import::read(format, &text, scope))
+    });
+    Ok(continued(list, next, "there are more", "ledger"))
 }
 
 /// Whether what is about people is set up and open.

@@ -144,8 +144,8 @@ async fn export(site: &SiteHandle, number: Option<u64>, to: &Path) -> Result<u64
         Some(number) => number,
         None => current()?.context("there is no copy yet")?,
     };
-    let file = std::fs::File::create_new(to)
-        .with_context(|| format!("{} cannot be written", to.display()))?;
+    let file =
+        super::private::file(to).with_context(|| format!("{} cannot be written", to.display()))?;
     Ok(site.export(number, std::io::BufWriter::new(file)).await?)
 }
 

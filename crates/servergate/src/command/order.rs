@@ -1,7 +1,7 @@
 //! `servergate failover|failback|hold|auto` and `answer`: what people decide.
 
 use anyhow::Result;
-use model::OrderKind;
+use model::{OrderKind, Question};
 use serde_json::Value;
 
 use super::{person, show, status};
@@ -54,6 +54,15 @@ fn print(reply: &Value, json: bool) -> Result<()> {
     if let Some(would) = standing.would {
         println!("mode is observe: nothing moves; in mode act it would be {would}");
     }
-    status::print_question(&standing);
+    status::print_question(&standing, &reply["said"]);
+    if let Ok(question) = serde_json::from_value::<Question>(reply["withdrawn"].clone()) {
+        println!();
+        println!(
+            "This order takes the place of the question {}:",
+            question.id
+        );
+        println!("  {question}");
+        status::print_said(&question, &reply["said"]);
+    }
     Ok(())
 }

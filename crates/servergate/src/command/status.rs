@@ -1,7 +1,7 @@
 //! `servergate status`: standings, questions, last observations, what is held.
 
 use anyhow::Result;
-use model::{Finding, Observation, Standing};
+use model::{Finding, Observation, Question, Standing, Topic};
 use owo_colors::Style;
 use serde_json::Value;
 
@@ -27,6 +27,9 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
         let words = format!("nothing new is taken: {why}");
         println!("{}", show::paint(&words, Style::new().red().bold()));
     }
+    if let Some(words) = sealing(reply["sealing"].as_str()) {
+        println!("{}", show::paint(words, Style::new().yellow().bold()));
+    }
     if let Some(since) = reply["alerts"]["failing_since"].as_str() {
         let error = reply["alerts"]["error"].as_str().unwrap_or_default();
         let words = format!("alerts are not delivered since {since}: {error}");
@@ -38,7 +41,7 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
         &rows(&standings),
     );
     for standing in &standings {
-        print_question(standing);
+        print_question(standing, &reply["said"]);
     }
     print_observations(&reply)?;
     print_held(&reply);
@@ -69,15 +72,40 @@ fn rows(standings: &[Standing]) -> Vec<Vec<String>> {
     standings.iter().map(row).collect()
 }
 
-/// The question that waits, and how to answer it.
-pub(crate) fn print_question(standing: &Standing) {
+/// What a person should know of what is about people; nothing while it is open.
+fn sealing(state: Option<&str>) -> Option<&'static str> {
+    match state? {
+        "locked" => Some(
+            "locked: mail is taken and nothing is handed back, until `servergate unlock` opens what is about people",
+        ),
+        "not-set-up" => Some(
+            "no passphrase was chosen: mail cannot be kept before `servergate unlock` was run once",
+        ),
+        "opening" => Some("what is about people is being opened"),
+        _ => None,
+    }
+}
+
+/// The question that waits, what the primary said, and how to answer it.
+pub(crate) fn print_question(standing: &Standing, said: &Value) {
     if let Some(question) = &standing.question {
         println!();
         println!(
             "{} {question}",
             show::paint("?", Style::new().yellow().bold())
         );
+        print_said(question, said);
         println!("  servergate answer {} yes|no", question.id);
+    }
+}
+
+/// The primary's words that led to a question about mail.
+pub(crate) fn print_said(question: &Question, said: &Value) {
+    if question.topic == Topic::HandBack {
+        let words = said.get(question.service.organisation.as_str());
+        for words in words.and_then(Value::as_array).into_iter().flatten() {
+            println!("  the primary said: {}", text(words));
+        }
     }
 }
 
@@ -116,6 +144,12 @@ fn print_held(reply: &Value) {
     let row = |line: &Value| vec![text(&line["organisation"]), text(&line["what"])];
     let rows: Vec<_> = held.iter().map(row).collect();
     show::table(&["HELD FOR", "WHAT"], &rows);
+    let said = reply["said"].as_object().into_iter().flatten();
+    for (organisation, words) in said {
+        for words in words.as_array().into_iter().flatten() {
+            println!("{organisation}: the primary said last: {}", text(words));
+        }
+    }
 }
 
 fn text(value: &Value) -> String {

@@ -8,6 +8,7 @@ use model::{
     DetectorConfig, Mode, OrganisationId, PlaceId, Policy, ReturnPolicy, Service, ServiceId,
 };
 
+use super::claims::{self, Claim};
 use crate::decide::Decided;
 
 /// One organisation and all that is done for it.
@@ -20,6 +21,7 @@ pub(crate) struct Organisation {
     pub(crate) mail: Option<mail::config::MailConfig>,
     pub(crate) watch: watch::OrganisationWatch,
     pub(crate) bulletin: bulletin::config::Organisation,
+    pub(super) claims: Vec<Claim>,
     returns: Returns,
     mail_returns: Returns,
 }
@@ -77,15 +79,17 @@ impl Organisation {
             mail,
             watch,
             bulletin,
+            claims: claims::of(fields),
             returns,
             mail_returns,
         })
     }
 
-    /// All host names that this organisation answers for on the web listeners.
-    pub(super) fn hosts(&self) -> Vec<String> {
-        let web = self.web.iter().flat_map(|web| web.hosts.clone());
-        web.chain(self.bulletin.host.clone()).collect()
+    /// Whether names are steered inside of transferred zones.
+    pub(super) fn overlays(&self) -> bool {
+        use names::config::Via;
+        let steer = self.names.as_ref().and_then(|names| names.steer.as_ref());
+        steer.is_some_and(|steer| steer.via == Via::Secondary)
     }
 
     /// Whether any zone is served for it.
@@ -207,11 +211,13 @@ impl Organisation {
     pub(crate) fn mail_target(&self) -> Option<watch::TargetConfig> {
         let primary = &self.mail.as_ref()?.primary;
         let verify = primary.trust == mail::config::Trust::Verified;
-        // LMTP has no greeting that a probe for SMTP understands beyond the 220.
-        Some(
-            self.watch
-                .mail(&self.id, primary.address, &primary.name, verify),
-        )
+        let mail::config::NextHop {
+            protocol,
+            address,
+            name,
+            ..
+        } = primary;
+        Some(self.watch.mail(&self.id, *protocol, *address, name, verify))
     }
 
     /// From the last good page to the first one of ours, at the worst: a probe just before, its

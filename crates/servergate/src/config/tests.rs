@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::*;
 
+mod owners;
+
 /// A folder of its own for each test, removed at its end.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")

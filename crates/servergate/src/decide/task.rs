@@ -106,7 +106,9 @@ impl Task {
     pub(crate) async fn run(mut self, mut inlets: Inlets, drain: Drain) -> Result<(), RunError> {
         self.keep_the_record_within_bounds().await;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.take_down(vec![Fact::Started { version }]).await?;
+        let mut begins = vec![Fact::Started { version }];
+        begins.extend(self.decider.reconfigured());
+        self.take_down(begins).await?;
         loop {
             let now = self.host.clock.now();
             let wakeup = self.decider.next_wakeup(now);
@@ -133,7 +135,7 @@ impl Task {
                 },
                 Some(fact) = inlets.records.recv() => {
                     let facts = drain_facts(fact, &mut inlets.records);
-                    self.take_down(facts).await?;
+                    self.note(facts).await?;
                     continue;
                 }
                 () = wait(&self.host, wakeup) => Told::Tick,
@@ -231,7 +233,17 @@ impl Task {
         }
     }
 
-    /// Appends facts from parts to the record.
+    /// Takes in what parts say; some of it counts for what may be moved.
+    async fn note(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
+        let now = self.host.clock.now();
+        let mut out = Vec::new();
+        for fact in facts {
+            self.decider.handle(now, Told::Fact(fact), &mut out);
+        }
+        self.carry_out(out).await
+    }
+
+    /// Appends facts of our own to the record.
     async fn take_down(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
         let Now { wall: at, .. } = self.host.clock.now();
         let place = &self.host.place;

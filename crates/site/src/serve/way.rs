@@ -13,6 +13,8 @@ pub(super) enum Way {
     CopyFirst,
     /// From the copy alone.
     CopyOnly,
+    /// At the primary alone: its own notice is shown, and no copy stands in for it.
+    PrimaryOnly,
 }
 
 impl Way {
@@ -25,6 +27,7 @@ impl Way {
         };
         let may_ask = standing.relay || standing.role != Role::Acting;
         match (may_ask, standing.effect) {
+            (_, Some(Effect::Withhold)) => Self::PrimaryOnly,
             (false, _) => Self::CopyOnly,
             (true, Some(Effect::Support)) => Self::CopyFirst,
             (true, _) => Self::PrimaryFirst,
@@ -49,7 +52,8 @@ impl Sign {
         match self.0.load(Ordering::Relaxed) {
             0 => Way::PrimaryFirst,
             1 => Way::CopyFirst,
-            _ => Way::CopyOnly,
+            2 => Way::CopyOnly,
+            _ => Way::PrimaryOnly,
         }
     }
 }

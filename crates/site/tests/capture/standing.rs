@@ -18,6 +18,7 @@ fn standing(role: Role, relay: bool) -> Standing {
         effect: None,
         relay,
         handback: false,
+        doubt: None,
         verdict: None,
         outage: None,
         held_by: None,
@@ -99,5 +100,22 @@ async fn the_last_generation_is_served_at_once_after_a_restart() {
     assert_eq!(standby.body("/x").unwrap(), b"x");
     // The refresh is a day: a restart alone asks nothing.
     assert!(origin.asked().is_empty());
+    standby.stop().await;
+}
+
+#[tokio::test]
+async fn a_trial_asks_for_many_guests_and_says_what_came_of_it() {
+    let origin = Origin::of(vec![("/", start(""))]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let standby = Standby::start(dir.path(), config(origin.address)).await;
+    standby.first().await;
+    origin.asked();
+    let trial = standby.handle.trial().await.unwrap().unwrap();
+    assert_eq!(
+        (trial.answered, trial.refused, trial.denied),
+        (24, None, None)
+    );
+    assert!(!trial.broke_off);
+    assert_eq!(origin.asked().len(), 24);
     standby.stop().await;
 }

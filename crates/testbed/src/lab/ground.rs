@@ -32,6 +32,11 @@ pub const EXIM_UID: u32 = 64105;
 /// User and group number of the mailboxes in the laboratory.
 pub const VMAIL_UID: u32 = 64106;
 
+/// User and group number of OpenSMTPD's daemons in the laboratory.
+pub const OPENSMTPD_UID: u32 = 64107;
+/// User and group number of OpenSMTPD's queue in the laboratory.
+pub const OPENSMTPQ_UID: u32 = 64108;
+
 /// Names and numbers of the peers' users, each with a group of the same name and number.
 const USERS: &[(&str, u32)] = &[
     ("postfix", POSTFIX_UID),
@@ -39,6 +44,8 @@ const USERS: &[(&str, u32)] = &[
     ("dovenull", DOVENULL_UID),
     ("Debian-exim", EXIM_UID),
     ("vmail", VMAIL_UID),
+    ("opensmtpd", OPENSMTPD_UID),
+    ("opensmtpq", OPENSMTPQ_UID),
 ];
 
 static READY: OnceLock<()> = OnceLock::new();
@@ -60,6 +67,11 @@ pub fn prepare() -> Result<()> {
     command("mount", &["-t", "tmpfs", "lab", "/etc/netns"])?;
     mount_overlay(&[&peers.join("usr"), Path::new("/usr")], "/usr")?;
     command("mount", &["-t", "tmpfs", "-o", "mode=755", "lab", "/run"])?;
+    // OpenSMTPD's places are compiled in.
+    fs::create_dir_all(own.join("lib/opensmtpd/empty"))?;
+    mount_overlay(&[&own.join("lib"), Path::new("/var/lib")], "/var/lib")?;
+    let spool = ["-t", "tmpfs", "-o", "mode=755", "lab", "/var/spool"];
+    command("mount", &spool)?;
     fs::create_dir_all("/run/netns")?;
     ip(&["link", "set", "lo", "up"])?;
     set("net/ipv4/ip_forward", "1")?;
@@ -104,7 +116,7 @@ pub fn has_many_users() -> bool {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok())
         .sum();
-    users > u64::from(VMAIL_UID)
+    users > u64::from(OPENSMTPQ_UID)
 }
 
 fn require_fresh(outer: Option<&str>) -> Result<()> {

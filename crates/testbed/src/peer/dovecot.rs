@@ -21,13 +21,14 @@ const IMAP_PORT: u16 = 143;
 const PROGRAM: &str = "/usr/sbin/dovecot";
 const DIRECTORY: &str = "dovecot";
 /// How long its daemons may take to be gone after SIGKILL.
-const KILL_LIMIT: Duration = Duration::from_secs(15);
+const KILL_LIMIT: Duration = crate::lab::CEILING;
 
 /// What a Dovecot is to do.
 #[derive(Clone, Debug)]
 pub struct Setting {
     users: Vec<String>,
     sieve_duplicate: bool,
+    full: Option<String>,
 }
 
 impl Setting {
@@ -38,7 +39,15 @@ impl Setting {
         Self {
             users: users.iter().map(|user| (*user).to_owned()).collect(),
             sieve_duplicate: false,
+            full: None,
         }
+    }
+
+    /// This mailbox is full, which is said after the end of a message (`552 5.2.2`).
+    #[must_use]
+    pub fn full(mut self, user: &str) -> Self {
+        self.full = Some(user.to_owned());
+        self
     }
 
     /// Discards a message whose `X-Servergate-Id` the mailbox has seen (RFC 7352 `duplicate`).
@@ -87,7 +96,7 @@ impl Dovecot {
             fs::remove_dir_all(&base)?;
         }
         fs::create_dir_all(&base)?;
-        fs::write(dir.join("users"), users(&setting.users, utf8(&mail)?)?)?;
+        fs::write(dir.join("users"), users(setting, utf8(&mail)?)?)?;
         let path = configuration_file(host);
         fs::write(&path, configuration(setting, utf8(&dir)?, utf8(&base)?)?)?;
         if setting.sieve_duplicate {
@@ -174,13 +183,17 @@ pub(super) fn configuration_file(host: &Host) -> PathBuf {
 const SIEVE_DUPLICATE: &str = "require [\"duplicate\"];\n\
     if duplicate :header \"X-Servergate-Id\" {\n    discard;\n    stop;\n}\n";
 
-fn users(users: &[String], mail: &str) -> Result<String> {
+fn users(setting: &Setting, mail: &str) -> Result<String> {
     let mut text = String::new();
     let number = ground::VMAIL_UID;
-    for user in users {
+    for user in &setting.users {
+        let more = match &setting.full {
+            Some(full) if full == user => "userdb_quota_rule=*:storage=1K",
+            _ => "",
+        };
         writeln!(
             text,
-            "{user}:{{PLAIN}}{PASSWORD}:{number}:{number}::{mail}/{user}::"
+            "{user}:{{PLAIN}}{PASSWORD}:{number}:{number}::{mail}/{user}::{more}"
         )?;
     }
     Ok(text)
@@ -224,6 +237,12 @@ fn configuration(setting: &Setting, dir: &str, base: &str) -> Result<String> {
         text,
         "service stats {{\n  unix_listener stats-writer {{\n    mode = 0666\n  }}\n}}"
     )?;
+    if setting.full.is_some() {
+        writeln!(
+            text,
+            "mail_plugins = $mail_plugins quota\nplugin {{\n  quota = maildir:User quota\n  quota_grace = 0\n}}"
+        )?;
+    }
     if setting.sieve_duplicate {
         for protocol in ["lmtp", "lda"] {
             writeln!(

@@ -85,6 +85,7 @@ fn standing(service: &ServiceId, at: u64, condition: Condition, outage: Option<u
         effect: dark.then_some(Effect::TakeOver),
         relay: false,
         handback: false,
+        doubt: None,
         verdict: Some(Arc::new(verdict)),
         outage: outage.map(|at| OutageId::of(service, now(at).wall)),
         held_by: None,

@@ -286,7 +286,7 @@ fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option
         }
         Some(verdict) => {
             let cause = verdict.cause.unwrap_or(Cause::Unknown);
-            let (means, since) = (means(cause), verdict.since);
+            let (means, since) = (means(cause, verdict.code()), verdict.since);
             let _ = match cause {
                 Cause::Unstable => writeln!(text, "{service}: unstable since {since} ({means})"),
                 _ => writeln!(text, "{service}: dark since {since} ({cause}: {means})"),

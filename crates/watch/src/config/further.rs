@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use host::config::Fields;
-use model::Service;
+use model::{MailProtocol, Service};
 
 use super::{is_host, is_zone};
 use crate::target::{HttpProbe, Probe, SmtpProbe, TlsProbe, WebPrimary};
@@ -23,16 +23,17 @@ enum Kind {
     Http,
     Tcp,
     Tls,
-    Smtp,
+    Mail(MailProtocol),
     Dns,
     Icmp,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 7] = [
     ("http", Kind::Http),
     ("tcp", Kind::Tcp),
     ("tls", Kind::Tls),
-    ("smtp", Kind::Smtp),
+    ("smtp", Kind::Mail(MailProtocol::Smtp)),
+    ("lmtp", Kind::Mail(MailProtocol::Lmtp)),
     ("dns", Kind::Dns),
     ("icmp", Kind::Icmp),
 ];
@@ -56,7 +57,7 @@ impl Further {
         let name = fields.string("name");
         let usual = match kind {
             Some(Kind::Dns) => Service::Names,
-            Some(Kind::Smtp) => Service::Mail,
+            Some(Kind::Mail(_)) => Service::Mail,
             _ => Service::Web,
         };
         let service = fields.choice("service", &SERVICES).unwrap_or(usual);
@@ -89,11 +90,17 @@ impl Further {
                     ca: ca.cloned(),
                 }))
             }
-            Kind::Smtp => {
+            Kind::Mail(protocol) => {
                 let name = host_name(fields);
                 let verify = fields.boolean("verify").unwrap_or(false);
+                let address = fields.socket("address");
+                if address.is_some_and(|address| !protocol.fits(address.port())) {
+                    // RFC 2033 §5.
+                    fields.problem("address", "LMTP is never spoken on port 25");
+                }
                 Some(Probe::Smtp(SmtpProbe {
-                    address: fields.socket("address")?,
+                    address: address?,
+                    protocol,
                     name: name?,
                     verify,
                     ca: ca.cloned(),

@@ -54,6 +54,10 @@ fn targets_become_probes_and_never_steer() {
         host = "mx.verein.test"
         verify = true
         [[target]]
+        kind = "lmtp"
+        address = "198.51.100.26:24"
+        host = "mx.verein.test"
+        [[target]]
         kind = "icmp"
         address = "192.0.2.99"
         name = "the authority's gateway"
@@ -74,18 +78,19 @@ fn targets_become_probes_and_never_steer() {
         "verein.test/names SOA verein.test at [2001:db8::53]:53",
         "verein.test/mail smtp mail.verein.test at 198.51.100.25:25",
         "verein.test/mail smtp mx.verein.test at 198.51.100.26:25",
+        "verein.test/mail lmtp mx.verein.test at 198.51.100.26:24",
         "verein.test/web the authority's gateway",
     ];
     assert_eq!(names, want);
     assert!(further.iter().all(|config| !config.steering));
     assert_eq!(further[0].interval, Duration::from_secs(20));
-    assert_eq!(further[5].interval, Duration::from_secs(60));
+    assert_eq!(further[6].interval, Duration::from_secs(60));
     let verify = |config: &TargetConfig| match &config.probe {
         Probe::Smtp(smtp) => Some(smtp.verify),
         _ => None,
     };
     let verify: Vec<_> = further.iter().filter_map(verify).collect();
-    assert_eq!(verify, [false, true]);
+    assert_eq!(verify, [false, true, false]);
 }
 
 #[test]
@@ -139,7 +144,8 @@ fn a_mail_server_is_one_target_known_by_its_certificates_name() {
     let (watch, _) = read("");
     let organisation = OrganisationId::new("verein.test");
     let address = "198.51.100.25:25".parse().unwrap();
-    let config = watch.mail(&organisation, address, "mail.verein.test", false);
+    let target = |protocol| watch.mail(&organisation, protocol, address, "mail.verein.test", false);
+    let config = target(MailProtocol::Smtp);
     assert!(config.steering);
     assert_eq!(config.target.service.service, Service::Mail);
     assert_eq!(
@@ -148,6 +154,14 @@ fn a_mail_server_is_one_target_known_by_its_certificates_name() {
     );
     assert_eq!(config.probe.tcp_port(), Some(25));
     assert_eq!(config.probe.ip(), address.ip());
+    // What it speaks is asked for as it is set.
+    let config = target(MailProtocol::Lmtp);
+    let speaks = |probe: &Probe| match probe {
+        Probe::Smtp(server) => Some(server.protocol),
+        _ => None,
+    };
+    assert_eq!(speaks(&config.probe), Some(MailProtocol::Lmtp));
+    assert!(config.target.name.starts_with("lmtp mail.verein.test"));
 }
 
 #[test]

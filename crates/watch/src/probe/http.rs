@@ -258,7 +258,7 @@ async fn judge(response: Response<Incoming>, asked: Asked<'_>) -> Result<Answer,
         return Ok(Answer::Good);
     }
     if status.as_u16() < 200 || status.as_u16() >= 400 {
-        return Err(Failure::Status(status.as_u16()));
+        return Err(refusal(status, response.headers()));
     }
     if asked.mark.is_some()
         && let Some(location) = location(status, response.headers())
@@ -270,6 +270,22 @@ async fn judge(response: Response<Incoming>, asked: Asked<'_>) -> Result<Answer,
         });
     }
     read(response, asked.mark).await
+}
+
+/// A status that the right page does not have; "later" with its time, where one is named.
+fn refusal(status: StatusCode, headers: &HeaderMap<HeaderValue>) -> Failure {
+    let later = matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let status = status.as_u16();
+    let named = headers.get(header::RETRY_AFTER).filter(|_| later);
+    // RFC 9110 §10.2.3: seconds, or a date; a date is read as none, for whose clock is it by?
+    let seconds = named.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    match seconds {
+        Some(seconds) => Failure::Later { status, seconds },
+        None => Failure::Status(status),
+    }
 }
 
 /// The size of a head as it came: a status line, fields, an empty line.

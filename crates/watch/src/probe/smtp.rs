@@ -1,4 +1,5 @@
-//! The SMTP probe: greeting, EHLO, STARTTLS where it is offered, QUIT (RFC 5321, RFC 3207).
+//! The probe of mail servers: greeting, EHLO, STARTTLS where it is offered, QUIT (RFC 5321, RFC 3207);
+//! with LMTP the same with LHLO (RFC 2033).
 //!
 //! No mail is sent and nobody's address is asked for. Between mail servers TLS is opportunistic
 //! (RFC 7435 §3): unless the configuration asks for a certificate that can be verified, one that
@@ -8,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use host::net::Stream;
-use model::{Failure, Identity, Phase, TlsFault};
+use host::outbound::Outbound;
+use model::{Failure, Identity, MailProtocol, Phase, TlsFault};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Found, Stopwatch, Tools, Trust, tcp};
@@ -29,6 +31,8 @@ const READY: u16 = 220;
 pub(super) struct Asked<'a> {
     pub(super) server: &'a SmtpProbe,
     pub(super) tolerant: bool,
+    /// The connections that the standby itself has.
+    pub(super) outbound: &'a Outbound,
     pub(super) trust: Option<&'a Trust>,
     pub(super) known: Option<&'a Identity>,
 }
@@ -36,18 +40,23 @@ pub(super) struct Asked<'a> {
 /// Talks to the server as a sender would, and leaves before any mail.
 pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatch<'_>) -> Found {
     let stream = tcp::ask(tools, asked.server.address, watch).await?;
-    let ehlo = ehlo(stream.local_addr().ok());
+    let name = own_name(stream.local_addr().ok());
     let mut talk = Talk::new(stream);
     if let Err(failure) = greeting(&mut talk, watch).await {
         let found = match failure {
             Failure::Reply(code) if asked.tolerant && refuses_us(code) => Ok(None),
+            Failure::Reply(code) if is_our_doing(code, asked) => Ok(None),
             failure => Err(failure),
         };
         return leave(talk, found, watch).await;
     }
     watch.begin(Phase::Request);
-    let offered = match introduce(&mut talk, &ehlo).await {
+    let protocol = asked.server.protocol;
+    let offered = match introduce(&mut talk, protocol, &name).await {
         Ok(offered) => offered,
+        Err(Failure::Reply(code)) if is_our_doing(code, asked) => {
+            return leave(talk, Ok(None), watch).await;
+        }
         Err(failure) => return leave(talk, Err(failure), watch).await,
     };
     // A machine without authorities verifies nothing, and need not.
@@ -63,7 +72,7 @@ pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatc
 }
 
 /// RFC 5321 §4.1.3: who has no name introduces itself by its address; it names nobody.
-fn ehlo(local: Option<SocketAddr>) -> String {
+fn own_name(local: Option<SocketAddr>) -> String {
     match local {
         Some(SocketAddr::V4(at)) => format!("[{}]", at.ip()),
         Some(SocketAddr::V6(at)) => format!("[IPv6:{}]", at.ip()),
@@ -93,11 +102,27 @@ fn refuses_us(code: u16) -> bool {
     matches!(code, 421 | 550 | 554)
 }
 
+/// So many connections of our own may be what a limit per client speaks of.
+const MANY: usize = 3;
+
+/// Whether a server that lives wants no further connection because this standby has so many
+/// already, for guests whose messages it passes on (421, RFC 5321 §3.8, and what else says "later").
+/// That says nothing about the server: were it believed, those guests could have mail taken over.
+fn is_our_doing(code: u16, asked: Asked<'_>) -> bool {
+    let later = (400..500).contains(&code);
+    later && asked.outbound.held(asked.server.address.ip()) >= MANY
+}
+
 /// Says who we are; gives whether STARTTLS is offered.
-async fn introduce(talk: &mut Talk<Stream>, name: &str) -> Result<bool, Failure> {
+async fn introduce(
+    talk: &mut Talk<Stream>,
+    protocol: MailProtocol,
+    name: &str,
+) -> Result<bool, Failure> {
     let phase = Phase::Request;
-    let mut reply = talk.command(&format!("EHLO {name}"), phase).await?;
-    if matches!(reply.code, 500 | 502 | 504) {
+    let hello = format!("{} {name}", protocol.hello());
+    let mut reply = talk.command(&hello, phase).await?;
+    if matches!(reply.code, 500 | 502 | 504) && protocol.has_old_hello() {
         // RFC 5321 §3.2: an old server knows HELO only.
         reply = talk.command(&format!("HELO {name}"), phase).await?;
     }

@@ -208,18 +208,26 @@ fn broken(error: &io::Error, shown: Option<&Identity>, known: Option<&Identity>)
     let Error::InvalidCertificate(certificate) = inner else {
         return Failure::Tls(TlsFault::Handshake);
     };
-    let other_key = matches!((shown, known), (Some(shown), Some(known)) if shown != known);
-    Failure::Tls(judge(certificate, other_key))
+    let same = match (shown, known) {
+        (Some(shown), Some(known)) => Some(shown == known),
+        _ => None,
+    };
+    Failure::Tls(judge(certificate, same))
 }
 
-/// A chain we cannot trust, with another key than the one known, is somebody else's. A chain we
-/// can trust for another name stays what it is.
-fn judge(error: &CertificateError, other_key: bool) -> TlsFault {
+/// A chain we cannot trust, with another key than the one known, is somebody else's; so is one for
+/// another name, unless the key is the one known (`same`): then it is our own that lacks the name.
+fn judge(error: &CertificateError, same: Option<bool>) -> TlsFault {
     match error {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+            if same == Some(true) =>
+        {
+            TlsFault::NameMissing
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFault::NameMismatch
         }
-        _ if other_key => TlsFault::Foreign,
+        _ if same == Some(false) => TlsFault::Foreign,
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsFault::Expired,
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             TlsFault::NotYetValid

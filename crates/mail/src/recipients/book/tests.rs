@@ -63,6 +63,7 @@ const LEARNED: Known = Known::Valid {
 };
 const REFUSE: Known = Known::Unknown { fresh: true };
 const COME_AGAIN: Known = Known::Unknown { fresh: false };
+const DOUBTFUL: Known = Known::Doubtful;
 
 #[test]
 fn an_empty_book_knows_the_postmaster_and_refuses_only_foreign_domains() {
@@ -146,7 +147,7 @@ fn what_is_learned_lives_its_time() {
     assert_eq!(book.look("anna", VEREIN, day(31)), LEARNED);
     assert_eq!(book.look("anna+x", VEREIN, day(31)), LEARNED);
     assert_eq!(book.look("anna", VEREIN, day(32)), COME_AGAIN);
-    assert_eq!(book.look("carl", VEREIN, day(3)), Known::Invalid);
+    assert_eq!(book.look("carl", VEREIN, day(3)), DOUBTFUL);
     assert_eq!(book.look("carl", VEREIN, day(4)), COME_AGAIN);
     book.expire(day(4));
     let counts = book.counts();
@@ -179,25 +180,43 @@ fn learning_the_same_within_a_day_writes_nothing() {
 }
 
 #[test]
-fn one_no_against_a_yes_is_a_doubt_and_a_repeated_one_is_believed() {
+fn a_no_is_a_doubt_however_often_it_is_said_and_only_a_list_refuses() {
     let mut book = with_list(&["bert"]);
     assert!(book.learn("anna", VEREIN, true, day(0)).is_some());
     for (local, yes) in [("anna", LEARNED), ("bert", LISTED)] {
         assert!(book.learn(local, VEREIN, false, day(1)).is_some());
-        assert_eq!(book.look(local, VEREIN, day(1)), COME_AGAIN, "{local}");
+        assert_eq!(book.look(local, VEREIN, day(1)), DOUBTFUL, "{local}");
         let extended = format!("{local}+x");
-        assert_eq!(book.look(&extended, VEREIN, day(1)), COME_AGAIN);
+        assert_eq!(book.look(&extended, VEREIN, day(1)), DOUBTFUL);
         // Left alone, the doubt passes.
         assert_eq!(book.look(local, VEREIN, day(5)), yes, "{local}");
         assert!(book.learn(local, VEREIN, false, day(2)).is_some());
-        assert_eq!(book.look(local, VEREIN, day(2)), Known::Invalid, "{local}");
     }
-    // The learned yes is gone with it, the list's is there again after the no has passed.
+    // Repeated it takes back what was learned, and then the list alone speaks.
+    assert_eq!(book.look("anna", VEREIN, day(2)), REFUSE);
     assert_eq!(book.look("anna", VEREIN, day(6)), REFUSE);
+    assert_eq!(book.look("bert", VEREIN, day(2)), DOUBTFUL);
     assert_eq!(book.look("bert", VEREIN, day(6)), LISTED);
     // A yes clears everything.
     assert!(book.learn("bert", VEREIN, true, day(3)).is_some());
     assert_eq!(book.look("bert", VEREIN, day(3)), LISTED);
+    // A stranger whom the primary refused is refused by a fresh list, and by nothing else.
+    assert!(book.learn("carl", VEREIN, false, day(3)).is_some());
+    assert_eq!(book.look("carl", VEREIN, day(3)), REFUSE);
+    let mut book = with_list(&["bert"]);
+    assert!(book.learn("carl", VEREIN, false, day(31)).is_some());
+    assert_eq!(book.look("carl", VEREIN, day(31)), DOUBTFUL);
+}
+
+#[test]
+fn who_may_not_teach_more_can_still_take_back_a_no() {
+    let mut book = book();
+    let never = || false;
+    assert_eq!(book.learn_if("anna", VEREIN, true, day(0), never), None);
+    assert_eq!(book.learn_if("anna", VEREIN, false, day(0), never), None);
+    assert!(book.learn("anna", VEREIN, false, day(0)).is_some());
+    assert!(book.learn_if("anna", VEREIN, true, day(0), never).is_some());
+    assert_eq!(book.look("anna", VEREIN, day(0)), LEARNED);
 }
 
 #[test]
@@ -205,7 +224,7 @@ fn a_list_imported_later_wins_over_a_no() {
     let mut book = book();
     assert!(book.learn("anna", VEREIN, false, day(1)).is_some());
     book.replace_list(list(&["anna"], day(0)));
-    assert_eq!(book.look("anna", VEREIN, day(1)), COME_AGAIN);
+    assert_eq!(book.look("anna", VEREIN, day(1)), DOUBTFUL);
     book.replace_list(list(&["anna"], day(2)));
     assert_eq!(book.look("anna", VEREIN, day(2)), LISTED);
 }
@@ -290,8 +309,7 @@ proptest! {
         }
     }
 
-    /// Whatever happens, nobody is refused against a yes unless the primary said no twice, a day
-    /// apart; and the counts agree with what there is.
+    /// Whatever the primary said, and however often: only the silence of a fresh list refuses.
     #[test]
     fn a_refusal_has_its_reason(
         words in vec((0_usize..3, any::<bool>(), 0_i64..40), 1..60),
@@ -299,29 +317,17 @@ proptest! {
     ) {
         const WHO: [&str; 3] = ["anna", "bert", "carl"];
         let mut book = if listed { with_list(&["anna"]) } else { book() };
-        let mut said: [Vec<(bool, i64)>; 3] = Default::default();
         let mut hours = 0;
         for (who, valid, wait) in words {
             hours += wait;
             let now = day(0).after(Duration::from_secs(hours as u64 * 3600));
             book.learn(WHO[who], VEREIN, valid, now);
-            said[who].push((valid, hours));
             let known = book.look(WHO[who], VEREIN, now);
-            if valid {
-                let is_valid = matches!(known, Known::Valid { .. });
-                prop_assert!(is_valid, "{known:?}");
-            }
-            if known == Known::Invalid {
-                let nos: Vec<i64> = said[who].iter().rev()
-                    .take_while(|(valid, _)| !valid).map(|(_, at)| *at).collect();
-                let spread = nos.first().zip(nos.last()).map_or(0, |(last, first)| last - first);
-                let before = said[who].iter().rev().find(|(valid, _)| *valid).map(|(_, at)| *at);
-                let yes = (listed && who == 0) || before.is_some_and(|at| {
-                    // Still believed when the first no after it came.
-                    nos.last().is_some_and(|first| first - at < 31 * 24)
-                });
-                prop_assert!(!nos.is_empty());
-                prop_assert!(!yes || spread >= 24, "{nos:?} {before:?}");
+            match known {
+                Known::Valid { .. } => prop_assert!(valid || (listed && who == 0)),
+                Known::Doubtful | COME_AGAIN => prop_assert!(!valid),
+                REFUSE => prop_assert!(listed && who != 0 && !valid && book.is_fresh(VEREIN, now)),
+                Known::Invalid => prop_assert!(false, "{known:?}"),
             }
         }
     }

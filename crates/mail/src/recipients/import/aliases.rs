@@ -2,6 +2,7 @@
 //! left sides are recipients at the default domain; where they lead to (people, `:include:` files,
 //! pipes) is the primary's business.
 
+use super::Ignored;
 use super::collect::Collector;
 use super::postfix::logical_lines;
 
@@ -12,6 +13,12 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
             continue;
         };
         if refuses(target) {
+            out.ignore(Ignored::Disabled);
+            continue;
+        }
+        if is_prose(target) {
+            let mend = "not an alias: several words without a comma stand behind the colon; write `name: where it leads`";
+            out.lost(line, mend);
             continue;
         }
         if name == "*" {
@@ -19,7 +26,7 @@ pub(super) fn read(text: &str, out: &mut Collector<'_>) {
             out.lost(line, mend);
             continue;
         }
-        out.entry(line, name);
+        out.alias(line, name);
     }
 }
 
@@ -38,6 +45,12 @@ fn divided(entry: &str) -> Option<(&str, &str)> {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
     Some((inner.filter(|it| it.contains('@')).unwrap_or(name), target))
+}
+
+/// Whether this is a sentence, as programs write it behind their name when they fail.
+fn is_prose(target: &str) -> bool {
+    let target = target.split('#').next().unwrap_or_default();
+    target.split_whitespace().count() > 1 && !target.contains([',', '"', '@', '|', '/', ':'])
 }
 
 /// COMPAT(Exim, OpenSMTPD): such an alias says that nobody is there.

@@ -1,89 +1,136 @@
-//! Tables with a header row: RFC 4180, also with semicolons or tabs as spreadsheets write them.
+//! Tables with a header row: RFC 4180, also with semicolons or tabs as spreadsheets write them, and
+//! what Exchange, Microsoft 365 and Google Workspace export.
 
+use super::Ignored;
 use super::collect::Collector;
+use super::columns::Columns;
+use super::found::Kind;
 use super::password::kept;
+use super::proxies::{divided, is_type_name};
 
-/// The names of the column that is wanted.
-const WANTED: [&str; 5] = ["address", "email", "e-mail", "mail", "email address"];
-const PASSWORD: &str = "password";
 const DIVIDERS: [char; 3] = [',', ';', '\t'];
 
 pub(super) fn read(text: &str, out: &mut Collector<'_>) {
-    let start = text.trim_start_matches(['\r', '\n']);
-    let skipped = text.len() - start.len();
-    let blank = text
-        .get(..skipped)
-        .map_or(0, |lines| lines.matches('\n').count());
-    let header = start.lines().next().unwrap_or_default();
-    let Some(Columns {
-        divider,
-        address: column,
-        password,
-    }) = columns(header)
-    else {
+    let (start, begin) = start(text);
+    let Some((divider, columns)) = header(start) else {
         let mend = "no column is called `address`, `email` or `mail`; name it so in the first row";
         // Where only empty lines are, the last one is named.
         let last = text.lines().count().max(1);
-        return out.lost((blank + 1).min(last), mend);
+        return out.lost(begin.min(last), mend);
     };
     let mut rows = Rows {
         rest: start,
         divider,
-        line: blank + 1,
+        line: begin,
     };
-    let _header = rows.next();
+    let names = rows.next().map(|row| row.fields).unwrap_or_default();
     for row in rows {
         if row.torn {
             let mend = "a quote opens and does not close; double a quote inside of quotes";
             out.lost(row.line, mend);
-        } else if let Some(field) = row.fields.get(column) {
-            // An empty cell is somebody without an address.
-            let address = field.trim();
-            let Some(password) = password else {
-                if !address.is_empty() {
-                    out.entry(row.line, address);
-                }
-                continue;
-            };
-            if !address.is_empty()
-                && let Some(address) = out.address(row.line, address)
-            {
-                let field = row.fields.get(password).map_or("", String::as_str);
-                let password = kept(row.line, field, out);
-                out.mailbox(address, password);
-            }
-        } else if row.fields.iter().any(|field| !field.trim().is_empty()) {
-            out.lost(row.line, "the row is too short; its address is missing");
+        } else if row.fields.iter().all(|field| field.trim().is_empty()) || row.fields == names {
+            // Nothing, or the header once more where several tables were put together.
+        } else if columns.is_gone(&row.fields) {
+            out.ignore(Ignored::Disabled);
+        } else {
+            entry(&row, &columns, out);
         }
     }
 }
 
-/// How a header row is divided, and what stands where.
-pub(super) struct Columns {
-    pub(super) divider: char,
-    address: usize,
-    password: Option<usize>,
+fn entry(row: &Row, columns: &Columns, out: &mut Collector<'_>) {
+    let cells = |places: &[usize]| -> Vec<Option<String>> {
+        let cell = |at: &usize| row.fields.get(*at).map(|cell| cell.trim().to_owned());
+        places.iter().map(cell).collect()
+    };
+    let (own, further) = (cells(&columns.own), cells(&columns.further));
+    if own.iter().chain(&further).all(Option::is_none) {
+        return out.lost(row.line, "the row is too short; its address is missing");
+    }
+    let filled = |cells: Vec<Option<String>>| -> Vec<String> {
+        let cells = cells.into_iter().flatten();
+        cells.filter(|cell| !cell.is_empty()).collect()
+    };
+    let (own, further) = (filled(own), filled(further));
+    if own.is_empty() && further.is_empty() {
+        return out.ignore(Ignored::NoAddress);
+    }
+    if let Some(password) = columns.password {
+        for address in own {
+            if let Some(address) = out.address(row.line, &address) {
+                let field = row.fields.get(password).map_or("", String::as_str);
+                let password = kept(row.line, field, out);
+                out.mailbox(address, password);
+            }
+        }
+    } else {
+        for (cell, kind) in own.iter().zip(
+            [Kind::Person]
+                .into_iter()
+                .chain(std::iter::repeat(Kind::Alias)),
+        ) {
+            addresses(row.line, cell, kind, out);
+        }
+    }
+    for cell in further {
+        // Exchange's `Alias` is a name without a domain, and no address.
+        if is_type_name(&cell) {
+            let mend = "the further addresses are missing here, only their type is written; export them with `@{n='EmailAddresses';e={$_.EmailAddresses -join ';'}}`";
+            out.lost(row.line, mend);
+        } else if cell.contains('@') {
+            addresses(row.line, &cell, Kind::Alias, out);
+        }
+    }
 }
 
-/// Where the header row has a column of addresses.
-pub(super) fn columns(header: &str) -> Option<Columns> {
+/// One address, or several in one cell.
+fn addresses(line: usize, cell: &str, kind: Kind, out: &mut Collector<'_>) {
+    if cell.matches('@').count() < 2 || cell.starts_with('"') {
+        return out.proxy(line, cell, kind);
+    }
+    for (index, address) in divided(cell).into_iter().enumerate() {
+        out.proxy(line, address, if index == 0 { kind } else { Kind::Alias });
+    }
+}
+
+/// Where the table begins and on which line: after blank lines, what PowerShell writes of its type,
+/// and what tells a spreadsheet the divider.
+fn start(text: &str) -> (&str, usize) {
+    let (mut rest, mut line) = (text, 1);
+    loop {
+        let first = rest.lines().next().unwrap_or_default();
+        let lower = first.trim().trim_matches('"').to_ascii_lowercase();
+        let skipped = lower.is_empty() || lower.starts_with("#type ") || separator(&lower);
+        let Some((_, after)) = rest.split_once('\n').filter(|_| skipped) else {
+            return (rest, line);
+        };
+        (rest, line) = (after, line + 1);
+    }
+}
+
+/// COMPAT(Excel): `sep=;` in the first line.
+fn separator(line: &str) -> bool {
+    line.strip_prefix("sep=")
+        .is_some_and(|rest| rest.chars().count() <= 1)
+}
+
+/// How the header row is divided, and what stands where.
+fn header(text: &str) -> Option<(char, Columns)> {
     DIVIDERS.into_iter().find_map(|divider| {
         let mut rows = Rows {
-            rest: header,
+            rest: text,
             divider,
             line: 1,
         };
-        let names = rows.next()?.fields;
-        let position = |wanted: &str| {
-            let is = |name: &String| name.trim().eq_ignore_ascii_case(wanted);
-            names.iter().position(is)
-        };
-        Some(Columns {
-            divider,
-            address: WANTED.iter().find_map(|wanted| position(wanted))?,
-            password: position(PASSWORD),
-        })
+        Some((divider, Columns::of(&rows.next()?.fields)?))
     })
+}
+
+/// Whether this text begins with a header row that has a column of addresses.
+pub(super) fn has_header(text: &str) -> bool {
+    let (start, _) = start(text);
+    let first = start.lines().next().unwrap_or_default();
+    !first.contains('@') && header(start).is_some()
 }
 
 struct Row {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Format, csv};
+use super::{Format, csv, ldif};
 
 /// So many lines are looked at.
 const LINES: usize = 50;
@@ -14,8 +14,10 @@ pub(super) fn guess(name: &str, text: &str) -> Format {
         .map(|name| name.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
     let first = text.lines().find(|line| !line.trim().is_empty());
-    let header = first.is_some_and(|line| !line.contains('@') && csv::columns(line).is_some());
-    if header || name.ends_with(".csv") || name.ends_with(".tsv") {
+    if name.ends_with(".ldif") || name.ends_with(".ldf") || ldif::looks_like(text) {
+        return Format::Ldif;
+    }
+    if csv::has_header(text) || name.ends_with(".csv") || name.ends_with(".tsv") {
         return Format::Csv;
     }
     if name == "aliases" || name.ends_with(".aliases") {

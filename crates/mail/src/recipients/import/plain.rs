@@ -1,12 +1,13 @@
 //! One address a line; `#` begins a comment. `@domain` means every address of it.
 
 use super::collect::Collector;
+use super::found::Kind;
 
 pub(super) fn read(text: &str, out: &mut Collector<'_>) {
     for (index, line) in text.lines().enumerate() {
         let entry = without_comment(line).trim();
         if !entry.is_empty() {
-            out.entry(index + 1, bare(entry));
+            out.proxy(index + 1, bare(entry), Kind::Person);
         }
     }
 }

@@ -2,7 +2,9 @@
 //! `virtual_mailbox_maps` of postconf(5). The left side is a recipient, the right side is not
 //! looked at.
 
+use super::Ignored;
 use super::collect::{Collector, shown};
+use super::found::Kind;
 
 pub(super) fn read(text: &str, out: &mut Collector<'_>) {
     for (line, entry) in logical_lines(text) {
@@ -26,11 +28,38 @@ fn read_entry(line: usize, entry: &str, out: &mut Collector<'_>) {
         );
         return out.lost(line, mend);
     }
+    if refuses(value) {
+        return out.ignore(Ignored::Disabled);
+    }
+    if !key.contains('@') && is_prose(value) {
+        let mend = "not a line of a lookup table: several words without a comma stand behind the first; write `address OK`";
+        return out.lost(line, mend);
+    }
     // virtual(5): `verein.test anything` declares the domain, and names nobody.
     if !key.contains('@') && out.is_own(key) {
-        return;
+        return out.understood();
     }
-    out.entry(line, key);
+    // virtual(5) leads to addresses; other tables say `OK`, or where a mailbox lies.
+    let kind = if value.contains(['@', ',']) {
+        Kind::Alias
+    } else {
+        Kind::Person
+    };
+    out.proxy(line, key, kind);
+}
+
+/// access(5): a table for `check_recipient_access` names those, too, for whom nothing is taken.
+fn refuses(value: &str) -> bool {
+    let first = value.split_whitespace().next().unwrap_or_default();
+    let code = first.len() == 3
+        && first.starts_with(['4', '5'])
+        && first.bytes().all(|b| b.is_ascii_digit());
+    code || ["REJECT", "DEFER", "DISCARD"].contains(&first)
+}
+
+/// Whether this is a sentence: where a name leads to are addresses, with commas between them.
+fn is_prose(value: &str) -> bool {
+    value.split_whitespace().count() > 1 && !value.contains([',', '"', '@', '|'])
 }
 
 /// Key and value. postmap(1): a key with white space in it stands in double quotes, which then are

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod no_list;
+mod vendor;
+
 fn scope() -> Scope {
     Scope::new(["verein.test", "Stadt.test"], Case::Fold).with_default("verein.test")
 }

@@ -1,6 +1,6 @@
 //! The bytes of what is kept: versioned, compact, without a name of anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{OrganisationId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub(super) struct ListRecord {
     pub(super) catch_all: BTreeSet<String>,
     pub(super) whole: bool,
     pub(super) case: Case,
+    /// How many addresses each domain has; empty where a former version wrote it.
+    #[serde(default)]
+    pub(super) by_domain: BTreeMap<String, u64>,
 }
 
 pub(super) fn list_key(organisation: &OrganisationId) -> Key {

@@ -1,6 +1,8 @@
 //! Mailboxes: who may read here, and what their passwords are checked against. Sealed as all that
 //! is about people; found by the address's hash.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use store::{Batch, Key, Versioned};
 
@@ -47,7 +49,12 @@ impl Kept {
             }
             batches.push(batch);
         }
-        batches.push(self.switch(mailboxes_key(&self.organisation), &list, generation)?);
+        batches.push(self.switch(
+            mailboxes_key(&self.organisation),
+            &list,
+            BTreeMap::new(),
+            generation,
+        )?);
         self.carry_out(batches).await?;
         self.sweep_former(&self.mailboxes(), 1, generation).await;
         Ok(list)
@@ -94,7 +101,7 @@ impl Kept {
     }
 
     /// Aliases are not among them, so their silence says nothing.
-    fn list_of_mailboxes(&self, imported: &Imported, now: Timestamp) -> List {
+    pub(super) fn list_of_mailboxes(&self, imported: &Imported, now: Timestamp) -> List {
         let case = imported.case();
         let mailboxes = imported.mailboxes.iter();
         let mut hashes: Vec<_> = mailboxes.map(|one| self.hash(&one.address, case)).collect();

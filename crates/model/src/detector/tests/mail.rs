@@ -29,11 +29,7 @@ fn a_mail_servers_failures_have_causes() {
     let table = [
         // The kernel takes the connection and the program hangs.
         (Failure::Silent { phase }, Cause::Service, Effect::TakeOver),
-        (
-            Failure::Reset { phase },
-            Cause::Application,
-            Effect::TakeOver,
-        ),
+        (Failure::Reset { phase }, Cause::Service, Effect::TakeOver),
         (
             Failure::Malformed { phase },
             Cause::Application,
@@ -41,7 +37,12 @@ fn a_mail_servers_failures_have_causes() {
         ),
         (Failure::Reply(421), Cause::Overload, Effect::Support),
         (Failure::Reply(451), Cause::Overload, Effect::Support),
-        (Failure::Reply(554), Cause::Application, Effect::TakeOver),
+        // A ban of this standby's address, whatever number it has.
+        (Failure::Reply(554), Cause::Denied, Effect::Ask),
+        (Failure::Reply(550), Cause::Denied, Effect::Ask),
+        (Failure::Reply(571), Cause::Denied, Effect::Ask),
+        // A server that does not know EHLO says nothing about us.
+        (Failure::Reply(502), Cause::Application, Effect::TakeOver),
         (
             Failure::Tls(TlsFault::NotOffered),
             Cause::Tls,

@@ -118,6 +118,7 @@ async fn answer(request: http::Request<Incoming>, seen: Arc<Seen>) -> Answer {
         .header("x-hop", "1");
     let response = match path.as_str() {
         "/" | "/datei.txt" | "/film.bin" => response.header("etag", "\"live\""),
+        "/gesperrt" => response.status(451),
         "/kaputt" | "/fehlt" | "/suche" => response.status(502),
         "/.well-known/acme-challenge/abc" => response,
         "/schliesst" => response.header("connection", "close, x-hop"),

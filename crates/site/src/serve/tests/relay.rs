@@ -433,3 +433,23 @@ async fn what_is_withheld_is_withheld_before_a_living_primary_too() {
     assert_eq!(server.requests(), Vec::<String>::new());
     open.end().await;
 }
+
+#[tokio::test]
+async fn while_withheld_the_primarys_own_notice_is_shown_and_no_copy_stands_in() {
+    let (open, _server) = with_primary().await;
+    for role in [Role::Standby, Role::Acting, Role::Returning] {
+        open.scene.stand(role, true, Some(Effect::Withhold));
+        let notice = open.get("/gesperrt").await;
+        assert_eq!(notice.status(), 451, "{notice:?}");
+        assert!(!notice.has("x-servergate"), "{notice:?}");
+        // The copy has it, and the primary fails: that stays as it is.
+        let failing = open.get("/kaputt").await;
+        assert_eq!(failing.status(), 502, "{failing:?}");
+    }
+    open.end().await;
+    let open = without_primary().await;
+    open.scene
+        .stand(Role::Standby, true, Some(Effect::Withhold));
+    assert_eq!(open.get("/").await.status(), 503);
+    open.end().await;
+}

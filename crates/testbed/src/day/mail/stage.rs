@@ -34,7 +34,7 @@ pub(super) const RECIPIENTS: [&str; 4] = [
     STORM,
 ];
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = crate::lab::CEILING;
 
 /// Everything of the day.
 pub(super) struct Stage {
@@ -80,7 +80,6 @@ impl Stage {
 
         let dir = standby_host.dir();
         fs::write(dir.join("passphrase"), "a laboratory's passphrase\n")?;
-        fs::write(dir.join("recipients.txt"), RECIPIENTS.join("\n"))?;
         let (chain, key) = (&ours.chain, &ours.key);
         let configuration = configuration(&format!(
             "certificate = {{ chain = {chain:?}, key = {key:?} }}"
@@ -90,13 +89,7 @@ impl Stage {
         standby.wait_status("the mail to be observed", SOON, |status| {
             status.condition("mail") == "reachable"
         })?;
-        let list = dir.join("recipients.txt");
-        let list = list.to_str().context("a path that is not UTF-8")?;
-        let imported = standby.json(&["import", "recipients", list])?;
-        ensure!(
-            imported["recipients"] == RECIPIENTS.len(),
-            "imported: {imported}"
-        );
+        standby.import_recipients(&RECIPIENTS)?;
         report.note(format_args!(
             "{kind:?} and Dovecot serve, the standby watches and knows the recipients"
         ));

@@ -1,10 +1,9 @@
 //! The stage: a primary, a standby, somebody who sends.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::image::Image;
 use super::senders::Senders;
@@ -28,9 +27,9 @@ pub(super) const RECIPIENTS: [&str; 3] = [
     "kasse@verein.test",
 ];
 
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = crate::lab::CEILING;
 /// What hundreds of messages may take.
-pub(super) const LONG: Duration = Duration::from_secs(180);
+pub(super) const LONG: Duration = crate::lab::CEILING;
 
 /// Everything.
 pub(super) struct Stage {
@@ -74,7 +73,6 @@ impl Stage {
         let postfix = Postfix::start_with(&mail_host, &setting)?;
         let dir = standby_host.dir();
         fs::write(dir.join("passphrase"), "a laboratory's passphrase\n")?;
-        fs::write(dir.join("recipients.txt"), RECIPIENTS.join("\n"))?;
         let image = match megabytes {
             Some(size) => Some(Image::make(&dir.join("image"), &dir.join("disk"), size)?),
             None => None,
@@ -98,27 +96,8 @@ impl Stage {
             .wait_status("the mail to be observed", SOON, |status| {
                 status.condition("mail") == "reachable"
             })?;
-        stage.import(&dir.join("recipients.txt"))?;
+        stage.standby.import_recipients(&RECIPIENTS)?;
         Ok(stage)
-    }
-
-    /// The standby learns who exists, once its passphrase has opened what is about people.
-    fn import(&self, list: &Path) -> Result<()> {
-        let list = list.to_str().context("a path that is not UTF-8")?;
-        let mut last = String::new();
-        let imported = until_asked("the list of recipients to be taken", SOON, || {
-            match self.standby.json(&["import", "recipients", list]) {
-                Ok(said) => return Ok(Some(said)),
-                Err(error) => last = format!("{error:#}"),
-            }
-            Ok(None)
-        });
-        let imported = imported.with_context(|| last)?;
-        ensure!(
-            imported["recipients"] == RECIPIENTS.len(),
-            "imported: {imported}"
-        );
-        Ok(())
     }
 
     pub(super) fn image(&mut self) -> Result<&mut Image> {

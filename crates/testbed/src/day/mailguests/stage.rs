@@ -34,7 +34,7 @@ const METRICS: u16 = 9100;
 const PROXY: u16 = 2525;
 const PASSPHRASE: &str = "a laboratory's passphrase";
 
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = crate::lab::CEILING;
 
 /// What is before the organisation's mailboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,6 @@ impl Stage {
         let passphrase = dir.join("passphrase");
         fs::write(&passphrase, format!("{PASSPHRASE}\n"))?;
         fs::set_permissions(&passphrase, Permissions::from_mode(0o600))?;
-        fs::write(dir.join("recipients.txt"), wish.recipients.join("\n"))?;
         let standby = Standby::new(&standby_host, &configuration(&wish, true))?;
         let mut stage = Self {
             standby,
@@ -122,20 +121,9 @@ impl Stage {
             .wait_status("the mail to be observed", SOON, |status| {
                 status.condition("mail") == "reachable"
             })?;
-        stage.import()?;
+        stage.standby.import_recipients(&stage.wish.recipients)?;
         report.note("the primary serves, the standby watches and knows the recipients");
         Ok(stage)
-    }
-
-    fn import(&self) -> Result<()> {
-        let list = self.standby.host().dir().join("recipients.txt");
-        let list = list.to_str().context("a path that is not UTF-8")?;
-        let imported = self.standby.json(&["import", "recipients", list])?;
-        ensure!(
-            imported["recipients"] == self.wish.recipients.len(),
-            "imported: {imported}"
-        );
-        Ok(())
     }
 
     /// The primary's cable is cut, and the standby has noticed.
@@ -215,7 +203,7 @@ impl Stage {
                 && status.waiting_mail() == Some(0)
         };
         self.standby
-            .wait_status("everything to be handed back", SOON * 2, done)
+            .wait_status("everything to be handed back", SOON, done)
             .map(|_| ())
     }
 

@@ -2,27 +2,40 @@
 
 use model::{Cause, Effect, Mode, Role, Service, Standing, StateName};
 
-/// What was measured, in words, and never more than that.
-pub(super) fn means(cause: Cause) -> &'static str {
+/// What was measured, in words, and never more than that; `code` is what the server answered with.
+pub(super) fn means(cause: Cause, code: Option<u16>) -> String {
+    let with = |words: &str| match code {
+        Some(code) => format!("{words} ({code})"),
+        None => words.to_owned(),
+    };
     match cause {
-        Cause::Application => "the service answers, and wrongly",
+        Cause::Application => with("the service answers, and not as it should"),
+        Cause::Denied => with("it answers `access denied`") + "; the reason is not known",
+        Cause::Overload => with("it turns requests away for the time being"),
+        cause => always_means(cause).to_owned(),
+    }
+}
+
+fn always_means(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Application | Cause::Denied | Cause::Overload => "it answers, and not as it should",
         Cause::BelowQuorum => "only some places see it failing",
-        Cause::Block => "some places are kept from reaching it",
-        Cause::Denied => "it answers `access denied`; the reason is not known",
+        Cause::Block => "reachable from some networks and not from others",
         Cause::DnsData => "the authoritative data is wrong",
         Cause::DnsDelegation => "the delegation at the parent has changed",
         Cause::DnsServer => "its name servers do not answer as they should",
-        Cause::ForeignCertificate => "another key than the known one answers",
+        Cause::ForeignCertificate => {
+            "its certificate is for another name, or its key is not the known one"
+        }
         Cause::HoldingPage => "another page stands under its name",
         Cause::Host => "its router reports it unreachable while its neighbours answer",
-        Cause::Network => "the network around it does not answer",
+        Cause::Network => "neither it nor its neighbours nor the routers before it answer",
         Cause::NotMeasured => "nobody measured it in time",
         Cause::Observer => "we ourselves cannot see",
-        Cause::Overload => "it lives and cannot cope",
         Cause::Path => "some places reach it, some do not",
-        Cause::Service => "the machine lives, the service does not",
+        Cause::Service => "the address lives, the service on it does not answer",
         Cause::Silent => "the address answers nothing; the reason is not known",
-        Cause::Tls => "its TLS is broken",
+        Cause::Tls => "no secure connection that can be trusted comes about",
         Cause::Unknown => "the reason is not known",
         Cause::Unstable => "it fails and answers in turn; the reason is not known",
     }
@@ -60,6 +73,9 @@ pub(super) fn doing(standing: &Standing) -> String {
         },
         (Mode::Act, _, Role::Standby) => match standing.effect {
             Some(Effect::Ask) => "Servergate waits for a person's answer.".to_owned(),
+            Some(Effect::Withhold) => "Servergate goes on showing the primary's own notice, keeps \
+                 its copy off and waits for a person's answer."
+                .to_owned(),
             Some(Effect::Say) | None => "Servergate moves nothing for this cause.".to_owned(),
             Some(Effect::Support) => "Servergate helps in front of it.".to_owned(),
             Some(Effect::RelayFirst) => "Servergate does not stand in front of it yet.".to_owned(),

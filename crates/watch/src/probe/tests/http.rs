@@ -103,6 +103,39 @@ async fn statuses_are_kept_as_they_are() {
 }
 
 #[tokio::test]
+async fn later_keeps_its_time_where_a_number_of_seconds_is_named() {
+    for (status, field, want) in [
+        (
+            503,
+            "Retry-After: 120",
+            Failure::Later {
+                status: 503,
+                seconds: 120,
+            },
+        ),
+        (
+            429,
+            "Retry-After: 5",
+            Failure::Later {
+                status: 429,
+                seconds: 5,
+            },
+        ),
+        (
+            503,
+            "Retry-After: Wed, 20 May 2026 09:14:03 GMT",
+            Failure::Status(503),
+        ),
+        (503, "Retry-After: -1", Failure::Status(503)),
+        (403, "Retry-After: 120", Failure::Status(403)),
+    ] {
+        let bytes = format!("HTTP/1.1 {status} No\r\n{field}\r\nContent-Length: 0\r\n\r\n");
+        let measured = get(saying(bytes).await, None, LONG).await;
+        assert_eq!(failed(&measured), want);
+    }
+}
+
+#[tokio::test]
 async fn a_third_party_may_turn_the_prober_away() {
     for (status, good) in [(403, true), (429, true), (500, false)] {
         let bytes = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n");

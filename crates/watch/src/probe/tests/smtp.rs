@@ -1,6 +1,6 @@
 //! SMTP: servers that greet well, badly, late or not at all; TLS as it comes, and as it must be.
 
-use model::TlsFault;
+use model::{MailProtocol, TlsFault};
 use rcgen::KeyPair;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
@@ -12,8 +12,13 @@ use crate::target::SmtpProbe;
 const PHASE: Phase = Phase::Greeting;
 
 fn smtp(address: SocketAddr, verify: bool) -> Probe {
+    mail(MailProtocol::Smtp, address, verify)
+}
+
+fn mail(protocol: MailProtocol, address: SocketAddr, verify: bool) -> Probe {
     Probe::Smtp(SmtpProbe {
         address,
+        protocol,
         name: NAME.to_owned(),
         verify,
         ca: None,
@@ -137,6 +142,50 @@ async fn a_server_that_knows_no_ehlo_is_greeted_as_of_old() {
     assert_eq!(commands.recv().await.unwrap(), want);
 }
 
+/// RFC 2033 section 4.1: an LMTP server must not take EHLO or HELO, nor an SMTP server LHLO.
+#[tokio::test]
+async fn each_protocol_is_asked_in_its_own_words_and_no_other() {
+    let refusing = |verb: &'static str| {
+        serve(move |mut stream| async move {
+            let _ = stream.write_all(HELLO.as_bytes()).await;
+            loop {
+                let said = command(&mut stream).await;
+                let answer = match said.split(' ').next().unwrap_or_default() {
+                    "" => return,
+                    "QUIT" => BYE,
+                    heard if heard == verb => "250-mail.verein.test\r\n250 PIPELINING\r\n",
+                    _ => "500 5.5.1 What?\r\n",
+                };
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        })
+    };
+    let good = Finding::Good { identity: None };
+    let wrong = Finding::Failed(Failure::Reply(500));
+    for (speaks, asked, finding) in [
+        ("LHLO", MailProtocol::Lmtp, &good),
+        ("EHLO", MailProtocol::Smtp, &good),
+        ("HELO", MailProtocol::Smtp, &good),
+        ("LHLO", MailProtocol::Smtp, &wrong),
+        ("EHLO", MailProtocol::Lmtp, &wrong),
+        ("HELO", MailProtocol::Lmtp, &wrong),
+    ] {
+        let address = refusing(speaks).await;
+        let prepared = Prepared::new(mail(asked, address, false), None, false);
+        let measured = ask(&prepared, LONG, None).await;
+        assert_eq!(&measured.finding, finding, "{speaks} {asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn lmtp_shakes_hands_as_smtp_does() {
+    let (authority, key) = (Authority::new(), KeyPair::generate().unwrap());
+    let address = encrypting(acceptor(authority.sign(NAME, &key, VALID), &key)).await;
+    let probe = mail(MailProtocol::Lmtp, address, true);
+    let prepared = Prepared::new(probe, Some(authority.trust()), false);
+    assert!(ask(&prepared, LONG, None).await.is_good());
+}
+
 #[tokio::test]
 async fn refusals_keep_their_code() {
     let table: [(&[&str], u16); 5] = [
@@ -167,6 +216,42 @@ async fn a_refusal_of_the_prober_is_no_failure_of_a_third_party() {
             "{greeting}"
         );
     }
+}
+
+/// The standby's own connections, for guests, may reach a server's limit per client.
+#[tokio::test]
+async fn too_many_connections_of_our_own_are_no_failure_of_the_server() {
+    use host::outbound::{For, Outbound};
+    let table: [(&[&str], usize, bool); 7] = [
+        (&["421 too many\r\n", BYE], 3, true),
+        (&["220-wait\r\n450 later\r\n", BYE], 3, true),
+        (&[HELLO, "421 too late\r\n", BYE], 3, true),
+        // Few are no reason, and a refusal for good is none of that kind.
+        (&["421 too many\r\n", BYE], 2, false),
+        (&["421 too many\r\n", BYE], 0, false),
+        (&["554 not you\r\n", BYE], 20, false),
+        (&[HELLO, "550 bad name\r\n", BYE], 20, false),
+    ];
+    for (lines, own, good) in table {
+        let address = saying(lines).await;
+        let outbound = Outbound::default();
+        let held: Vec<_> = (0..own)
+            .filter_map(|_| outbound.take(address.ip(), For::Own))
+            .collect();
+        let prepared = Prepared::new(smtp(address, false), None, false).beside(outbound);
+        let measured = ask(&prepared, LONG, None).await;
+        assert_eq!(measured.is_good(), good, "{lines:?} {own}");
+        assert_eq!(held.len(), own);
+    }
+    // A server that says nothing at all is silent, whoever is connected.
+    let outbound = Outbound::default();
+    let mute = serve(silence).await;
+    let _held: Vec<_> = (0..9)
+        .filter_map(|_| outbound.take(mute.ip(), For::Own))
+        .collect();
+    let prepared = Prepared::new(smtp(mute, false), None, false).beside(outbound);
+    let measured = ask(&prepared, SHORT, None).await;
+    assert_eq!(failed(&measured), Failure::Silent { phase: PHASE });
 }
 
 #[tokio::test]

@@ -219,6 +219,12 @@ async fn an_untrusted_chain_is_foreign_only_with_another_key() {
             &theirs,
             TlsFault::NameMismatch,
         ),
+        // Our own key proves our own server, whose certificate lacks the name.
+        (
+            authority.sign("other.test", &ours, VALID),
+            &ours,
+            TlsFault::NameMissing,
+        ),
     ];
     for (certificate, key, fault) in table {
         let address = server(certificate, key).await;
