@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Condition, Doubt, Mode, Service, ServiceId, Timestamp};
+use model::{Cause, Condition, Doubt, Mode, Service, ServiceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -114,6 +114,7 @@ fn of_standby(desk: &Desk) -> Lines {
             "nobody is told of an outage; write `[alert]`",
         );
     }
+    alerts(desk, &mut lines);
     let keys = desk
         .config
         .organisations
@@ -131,6 +132,34 @@ fn of_standby(desk: &Desk) -> Lines {
         lines.add(Light::Green, "standby", says);
     }
     lines
+}
+
+/// Whether people would be told.
+fn alerts(desk: &Desk, lines: &mut Lines) {
+    let Some(state) = desk.alerts.as_ref().map(::watch::Alerts::state) else {
+        return;
+    };
+    match (state.failing_since, state.delivered) {
+        (Some(since), _) => {
+            let error = state.error.as_deref().unwrap_or("no reason was given");
+            let says = format!(
+                "alerts are not delivered since {since}: {error}; `servergate alert test` tries again"
+            );
+            lines.add(Light::Red, "standby", says);
+        }
+        (None, Some(at)) => {
+            lines.add(
+                Light::Green,
+                "standby",
+                format!("the last alert was delivered at {at}"),
+            );
+        }
+        (None, None) => lines.add(
+            Light::Yellow,
+            "standby",
+            "no alert was delivered since the start; `servergate alert test` sends one",
+        ),
+    }
 }
 
 fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
@@ -168,6 +197,11 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
                 Light::Yellow,
                 "watch",
                 format!("{service}: not observed yet"),
+            ),
+            Some(Condition::Blind) if standing.cause() == Some(Cause::NotMeasured) => lines.add(
+                Light::Yellow,
+                "watch",
+                format!("{service}: not measured in time; this standby is too busy, or has too few open files"),
             ),
             Some(Condition::Blind) => lines.add(
                 Light::Red,

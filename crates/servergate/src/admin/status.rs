@@ -32,6 +32,7 @@ impl Desk {
             "held": ready::held(self),
             "progress": self.progress.json(),
             "tasks": tasks,
+            "alerts": self.alerts.as_ref().map(|alerts| super::alerts_json(&alerts.state())),
             "panicked": self.host.tasks.panicked(),
             "restarts": restarts,
             "store": self.host.store.has_room().err().map(|error| error.to_string()),

@@ -31,6 +31,11 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
         println!("{}", show::paint(words, Style::new().yellow().bold()));
     }
     print_restarts(&reply);
+    if let Some(since) = reply["alerts"]["failing_since"].as_str() {
+        let error = reply["alerts"]["error"].as_str().unwrap_or_default();
+        let words = format!("alerts are not delivered since {since}: {error}");
+        println!("{}", show::paint(&words, Style::new().red().bold()));
+    }
     println!();
     show::table(
         &["SERVICE", "ROLE", "SINCE", "MEASURED", "CAUSE", "HELD"],

@@ -4,6 +4,7 @@
 
 mod flapping;
 mod handback;
+mod mass;
 mod whole;
 mod world;
 

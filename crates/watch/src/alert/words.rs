@@ -272,7 +272,7 @@ fn over(text: &mut String, told: &Told, standing: Option<&Standing>) {
         let (role, since) = (standing.role, standing.since);
         let _ = writeln!(text, "  Servergate is {role} since {since}");
     }
-    let _ = writeln!(text, "  report: servergate outage report {}", told.outage);
+    let _ = writeln!(text, "  report: servergate outage show {}", told.outage);
 }
 
 fn dark(text: &mut String, told: &Told, standing: Option<&Standing>, way: Option<&Way>) {
