@@ -63,9 +63,9 @@ enum Task {
         /// How long to look, in seconds
         seconds: u32,
     },
-    /// Kills and power cuts, as many rounds as there is time for
+    /// Kills, power cuts and bad manners, as many rounds as there is time for
     Soak {
-        /// What dies
+        /// What dies, or is met
         what: soak::Subject,
         /// How often
         #[arg(long, default_value_t = 200)]

@@ -17,6 +17,8 @@ pub(crate) enum Subject {
     MailKill,
     /// The power of the standby's file system is cut while it keeps mail
     MailPower,
+    /// Mail is handed back to a primary with bad manners; a round is twenty messages
+    MailManners,
     /// The mail's spool is killed while it gives receipts
     Spool,
     /// The store is killed while it gives receipts
@@ -28,6 +30,7 @@ pub(crate) fn run(place: &Place, subject: Subject, rounds: u32) -> Result<()> {
     match subject {
         Subject::MailKill => e2e::run_with(place, &["mail-kill"], &[(ROUNDS, &rounds)]),
         Subject::MailPower => e2e::run_with(place, &["mail-power"], &[(ROUNDS, &rounds)]),
+        Subject::MailManners => e2e::run_with(place, &["mail-manners"], &[(ROUNDS, &rounds)]),
         Subject::Spool => test(place, "servergate-mail", &rounds),
         Subject::Store => test(place, "servergate-store", &rounds),
     }

@@ -251,6 +251,7 @@ impl Stage {
                 reminders: outlet(1).0,
             },
             routes: routes.clone(),
+            outbound: host::outbound::Outbound::default(),
         };
         let (records, receiver) = mpsc::channel(16);
         let config = Config {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::net::Net;
+use crate::outbound::Outbound;
 use crate::web::Routes;
 use crate::{Clock, Drain, Outlets, Tasks};
 
@@ -30,6 +31,8 @@ pub struct Host {
     pub outlets: Outlets,
     /// Who answers for which host name on the web listeners.
     pub routes: Routes,
+    /// How many connections there are to an organisation's own servers.
+    pub outbound: Outbound,
 }
 
 /// A part could not be opened. Says whose fault it is.

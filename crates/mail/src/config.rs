@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use host::config::Fields;
+use host::outbound::Shares;
 use host::tls::SpkiHash;
 use model::OrganisationId;
 
@@ -86,6 +87,8 @@ pub struct MailConfig {
     pub quota: Option<u64>,
     /// Connections over which is handed back, at the most.
     pub lanes: usize,
+    /// Connections to the primary at once, at the most, with those of the probe.
+    pub connections: usize,
     /// The certificate that guests are shown, for the MX name.
     pub certificate: Option<Certificate>,
     /// What is told to senders, and when a person is reminded.
@@ -234,7 +237,7 @@ impl MailConfig {
         let gate = fields.choice("gate", &gates).unwrap_or_default();
         let people = People::read(fields, &domains);
         let quota = fields.parse("quota", SIZE, size);
-        let lanes = fields.integer("connections", 1, 64).unwrap_or(8);
+        let (connections, lanes) = connections(fields);
         let certificate = fields.table("certificate").and_then(|table| {
             let (chain, key) = (table.file("chain"), table.file("key"));
             for name in ["chain", "key"] {
@@ -255,11 +258,29 @@ impl MailConfig {
             gate,
             people,
             quota,
-            lanes: usize::try_from(lanes).unwrap_or(8),
+            lanes,
+            connections,
             certificate,
             notices: Notices::read(fields),
         })
     }
+}
+
+/// Connections to the primary, and those of them over which is handed back.
+fn connections(fields: &Fields<'_>) -> (usize, usize) {
+    let count = |key, from, to, usual| {
+        let number = fields.integer(key, from, to).unwrap_or(usual);
+        usize::try_from(number).unwrap_or(usize::MAX)
+    };
+    let all = count("primary_connections", 4, 1000, 20);
+    let lanes = count("connections", 1, 64, 8);
+    let kept = Shares::of(all, lanes).own();
+    if kept < lanes && fields.has("connections") {
+        let words =
+            format_args!("of `primary_connections = {all}` only {kept} are for handing back");
+        fields.warning("connections", words);
+    }
+    (all, lanes.min(kept))
 }
 
 impl NextHop {
@@ -361,3 +382,6 @@ fn host_name(text: &str) -> bool {
     };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests;

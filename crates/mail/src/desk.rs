@@ -187,6 +187,19 @@ impl Desk {
         Ok(answer)
     }
 
+    /// Whether others wait for this one's connection to the primary.
+    fn is_waited_for(&self) -> bool {
+        let Some(transaction) = &self.transaction else {
+            return false;
+        };
+        let through = matches!(transaction.course, Course::Through { .. });
+        let office = transaction.office.as_ref().filter(|_| through);
+        office.is_some_and(|office| {
+            let server = office.config.primary.address.ip();
+            self.post.host.outbound.is_short(server)
+        })
+    }
+
     /// Whose a recipient is. One message is for one organisation.
     fn office_of(
         &self,
@@ -296,7 +309,7 @@ impl Surroundings<Inbound> for Desk {
             Question::Piece(piece) => self.piece(piece),
             Question::End(rest) => self.end(rest),
             Question::Stay => Ok(Answer::Stay(
-                self.guests.pressure() == host::limits::Pressure::Easy,
+                self.guests.pressure() == host::limits::Pressure::Easy && !self.is_waited_for(),
             )),
             Question::Abort => {
                 // A conversation with the primary that was in the middle of it ends with it.

@@ -110,6 +110,8 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
                 if changed.is_err() {
                     return drain.begun().await;
                 }
+                // That nothing waits counts in some standings and not in others.
+                memory.told = false;
             }
             () = office.spool.news() => memory.told = false,
             () = office.people_read(), if !office.people_are_read() => {}

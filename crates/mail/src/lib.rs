@@ -40,6 +40,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use host::outbound::Shares;
 use host::session::{Counters, Driver, Limits};
 use host::tls::{ClientTls, HopTls};
 use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError, chain};
@@ -188,8 +189,12 @@ impl Part for Mail {
                 let telling = dsn::run(post, office, config.resolver, drain.clone());
                 running.push(tasks.spawn("mail dsn", telling));
             }
-            let handing = handback::run(Arc::clone(&post), office, drain.clone());
-            running.push(tasks.spawn("mail hand back", handing));
+            // Nobody would miss it before mail is to go back: it is begun again if it breaks.
+            let (posts, end) = (Arc::clone(&post), drain.clone());
+            let handing =
+                move || handback::run(Arc::clone(&posts), Arc::clone(&office), end.clone());
+            let clock = post.host.clock.clone();
+            running.push(tasks.keep("mail hand back", clock, drain.clone(), handing));
         }
         let limits = config.general.limits;
         let filter = config.general.rspamd.map(|address| {
@@ -257,6 +262,8 @@ async fn open_office(
         Trust::Verified => ClientTls::new(hop.ca.as_deref()).map(|tls| HopTls::verified(&tls)),
     };
     let tls = tls.map_err(|error| OpenError::Config(chain(&error)))?;
+    let shares = Shares::of(config.connections, config.lanes);
+    host.outbound.bound(hop.address.ip(), shares);
     let spool = Spool::open(
         host.store.clone(),
         config.organisation.clone(),

@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     Later,
     /// The primary could not be asked.
     Primary,
+    /// All connections to the primary that a guest may have are taken.
+    Places,
     /// No room.
     Room,
     /// No receipt.

@@ -23,6 +23,17 @@ impl Guest {
         guest
     }
 
+    /// The same from another address of this machine.
+    pub(crate) async fn hello_from(from: [u8; 4], to: SocketAddr) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut guest = Self(BufReader::new(socket.connect(to).await.unwrap()));
+        let greeting = guest.reply().await;
+        assert!(greeting.starts_with("220 "), "{greeting}");
+        assert!(guest.say("EHLO client.test").await.starts_with("250"));
+        guest
+    }
+
     /// Connects and says EHLO.
     pub(crate) async fn hello(to: SocketAddr) -> Self {
         let mut guest = Self::connect(to).await;

@@ -17,6 +17,7 @@ mod hostile;
 mod keep;
 mod lmtp;
 mod notices;
+mod places;
 mod primary;
 mod stage;
 #[expect(dead_code, reason = "the checks' own tests need more of it")]

@@ -138,6 +138,7 @@ impl Stage {
                 reminders,
             },
             routes: host::web::Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let setting = Setting {
             config: config(&set),
@@ -343,6 +344,7 @@ fn config(set: &Set) -> Config {
             },
             quota: set.quota,
             lanes: 8,
+            connections: 20,
             certificate: None,
             notices: set.notices.clone(),
         }],

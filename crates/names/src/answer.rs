@@ -30,6 +30,8 @@ pub enum Transport {
 pub enum Outcome {
     /// Data.
     Answered,
+    /// Data that a wildcard or a DNAME made for this name: there is no end of such names.
+    Expanded,
     /// The name exists, the type does not.
     NoData,
     /// The name does not exist.
@@ -71,6 +73,16 @@ pub fn refuse(refusal: Refusal, message: &[u8], out: &mut Vec<u8>) -> Outcome {
         code::FORMERR => Outcome::Malformed,
         _ => Outcome::Unsupported,
     }
+}
+
+/// Cuts a finished answer to `query` down to its question, truncated: whoever is really there asks
+/// again over TCP.
+pub(crate) fn truncate(query: &Query, message: &[u8], out: &mut Vec<u8>) {
+    let octet = |at: usize| out.get(at).copied().unwrap_or(0);
+    let (authoritative, rcode) = (octet(2) & 0x04 != 0, u16::from(octet(3) & 0x0f));
+    let mut reply = Reply::start(out, message, query, 512);
+    reply.set_rcode(rcode);
+    reply.finish(authoritative, true);
 }
 
 /// Answers `query`, read from `message`, with nothing but a code.
@@ -122,12 +134,16 @@ pub fn answer(
         qtype: query.qtype,
         truncated: false,
         authoritative: true,
+        expanded: false,
         trail: [0; LONGEST_CHAIN],
         trail_len: 0,
         wildcards: Vec::new(),
         proved: [None; 8],
     };
-    let outcome = run.follow(query.name());
+    let outcome = match run.follow(query.name()) {
+        Outcome::Answered if run.expanded => Outcome::Expanded,
+        outcome => outcome,
+    };
     run.truncated |= run.prove_wildcards().is_err();
     let (authoritative, truncated) = (run.authoritative, run.truncated);
     reply.finish(authoritative, truncated);
@@ -143,6 +159,8 @@ struct Run<'z, 'r, 'b> {
     qtype: u16,
     truncated: bool,
     authoritative: bool,
+    /// Whether a wildcard or a DNAME stands for a name.
+    expanded: bool,
     /// Where in the message the owners of the aliases followed so far stand.
     trail: [usize; LONGEST_CHAIN],
     trail_len: usize,
@@ -203,7 +221,10 @@ impl<'z> Run<'z, '_, '_> {
                 }
                 self.refer(owner, node)
             }
-            Found::Dname { owner, node } => self.redirect(name, owner, node, next),
+            Found::Dname { owner, node } => {
+                self.expanded = true;
+                self.redirect(name, owner, node, next)
+            }
             Found::Node(node) if leads_here(steered) => self.steer(name, Some(node), steered),
             Found::Node(node) => self.at_node(name, node, steered.map(|steered| steered.ttl), next),
             Found::Wildcard {
@@ -211,6 +232,7 @@ impl<'z> Run<'z, '_, '_> {
                 encloser,
                 next_closer,
             } => {
+                self.expanded = true;
                 let steered = self
                     .overlay
                     .and_then(|overlay| overlay.covering(name, encloser));
@@ -234,6 +256,7 @@ impl<'z> Run<'z, '_, '_> {
                     .overlay
                     .and_then(|overlay| overlay.covering(name, encloser));
                 if leads_here(steered) {
+                    self.expanded = true;
                     return self.steer(name, None, steered);
                 }
                 let above = self.overlay.filter(|overlay| overlay.is_above(name));

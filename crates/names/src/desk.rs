@@ -8,12 +8,15 @@ use std::sync::Arc;
 use domain::base::Message;
 use domain::tsig::{Key, ServerTransaction};
 use host::Clock;
+use model::Now;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::answer::{self, Outcome, Transport, ZoneSet};
 use crate::config::{Organisation, Source};
+use crate::cookies::{Cookies, Proof};
 use crate::metrics::{Counters, Refused};
 use crate::publish::Published;
+use crate::rate::{Category, Limiter, Pass};
 use crate::story::Came;
 use crate::transfer::{Signing, error_answer, sign_answer, tsig_time, verify};
 use crate::wire::{Name, Query, code, parse, udp_limit};
@@ -91,29 +94,48 @@ pub(crate) struct Desk {
     pub(crate) directory: Directory,
     pub(crate) counters: Counters,
     pub(crate) clock: Clock,
+    pub(crate) cookies: Cookies,
+    pub(crate) limiter: Limiter,
+}
+
+/// Who asks, how, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guest {
+    pub(crate) peer: IpAddr,
+    pub(crate) transport: Transport,
+    pub(crate) now: Now,
 }
 
 impl Desk {
-    /// Answers `message` from `peer` out of `zones` into `out`.
+    /// Answers `message` from `guest` out of `zones` into `out`.
     pub(crate) fn handle(
         &self,
         zones: &ZoneSet,
         message: &[u8],
-        peer: IpAddr,
-        transport: Transport,
+        guest: Guest,
         out: &mut Vec<u8>,
     ) -> Handled {
-        let query = match parse(message) {
+        let Guest {
+            peer,
+            transport,
+            now,
+        } = guest;
+        let mut query = match parse(message) {
             Ok(query) => query,
             Err(refusal) => {
                 let outcome = answer::refuse(refusal, message, out);
                 self.counters.answered(outcome);
                 return match outcome {
                     Outcome::Dropped => Handled::Nothing,
-                    _ => Handled::Answer,
+                    _ => self.restrain(guest, Category::Error, None, message, out),
                 };
             }
         };
+        let cookie = query.edns.as_mut().and_then(|edns| edns.cookie.as_mut());
+        let proof = cookie.map(|cookie| self.cookies.judge(cookie, peer, now.wall));
+        if let Some(proof) = proof {
+            self.counters.proved(proof);
+        }
         let transfer = matches!(query.qtype, code::AXFR | code::IXFR);
         if query.signed {
             return self.signed(zones, &query, message, peer, transport, out);
@@ -121,14 +143,70 @@ impl Desk {
         if query.opcode == code::OPCODE_NOTIFY {
             let rcode = self.notified(&query, peer, false);
             answer::with_code(&query, message, rcode, out);
-            return Handled::Answer;
+            return self.restrain(guest, Category::Error, Some(&query), message, out);
         }
         if transfer {
             self.counters.refused(Refused::Transfer);
         }
         let outcome = answer::answer(zones, &query, message, transport, out);
         self.counters.answered(outcome);
-        Handled::Answer
+        if proof == Some(Proof::Valid) {
+            return Handled::Answer;
+        }
+        let zone = || {
+            zones
+                .apex_above(query.name())
+                .map_or(&[][..], Name::as_wire)
+        };
+        let endless = |kind| Category::Endless { kind, zone: zone() };
+        let category = match outcome {
+            Outcome::Answered => Category::Answer {
+                name: query.name(),
+                rtype: query.qtype,
+            },
+            Outcome::Expanded => endless(0),
+            Outcome::NoData => endless(1),
+            Outcome::NoName | Outcome::TooLong => endless(2),
+            Outcome::Referral => endless(3),
+            Outcome::Refused
+            | Outcome::Unavailable
+            | Outcome::Malformed
+            | Outcome::Unsupported
+            | Outcome::Dropped => Category::Error,
+        };
+        self.restrain(guest, category, Some(&query), message, out)
+    }
+
+    /// Lets an answer in `out` pass, or cuts it, where its network has had it too often. Streams
+    /// are not limited: whoever has one is really there.
+    fn restrain(
+        &self,
+        guest: Guest,
+        category: Category<'_>,
+        query: Option<&Query>,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Handled {
+        if guest.transport == Transport::Tcp {
+            return Handled::Answer;
+        }
+        match self.limiter.pass(guest.now.mono, guest.peer, category) {
+            Pass::Send => Handled::Answer,
+            Pass::Truncate => {
+                self.counters.refused(Refused::Truncated);
+                match (query, out.get_mut(2)) {
+                    (Some(query), _) => answer::truncate(query, message, out),
+                    // A bare refusal has no records; TC is all that is missing.
+                    (None, Some(flags)) => *flags |= 0x02,
+                    (None, None) => {}
+                }
+                Handled::Answer
+            }
+            Pass::Drop => {
+                self.counters.refused(Refused::Limited);
+                Handled::Nothing
+            }
+        }
     }
 
     fn signed(

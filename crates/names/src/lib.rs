@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod config;
+mod cookies;
 mod delegation;
 mod desk;
 pub mod fuzz;
@@ -22,6 +23,7 @@ mod metrics;
 mod notices;
 mod origin;
 mod publish;
+mod rate;
 mod ready;
 pub mod secondary;
 mod serve;
@@ -41,11 +43,13 @@ use model::Standings;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use delegation::{PORT, delegation};
+pub use rate::RateLimit;
 pub use ready::{Coverage, Handle, SteerFacts, ZoneFacts, coverage};
 pub use story::{Came, Trouble};
 pub use transfer::Limits;
 
 use config::{Config, Organisation, Source, Via};
+use cookies::Cookies;
 use desk::{Desk, Directory, KNOCKS, Knock, rights};
 use keep::{KeepFault, Place};
 use keeper::{Keeper, TALKS};
@@ -53,6 +57,7 @@ use metrics::Counters;
 use notices::Notices;
 use origin::Origin;
 use publish::Published;
+use rate::Limiter;
 use secondary::{Saved, Settings};
 use serve::Bound;
 use serve::tcp::{Counterpart, GUESTS, Patience, TRANSFERS};
@@ -126,6 +131,11 @@ impl Part for Names {
             }
         }
         own_zones_are_alone(&organisations)?;
+        let mut secret = [0; 16];
+        getrandom::fill(&mut secret).map_err(|error| OpenError::Local {
+            what: "the machine gives no random numbers for DNS cookies".to_owned(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
         let counters = Counters::register(&host.metrics);
         let clock = host.clock.clone();
         let desk = Arc::new(Desk {
@@ -133,6 +143,8 @@ impl Part for Names {
             directory,
             counters,
             clock,
+            cookies: Cookies::new(secret),
+            limiter: Limiter::new(config.rate),
         });
         let mut bound = Vec::new();
         for at in config.listen {

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::answer::Outcome;
+use crate::cookies::Proof;
 
 type Labels = [(&'static str, &'static str); 1];
 
@@ -31,9 +32,13 @@ pub(crate) enum Refused {
     Oversized,
     /// An answer that the machine would not send.
     Unsent,
+    /// An answer over the limit of its network, sent truncated.
+    Truncated,
+    /// The same, not sent at all.
+    Limited,
 }
 
-const REFUSED: [(Refused, &str); 8] = [
+const REFUSED: [(Refused, &str); 10] = [
     (Refused::Notify, "notify"),
     (Refused::Signature, "signature"),
     (Refused::Transfer, "transfer"),
@@ -42,10 +47,19 @@ const REFUSED: [(Refused, &str); 8] = [
     (Refused::Slow, "slow"),
     (Refused::Oversized, "oversized"),
     (Refused::Unsent, "unsent"),
+    (Refused::Truncated, "rate-truncated"),
+    (Refused::Limited, "rate-dropped"),
 ];
 
-const OUTCOMES: [(Outcome, &str); 10] = [
+const COOKIES: [(Proof, &str); 3] = [
+    (Proof::Valid, "valid"),
+    (Proof::New, "new"),
+    (Proof::Invalid, "invalid"),
+];
+
+const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Answered, "answered"),
+    (Outcome::Expanded, "expanded"),
     (Outcome::NoData, "no-data"),
     (Outcome::NoName, "no-name"),
     (Outcome::Referral, "referral"),
@@ -62,6 +76,7 @@ const OUTCOMES: [(Outcome, &str); 10] = [
 pub(crate) struct Counters {
     outcomes: [Counter; OUTCOMES.len()],
     refused: [Counter; REFUSED.len()],
+    cookies: [Counter; COOKIES.len()],
     /// NOTIFY taken.
     pub(crate) notified: Counter,
     /// New versions served.
@@ -88,6 +103,9 @@ impl Counters {
             OUTCOMES.map(|(_, label)| answers.get_or_create(&[("outcome", label)]).clone());
         let refused =
             REFUSED.map(|(_, label)| refusals.get_or_create(&[("reason", label)]).clone());
+        let proofs = Family::<Labels, Counter>::default();
+        let cookies = COOKIES.map(|(_, label)| proofs.get_or_create(&[("cookie", label)]).clone());
+        registry.register("cookies", "Questions with a DNS cookie", proofs);
         registry.register("answers", "Messages by what became of them", answers);
         registry.register("refusals", "What was refused, cut or given up", refusals);
         let mut counter = |name: &str, help: &str| {
@@ -111,6 +129,7 @@ impl Counters {
         Self {
             outcomes,
             refused,
+            cookies,
             notified,
             transfers_in,
             transfers_failed,
@@ -123,6 +142,13 @@ impl Counters {
     pub(crate) fn answered(&self, outcome: Outcome) {
         let place = OUTCOMES.iter().position(|(known, _)| *known == outcome);
         if let Some(counter) = place.and_then(|place| self.outcomes.get(place)) {
+            counter.inc();
+        }
+    }
+
+    pub(crate) fn proved(&self, proof: Proof) {
+        let place = COOKIES.iter().position(|(known, _)| *known == proof);
+        if let Some(counter) = place.and_then(|place| self.cookies.get(place)) {
             counter.inc();
         }
     }

@@ -11,7 +11,7 @@ mod reply;
 pub(crate) use frame::{Frames, push_frame};
 pub(crate) use name::{MAX_NAME, canonical_key, is_at_or_below, lower_into, parent};
 pub use name::{Name, NameError};
-pub use query::{Edns, Query, Refusal, parse};
+pub use query::{Cookie, Edns, Query, Refusal, parse};
 pub use reply::{Full, Reply};
 pub(crate) use reply::{Section, udp_limit};
 
@@ -26,6 +26,7 @@ pub(crate) mod code {
     pub(crate) const DNAME: u16 = 39;
     pub(crate) const OPT: u16 = 41;
     pub(crate) const DS: u16 = 43;
+    pub(crate) const KEY: u16 = 25;
     pub(crate) const RRSIG: u16 = 46;
     pub(crate) const NSEC: u16 = 47;
     pub(crate) const DNSKEY: u16 = 48;
@@ -39,6 +40,9 @@ pub(crate) mod code {
     pub(crate) const ANY: u16 = 255;
 
     pub(crate) const CLASS_IN: u16 = 1;
+
+    /// The EDNS option of a cookie (RFC 7873 §4).
+    pub(crate) const COOKIE: u16 = 10;
 
     pub(crate) const OPCODE_QUERY: u8 = 0;
     pub(crate) const OPCODE_NOTIFY: u8 = 4;

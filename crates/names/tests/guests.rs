@@ -241,6 +241,9 @@ fn questions() -> Vec<(String, Vec<u8>)> {
         "notify".to_owned(),
         message("verein.test", Rtype::SOA, Opcode::NOTIFY),
     ));
+    all.push(("cookie-new".to_owned(), with_cookie(&[7; 8])));
+    all.push(("cookie-both".to_owned(), with_cookie(&[7; 24])));
+    all.push(("cookie-short".to_owned(), with_cookie(&[7; 12])));
     all.push((
         "axfr".to_owned(),
         message("verein.test", Rtype::AXFR, Opcode::QUERY),
@@ -305,4 +308,90 @@ proptest! {
         }
         dns_wire(&bytes);
     }
+}
+
+/// A question for www with a cookie option of these bytes.
+fn with_cookie(cookie: &[u8]) -> Vec<u8> {
+    let mut bytes = with(with(header(0, [1, 0, 0, 1]), WWW), &OPT[..9]);
+    let len = cookie.len() as u16;
+    bytes.extend_from_slice(&(len + 4).to_be_bytes());
+    bytes.extend_from_slice(&[0, 10]);
+    bytes.extend_from_slice(&len.to_be_bytes());
+    with(bytes, cookie)
+}
+
+/// RFC 7873 §5.2.2: a cookie is 8 octets, or 16 to 40.
+#[test]
+fn cookies_of_a_wrong_length_are_malformed() {
+    for len in 0..=48 {
+        let parsed = parse(&with_cookie(&vec![7; len]));
+        assert_eq!(parsed.is_ok(), matches!(len, 8 | 16..=40), "{len}");
+        dns_wire(&with_cookie(&vec![7; len]));
+    }
+    let mut short = with_cookie(&[7; 8]);
+    let at = short.len() - 9;
+    short[at] += 1;
+    assert!(parse(&short).is_err(), "an option longer than the record");
+}
+
+/// A flood for one answer is answered truncated; a valid cookie, a stream and other answers pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_answered_truncated_and_a_cookie_passes() {
+    use crate::house::{House, organisation, receive, send, udp, udp_bytes};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verein.zone");
+    std::fs::write(
+        &file,
+        "@ 60 SOA ns h 1 3600 3600 3600 60\n@ 60 NS ns.test.\nwww 60 A 192.0.2.1\n*.w 60 A 192.0.2.1\n",
+    )
+    .unwrap();
+    let source = organisation("verein.test", names::config::Source::File(file));
+    // Once a second: however slow the machine is, a hundred questions are more than that.
+    let rate = names::RateLimit {
+        per_second: 1,
+        exempt: Vec::new(),
+        ..names::RateLimit::default()
+    };
+    let house = House::open_limited(&folder.path().join("store"), source, rate).await;
+    let plain = question("www.verein.test", "A", false);
+    let mut truncated = 0;
+    for _ in 0..100 {
+        let reply = udp(house.at, &plain).await;
+        assert_eq!(reply.answer.is_empty(), reply.truncated);
+        truncated += u64::from(reply.truncated);
+    }
+    assert!(truncated > 0);
+    let count = "servergate_names_refusals_total{reason=\"rate-truncated\"}";
+    assert_eq!(house.counted(count), truncated);
+    // Names that a wildcard makes have no end; neither have those that do not exist.
+    for (below, rcode) in [("w.", "NOERROR"), ("", "NXDOMAIN")] {
+        let mut over = 0;
+        for number in 0..100 {
+            let name = format!("n{number}.{below}verein.test");
+            let reply = udp(house.at, &question(&name, "A", false)).await;
+            assert_eq!(reply.rcode, rcode);
+            over += usize::from(reply.truncated);
+        }
+        assert!(over > 0, "{below}");
+    }
+    // The cookie that came with a truncated answer opens the door.
+    let first = udp_bytes(house.at, &with_cookie(&[7; 8])).await;
+    let cookie = &first[first.len() - 24..];
+    assert_eq!(cookie[..8], [7; 8]);
+    for _ in 0..60 {
+        let reply = udp(house.at, &with_cookie(cookie)).await;
+        assert!(!reply.truncated && reply.answer.len() == 1, "{reply:?}");
+    }
+    for (label, want) in [("valid", 60), ("new", 1), ("invalid", 0)] {
+        let metric = format!("servergate_names_cookies_total{{cookie=\"{label}\"}}");
+        assert_eq!(house.counted(&metric), want, "{label}");
+    }
+    // Over a stream nobody is limited.
+    let mut stream = tokio::net::TcpStream::connect(house.at).await.unwrap();
+    for _ in 0..60 {
+        send(&mut stream, &plain).await;
+        let reply = crate::ask::read(&receive(&mut stream).await.unwrap());
+        assert_eq!(reply.answer.len(), 1);
+    }
+    house.close().await;
 }

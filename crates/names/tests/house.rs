@@ -91,6 +91,24 @@ impl House {
         organisations: Vec<Organisation>,
         limits: Limits,
     ) -> Self {
+        Self::open_all(folder, organisations, limits, names::RateLimit::default()).await
+    }
+
+    /// With another limit for guests than by default.
+    pub(crate) async fn open_limited(
+        folder: &Path,
+        organisation: Organisation,
+        rate: names::RateLimit,
+    ) -> Self {
+        Self::open_all(folder, vec![organisation], Limits::default(), rate).await
+    }
+
+    async fn open_all(
+        folder: &Path,
+        organisations: Vec<Organisation>,
+        limits: Limits,
+        rate: names::RateLimit,
+    ) -> Self {
         let (records, facts) = outlet(64);
         let outlets = Outlets {
             records,
@@ -109,9 +127,11 @@ impl House {
             metrics: host::metrics::Metrics::default(),
             outlets,
             routes: host::web::Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let listen = vec!["127.0.0.1:0".parse().unwrap()];
         let config = Config {
+            rate,
             listen,
             workers: 2,
             organisations,

@@ -11,6 +11,7 @@ use crate::config::{Config, Organisation};
 pub(crate) fn names(config: &Config) -> names::config::Config {
     names::config::Config {
         listen: config.listen.dns.clone(),
+        rate: config.names.clone(),
         workers: std::thread::available_parallelism().map_or(1, usize::from),
         organisations: config
             .organisations

@@ -220,6 +220,7 @@ fn host(
     let (reminders_out, reminders) = outlet(WAITING);
     let metrics = Metrics::default();
     metrics.show_store(&store);
+    metrics.show_tasks(&around.tasks);
     let host = Host {
         place: config.standby.name.clone(),
         clock: around.clock.clone(),
@@ -236,6 +237,7 @@ fn host(
             reminders: reminders_out,
         },
         routes: Routes::default(),
+        outbound: host::outbound::Outbound::default(),
     };
     (
         host,

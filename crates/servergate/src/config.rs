@@ -27,6 +27,8 @@ pub struct Config {
     pub(crate) listen: Listen,
     pub(crate) alert: Option<watch::AlertConfig>,
     pub(crate) mail: mail::config::General,
+    /// `[names]`.
+    pub(crate) names: names::RateLimit,
     pub(crate) organisations: Vec<Organisation>,
 }
 
@@ -123,6 +125,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         .table("alert")
         .and_then(|table| watch::AlertConfig::read(&table));
     let mail = mail::config::General::read(fields.table("mail").as_ref());
+    let names = names::RateLimit::read(fields.table("names").as_ref());
     // A standby that is mistaken was named already.
     let addresses = standby
         .as_ref()
@@ -147,6 +150,7 @@ fn whole(fields: &Fields<'_>, included: &mut Vec<Problem>) -> Option<Config> {
         listen,
         alert,
         mail,
+        names,
         organisations,
     })
 }

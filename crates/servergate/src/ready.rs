@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Condition, Mode, Service, ServiceId, Timestamp};
+use model::{Condition, Doubt, Mode, Service, ServiceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -148,6 +148,16 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
         if target.is_none() {
             continue;
         }
+        if let Some(doubt) = standing.doubt {
+            lines.add(
+                Light::Red,
+                "watch",
+                format!(
+                    "{service}: {doubt}; it would not be taken over without a person's yes{}",
+                    mend(doubt)
+                ),
+            );
+        }
         match standing.condition() {
             Some(Condition::Reachable) => lines.add(
                 Light::Green,
@@ -164,6 +174,11 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
                 "watch",
                 format!("{service}: we cannot judge; our references are silent"),
             ),
+            Some(Condition::Unstable) => lines.add(
+                Light::Red,
+                "watch",
+                format!("{service}: fails and answers in turn; see `servergate status`"),
+            ),
             Some(_) => lines.add(
                 Light::Red,
                 "watch",
@@ -173,6 +188,17 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
         if standing.held_by.is_some() {
             lines.add(Light::Yellow, "watch", format!("{service}: an order holds its role; `servergate auto {service}` lets measurements decide"));
         }
+    }
+}
+
+/// What to look at while there is a doubt.
+fn mend(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::NeverGood => {
+            "; `servergate status` shows what was measured: look whether address, port, protocol, \
+             name, `ca` and `expect` are right"
+        }
+        Doubt::NoCopy => "; see the copy below",
     }
 }
 

@@ -35,7 +35,7 @@ use anyhow::{Context, Result, bail};
 
 pub use host::{Host, Uplink};
 pub use process::{Finished, Process};
-pub use wait::{until, until_asked, until_some};
+pub use wait::{CEILING, until, until_asked, until_some};
 
 use ip::{command, family, gateway_of, ip};
 

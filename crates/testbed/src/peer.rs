@@ -30,7 +30,7 @@ use nix::unistd::Pid;
 use crate::lab::{Host, Process, ground, until, until_some};
 
 /// How long a peer has to come up.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = crate::lab::CEILING;
 
 /// Makes the peer's own directory on a host.
 fn directory(host: &Host, name: &str) -> Result<PathBuf> {

@@ -3,14 +3,14 @@
 //!
 //! To be used on a host: see [`crate::lab::Host::inside`].
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Error, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// The longest that an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = crate::lab::CEILING;
 
 /// A conversation with a server.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Smtp {
         let mut answer = String::new();
         loop {
             let mut line = String::new();
-            if self.lines.read_line(&mut line)? == 0 {
+            if self.lines.read_line(&mut line).map_err(named)? == 0 {
                 bail!("the connection ended after {answer:?}");
             }
             ensure!(line.starts_with(code), "not {code} but {line:?}");
@@ -107,6 +107,17 @@ impl Smtp {
     #[must_use]
     pub fn into_stream(self) -> TcpStream {
         self.out
+    }
+}
+
+/// A time-out reads as "Resource temporarily unavailable", which nobody understands.
+fn named(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            let words = format!("no answer within {} s", PATIENCE.as_secs());
+            Error::new(ErrorKind::TimedOut, words)
+        }
+        _ => error,
     }
 }
 

@@ -9,15 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::lab::{Finished, Host, Process, until_asked};
+use crate::lab::{CEILING, Finished, Host, Process, until_asked};
 use crate::peer::wait_listening;
 
 pub use status::Status;
 
 /// Set by xtask: the release binary.
 const BINARY: &str = "SERVERGATE_BIN";
-/// How long what is about people may take to open after a start.
-const OPENING: Duration = Duration::from_secs(60);
 
 /// Gives commands to the standby of a host; cheap to clone, so that several people can.
 #[derive(Clone, Debug)]
@@ -145,7 +143,7 @@ impl Standby {
         let lines: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
         fs::write(&list, lines.join("\n"))?;
         let mut last = String::new();
-        let imported = until_asked("the list of recipients to be taken", OPENING, || {
+        let imported = until_asked("the list of recipients to be taken", CEILING, || {
             match self.json(&["import", "recipients", utf8(&list)?]) {
                 Ok(said) => return Ok(Some(said)),
                 Err(error) => last = format!("{error:#}"),

@@ -127,7 +127,8 @@ fn watched(config: &Config, host: &Host) -> Result<Vec<Arc<Watched>>, OpenError>
             ),
         };
         let known = known::load(&host.store, &target.target);
-        let prepared = Prepared::new(target.probe.clone(), trust, target.third_party);
+        let prepared = Prepared::new(target.probe.clone(), trust, target.third_party)
+            .beside(host.outbound.clone());
         list.push(Arc::new(Watched::new(target.clone(), prepared, known)));
     }
     Ok(list)

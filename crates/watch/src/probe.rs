@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use host::Clock;
 use host::net::Net;
+use host::outbound::Outbound;
 use model::{Failure, Finding, Identity, Mono, Phase, PhaseTime};
 
 use crate::target::{HttpProbe, Probe, TlsProbe};
@@ -56,6 +57,7 @@ pub(crate) struct Prepared {
     trust: Option<Trust>,
     mark: Option<Arc<http::Mark>>,
     tolerant: bool,
+    outbound: Outbound,
 }
 
 impl Prepared {
@@ -71,7 +73,13 @@ impl Prepared {
             trust,
             mark: mark.map(Arc::new),
             tolerant,
+            outbound: Outbound::default(),
         }
+    }
+
+    /// The same on a standby that has these connections to the same servers.
+    pub(crate) fn beside(self, outbound: Outbound) -> Self {
+        Self { outbound, ..self }
     }
 
     /// Asks once. `known` is who answered before, where the protocol proves it; `connected` is
@@ -130,6 +138,7 @@ impl Prepared {
                 let asked = smtp::Asked {
                     server,
                     tolerant: self.tolerant,
+                    outbound: &self.outbound,
                     trust: self.trust.as_ref(),
                     known,
                 };

@@ -59,6 +59,7 @@ impl Standby {
             metrics: Metrics::default(),
             outlets,
             routes: Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         Self {
             folder,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use host::outbound::Permit;
 use host::session::{Connection, Driver, Ended, Inward, QuestionNumber, Side, Surroundings};
 use host::tls::HopTls;
 use host::{Host, net};
@@ -86,7 +87,7 @@ impl Surroundings<Outbound> for Line {
 }
 
 impl Caller {
-    /// Connects and says hello.
+    /// Connects and says hello; `permit` is given back when the connection is over.
     ///
     /// # Errors
     /// There is no connection, or the other end does not want to.
@@ -96,6 +97,7 @@ impl Caller {
         tls: &HopTls,
         opening: Opening,
         driver: &Driver,
+        permit: Option<Permit>,
     ) -> Result<Self, CallError> {
         let connecting = net::within(CONNECT, host.net.connect(hop.address));
         let stream = connecting.await.map_err(|error| unreachable(&error))?;
@@ -125,6 +127,7 @@ impl Caller {
                 implicit_tls: false,
             };
             let ended = driver.drive(&mut session, &mut line, connection).await;
+            drop(permit);
             let why = match ended {
                 Ended::BySession => return,
                 Ended::Handshake(_) => Lost::Handshake,

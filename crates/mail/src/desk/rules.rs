@@ -171,6 +171,27 @@ impl Post {
         ))
     }
 
+    /// All connections to the primary that this guest may have are taken. The primary is well, so
+    /// this is no reason to keep mail that it would take in a moment; but where it is kept at the
+    /// least failure, it is kept.
+    pub(super) fn crowded(
+        &self,
+        transaction: &mut Transaction,
+        office: &Arc<Office>,
+        recipient: Recipient,
+        otherwise: Otherwise,
+    ) -> Answer {
+        self.metrics.refused(Refusal::Places);
+        if otherwise == Otherwise::Keep {
+            return self.otherwise(transaction, office, recipient, otherwise);
+        }
+        Answer::Say(Reply::fixed(
+            451,
+            (4, 3, 2),
+            "Too many messages are on their way to the primary mail server, try again later",
+        ))
+    }
+
     pub(super) fn came_back(&self, transaction: &Transaction, recipient: &Recipient) -> bool {
         let (sender, recipient) = (
             transaction.sender.path.to_string(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use host::Hint;
+use host::outbound::{For, Permit};
 
 mod ending;
 
@@ -40,12 +41,30 @@ const NO_UTF8: Reply = Reply::fixed(
 
 /// How long the primary's greeting is waited for; a sender waits meanwhile.
 const GREETING: Duration = Duration::from_secs(10);
+/// How long what the standby brings itself waits for a connection that others have.
+const PLACE: Duration = Duration::from_secs(5);
 
-/// Calls the primary for this client.
+/// Calls the primary for what the standby brings itself; `client` is whom it speaks for.
 pub(crate) async fn call(
     post: &Post,
     office: &Office,
     client: Option<&Client>,
+) -> Result<Caller, CallError> {
+    let server = office.config.primary.address.ip();
+    let waiting = post.host.outbound.wait(server, For::Own, PLACE);
+    let Some(permit) = waiting.await else {
+        let words = "all connections that it may have from here are taken";
+        return Err(CallError::Unreachable(words.into()));
+    };
+    call_with(post, office, client, permit).await
+}
+
+/// The same over a connection that is counted already.
+async fn call_with(
+    post: &Post,
+    office: &Office,
+    client: Option<&Client>,
+    permit: Permit,
 ) -> Result<Caller, CallError> {
     let hop = &office.config.primary;
     let required = !matches!(hop.trust, Trust::Opportunistic);
@@ -61,7 +80,8 @@ pub(crate) async fn call(
         xclient: client.filter(|_| hop.xclient).map(attributes),
         patience: GREETING,
     };
-    let called = Caller::open(&post.host, hop, &office.tls, opening, &post.calls).await;
+    let (host, driver) = (&post.host, &post.calls);
+    let called = Caller::open(host, hop, &office.tls, opening, driver, Some(permit)).await;
     match called {
         // RFC 7435: better in clear than not at all, where nobody asked for more.
         Err(CallError::Lost(Lost::Handshake)) if tls == TlsWish::Offered => {
@@ -89,7 +109,13 @@ pub(super) async fn first_recipient(
     recipient: Recipient,
     otherwise: Otherwise,
 ) -> Answered {
-    let called = call(&post, &office, Some(&transaction.client)).await;
+    let server = office.config.primary.address.ip();
+    let guest = For::Guest(transaction.client.address.ip());
+    let Some(permit) = post.host.outbound.take(server, guest) else {
+        let answer = post.crowded(&mut transaction, &office, recipient, otherwise);
+        return (answer, Some(transaction));
+    };
+    let called = call_with(&post, &office, Some(&transaction.client), permit).await;
     let begun = match called {
         Ok(caller) => begin(caller, &transaction).await,
         Err(error) => Err(error),

@@ -144,7 +144,8 @@ async fn open(
         xclient: None,
         patience: GREETING,
     };
-    Caller::open(&way.post.host, &hop, &way.tls, opening, &way.post.calls).await
+    let driver = &way.post.calls;
+    Caller::open(&way.post.host, &hop, &way.tls, opening, driver, None).await
 }
 
 /// MAIL, RCPT and DATA, one after the other.

@@ -1,5 +1,6 @@
 //! The detector against scripted observations and against random histories.
 
+mod flapping;
 mod mail;
 
 use super::*;

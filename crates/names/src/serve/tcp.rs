@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use crate::answer::Transport;
-use crate::desk::{Asked, Desk, Handled};
+use crate::desk::{Asked, Desk, Guest, Handled};
 use crate::metrics::Refused;
 use crate::transfer::{Outward, Plan, tsig_time};
 use crate::wire::{Frames, push_frame};
@@ -132,9 +132,12 @@ async fn serve(
         }
         while let Some(message) = frames.next() {
             let zones = shared.desk.published.load();
-            let handled = shared
-                .desk
-                .handle(&zones, message, peer, Transport::Tcp, &mut answer);
+            let guest = Guest {
+                peer,
+                transport: Transport::Tcp,
+                now: shared.desk.clock.now(),
+            };
+            let handled = shared.desk.handle(&zones, message, guest, &mut answer);
             drop(zones);
             output.clear();
             match handled {

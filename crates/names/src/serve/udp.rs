@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::answer::Transport;
-use crate::desk::{Desk, Handled};
+use crate::desk::{Desk, Guest, Handled};
 use crate::metrics::Refused;
 
 /// Datagrams per call.
@@ -111,7 +111,7 @@ impl Worker {
                 self.to.push((index << 16 | message.bytes, peer));
             }
         }
-        let zones = desk.published.load();
+        let (zones, now) = (desk.published.load(), desk.clock.now());
         let mut answered = 0;
         for place in 0..self.to.len() {
             let Some((packed, peer)) = self.to.get(place).copied() else {
@@ -125,7 +125,12 @@ impl Worker {
             let (Some(message), Some(out)) = (message, self.answers.get_mut(answered)) else {
                 continue;
             };
-            let handled = desk.handle(&zones, message, peer.ip(), Transport::Udp, out);
+            let guest = Guest {
+                peer: peer.ip(),
+                transport: Transport::Udp,
+                now,
+            };
+            let handled = desk.handle(&zones, message, guest, out);
             if let (Handled::Answer, Some(slot)) = (handled, self.to.get_mut(answered)) {
                 *slot = (answered, peer);
                 answered += 1;

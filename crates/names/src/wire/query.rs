@@ -15,6 +15,21 @@ pub struct Edns {
     pub version: u8,
     /// Whether DNSSEC records are wanted (RFC 3225).
     pub dnssec_ok: bool,
+    /// The cookie, if there is one.
+    pub cookie: Option<Cookie>,
+}
+
+/// A cookie (RFC 7873 §4, RFC 9018 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    /// The guest's own part.
+    pub client: [u8; 8],
+    /// The part that we gave, where it has the form of ours.
+    pub server: Option<[u8; 16]>,
+    /// Whether there is a server's part, in whatever form.
+    pub has_server: bool,
+    /// The server's part that is answered; whoever has the secret sets it.
+    pub answer: Option<[u8; 16]>,
 }
 
 /// A question that can be answered.
@@ -161,6 +176,7 @@ fn records(message: &[u8], counts: [u16; 4], query: &mut Query) -> Result<(), Re
                     udp_size: class,
                     version,
                     dnssec_ok: flags & 0x80 != 0,
+                    cookie: cookie(data).ok_or(malformed)?,
                 });
             }
             code::TSIG => {
@@ -183,6 +199,32 @@ fn records(message: &[u8], counts: [u16; 4], query: &mut Query) -> Result<(), Re
     } else {
         Err(malformed)
     }
+}
+
+/// The cookie among EDNS options, if there is one; `None` where the options are malformed
+/// (RFC 6891 §6.1.2, RFC 7873 §5.2.2).
+fn cookie(mut options: &[u8]) -> Option<Option<Cookie>> {
+    let mut found = None;
+    while !options.is_empty() {
+        let (option, len) = (read_u16(options, 0)?, usize::from(read_u16(options, 2)?));
+        let data = options.get(4..4 + len)?;
+        options = options.get(4 + len..)?;
+        // RFC 7873 §5.2: of several the first counts.
+        if option != code::COOKIE || found.is_some() {
+            continue;
+        }
+        let (client, server) = data.split_first_chunk::<8>()?;
+        if !matches!(server.len(), 0 | 8..=32) {
+            return None;
+        }
+        found = Some(Cookie {
+            client: *client,
+            server: server.try_into().ok(),
+            has_server: !server.is_empty(),
+            answer: None,
+        });
+    }
+    Some(found)
 }
 
 /// The place after the name at `at`; pointers end it (they are not followed).

@@ -11,6 +11,8 @@ const KNOWN: usize = 32;
 const HEADER: usize = 12;
 /// Root, type, size, extended code and flags, no data (RFC 6891 §6.1.2).
 const OPT_LEN: usize = 11;
+/// Code and length of the option, the guest's part, our part (RFC 7873 §4).
+const COOKIE_LEN: usize = 4 + 8 + 16;
 /// What we take and send over UDP: fits every path without fragments.
 pub(crate) const UDP_SIZE: u16 = 1232;
 
@@ -42,6 +44,7 @@ pub struct Reply<'b> {
     known: [(u16, u8); KNOWN],
     known_len: usize,
     edns: Option<bool>,
+    cookie: Option<([u8; 8], [u8; 16])>,
     rcode: u16,
     question_end: usize,
 }
@@ -51,6 +54,11 @@ impl<'b> Reply<'b> {
     pub fn start(buf: &'b mut Vec<u8>, message: &[u8], query: &Query, limit: usize) -> Self {
         let edns = query.edns.map(|edns| edns.dnssec_ok);
         let mut reply = Self::begin(buf, message, query.question_end, edns, limit);
+        let cookie = query.edns.and_then(|edns| edns.cookie);
+        reply.cookie = cookie.and_then(|cookie| Some((cookie.client, cookie.answer?)));
+        if reply.cookie.is_some() {
+            reply.limit = reply.limit.saturating_sub(COOKIE_LEN);
+        }
         let mut labels = query.name();
         let mut at = HEADER;
         while let Some(up) = super::parent(labels) {
@@ -89,6 +97,7 @@ impl<'b> Reply<'b> {
             known: [(0, 0); KNOWN],
             known_len: 0,
             edns,
+            cookie: None,
             rcode: code::NOERROR,
             question_end,
         }
@@ -264,7 +273,17 @@ impl<'b> Reply<'b> {
             self.buf.push(0);
             self.buf.extend_from_slice(&code::OPT.to_be_bytes());
             self.buf.extend_from_slice(&UDP_SIZE.to_be_bytes());
-            self.buf.extend_from_slice(&[extended, 0, flags, 0, 0, 0]);
+            self.buf.extend_from_slice(&[extended, 0, flags, 0]);
+            match self.cookie {
+                None => self.buf.extend_from_slice(&[0, 0]),
+                Some((client, server)) => {
+                    self.buf.extend_from_slice(&[0, 28]);
+                    self.buf.extend_from_slice(&code::COOKIE.to_be_bytes());
+                    self.buf.extend_from_slice(&[0, 24]);
+                    self.buf.extend_from_slice(&client);
+                    self.buf.extend_from_slice(&server);
+                }
+            }
             additional = additional.saturating_add(1);
         }
         let questions = u16::from(self.question_end > HEADER);

@@ -1,5 +1,6 @@
 //! Whether the primary would take what is handed back: it is asked, and sent nothing.
 
+use mail::client::caller::CallError;
 use mail::trial::{Trial, TrialError};
 use mail::wire::reply::Reply;
 
@@ -30,6 +31,11 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
 fn unreachable(error: &TrialError, primary: &str) -> String {
     let mut says =
         format!("the primary {primary} could not be asked ({error}): nothing would be handed back");
+    if let TrialError::Call(CallError::Refused(reply)) = error
+        && reply.code() == 421
+    {
+        says += "; if it limits the connections of one client, let its limit be above `primary_connections`";
+    }
     if primary.ends_with(":25") {
         says += "; if it lives, your provider may block port 25 outward: name another port (`primary = \"…:587\"`) or `protocol = \"lmtp\"`";
     }
@@ -157,5 +163,8 @@ mod tests {
         let says = |primary| unreachable(&TrialError::Late, primary);
         assert!(says("192.0.2.1:25").contains("block port 25"));
         assert!(!says("192.0.2.1:587").contains("block port 25"));
+        let busy = Reply::owned(421, None, "too many connections".to_owned());
+        let busy = TrialError::Call(CallError::Refused(busy));
+        assert!(unreachable(&busy, "192.0.2.1:587").contains("primary_connections"));
     }
 }

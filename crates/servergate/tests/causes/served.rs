@@ -165,6 +165,7 @@ fn target(service: ServiceId, index: usize, asked: Asked, ca: &Path) -> TargetCo
             address,
             protocol: model::MailProtocol::Smtp,
             name: "mail.verein.test".to_owned(),
+            protocol: model::MailProtocol::Smtp,
             verify: false,
             ca,
         }),
@@ -293,6 +294,7 @@ async fn observe(
         store: Store::open(&folder, options)?,
         tasks: Tasks::simulated(),
         metrics: Metrics::default(),
+        outbound: host::outbound::Outbound::default(),
         outlets: Outlets {
             records: outlet(1).0,
             hints: outlet(1).0,

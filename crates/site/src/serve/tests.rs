@@ -62,6 +62,7 @@ impl Scene {
                 reminders: outlet(1).0,
             },
             routes: Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let organisation = OrganisationId::new(HOST);
         let hosts = vec![HOST.to_owned()];

@@ -258,6 +258,7 @@ impl Standby {
             metrics: Metrics::default(),
             outlets,
             routes: Routes::default(),
+            outbound: host::outbound::Outbound::default(),
         };
         let site = Site::open(vec![config], host).await.unwrap();
         let handle = site.handles().into_values().next().unwrap();

@@ -16,7 +16,7 @@ use crate::standby::Standby;
 use crate::visitor::{Visit, Visitor};
 
 const SECOND_CAFE: &str = "203.0.113.10";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = crate::lab::CEILING;
 /// Observations in which nothing may move.
 const LOOKS: usize = 5;
 

@@ -19,9 +19,10 @@ const ZONES: usize = 100;
 const MOST: u64 = 256 << 20;
 /// What a restart should take.
 const GOAL: Duration = Duration::from_millis(100);
-/// A machine that builds something else at the same time is no defect of ours.
+/// A machine that builds something else at the same time is no defect of ours: this, and five times
+/// what `check` takes on it.
 const LIMIT: Duration = Duration::from_millis(1000);
-const LONG: Duration = Duration::from_secs(90);
+const LONG: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let mut zones = vec![(BIG.to_owned(), big_zone(1))];
@@ -114,9 +115,12 @@ fn many(report: &mut Report, world: &World) -> Result<()> {
 
     world.lab.cut(&world.web)?;
     world.lab.cut(&world.dns)?;
-    let mut times = Vec::new();
+    let (mut times, mut yardsticks) = (Vec::new(), Vec::new());
     for _ in 0..5 {
         standby.kill()?;
+        let begun = Instant::now();
+        standby.command(&["check"])?;
+        yardsticks.push(begun.elapsed());
         let begun = standby.launch()?;
         let answered = until_answered(&world.cafe, address, &zones, LONG)?;
         times.push(answered.at.saturating_duration_since(begun));
@@ -133,7 +137,12 @@ fn many(report: &mut Report, world: &World) -> Result<()> {
         GOAL.as_millis()
     ));
     let best = times.iter().min().copied().unwrap_or_default();
-    ensure!(best < LIMIT, "all zones answer only after {best:?}");
+    // Another start of the same program, which reads the same configuration and ends.
+    let yardstick = yardsticks.iter().min().copied().unwrap_or_default();
+    ensure!(
+        best < LIMIT + yardstick * 5,
+        "all zones answer only after {best:?}; `check` takes {yardstick:?}"
+    );
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::standby::Standby;
 use crate::visitor::Visitor;
 
 const WORDS: &str = "We know of it. Our meeting on Friday takes place.";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let world = World::build(report, &Wish::default())?;
@@ -25,7 +25,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let reading = Reading::of_primary(report, &world, &visitor)?;
     let crowd = Crowd::sit_down(&visitor, 2);
 
-    just_observed(&mut standby, terms.pace.interval())?;
+    just_observed(&mut standby)?;
     world.lab.cut(&world.web)?;
     world.lab.cut(&world.dns)?;
     report.note("all of the organisation's cables are cut, just after a good probe");
@@ -235,11 +235,9 @@ fn page_and_words(report: &mut Report, standby: &Standby, visitor: &Visitor) -> 
         said.stdout,
         said.stderr
     );
-    until_asked(
-        "the words on the public page",
-        Duration::from_secs(5),
-        || Ok(visitor.get(&url)?.text().contains(WORDS).then_some(())),
-    )?;
+    until_asked("the words on the public page", SOON, || {
+        Ok(visitor.get(&url)?.text().contains(WORDS).then_some(()))
+    })?;
     let text = visitor.get(&url)?.text();
     ensure!(
         text.contains("The reason is not known."),

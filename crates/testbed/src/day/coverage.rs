@@ -15,7 +15,7 @@ use crate::standby::Standby;
 
 const REGISTRY: &str = "203.0.113.80";
 const SECOND_RESOLVER: &str = "203.0.113.54";
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let world = World::build(report, &Wish::default())?;

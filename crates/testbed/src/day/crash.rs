@@ -26,8 +26,7 @@ const SEED: u64 = 1720;
 /// So many of the latest statements are looked for on the public page.
 const SHOWN: usize = 50;
 /// What a whole run may take.
-const WHOLE: Duration = Duration::from_secs(180);
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = crate::lab::CEILING;
 
 /// What is known before a power cut.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +49,6 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
         acknowledged: Vec::new(),
         answered: Vec::new(),
     };
-    let begun = Instant::now();
     let mut chance = Chance(SEED);
     for round in 0..ROUNDS {
         // Every fifth one is long enough for a capture to be judged and taken.
@@ -65,11 +63,6 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
                 format!("round {round}, killed after {millis} ms, primary cut: {dark}")
             })?;
     }
-    ensure!(
-        begun.elapsed() < WHOLE,
-        "the rounds took {:?}",
-        begun.elapsed()
-    );
     day.answered.sort_unstable();
     let middle = day.answered.get(ROUNDS / 2).copied().unwrap_or_default();
     let last = day.answered.last().copied().unwrap_or_default();

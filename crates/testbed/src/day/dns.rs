@@ -27,7 +27,7 @@ use stage::Stage;
 const LARGE: usize = 200_000;
 /// A NOTIFY brings a change in seconds. This is long enough for a machine that does much else, and
 /// far below REFRESH and RETRY.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = crate::lab::CEILING;
 
 pub(super) fn run_powerdns(report: &mut Report) -> Result<()> {
     ten_changes(report, Kind::PowerDns)
@@ -69,14 +69,13 @@ fn ten_changes(report: &mut Report, kind: Kind) -> Result<()> {
 
 /// A zone of 200,000 records at BIND: added to, deleted from, and half of it replaced.
 pub(super) fn run_large(report: &mut Report) -> Result<()> {
-    const LONG: Duration = Duration::from_secs(180);
     let mut zone = Zone::large(LARGE);
     let mut stage = Stage::build(report, Kind::Bind, &zone)?;
     stage.same(zone.len())?;
     report.note(format_args!("{} records are the same", zone.len()));
     for change in changes::large(LARGE) {
         zone.apply(&change);
-        let took = stage.change(&zone, &change, LONG)?;
+        let took = stage.change(&zone, &change, SOON)?;
         let records = stage.same(zone.len())?;
         report.note(format_args!(
             "{}: there after {:.2} s, {records} records are the same",

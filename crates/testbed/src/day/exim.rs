@@ -18,7 +18,7 @@ const USERS: [&str; 3] = [
     "kasse@verein.test",
     "müller@verein.test",
 ];
-const ARRIVAL: Duration = Duration::from_secs(15);
+const ARRIVAL: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let lab = Lab::new(report.dir())?;

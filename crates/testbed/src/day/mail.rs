@@ -29,7 +29,7 @@ use primary::{Kind, Primary};
 use senders::{DOMAIN, Share};
 use stage::{PEOPLE, RECIPIENTS, STANDBY, Stage};
 
-const SOON: Duration = Duration::from_secs(40);
+const SOON: Duration = crate::lab::CEILING;
 
 /// The day's messages: two thousand.
 const BEFORE: Share = Share {
@@ -116,7 +116,7 @@ fn day(report: &mut Report, kind: Kind) -> Result<(Stage, Book)> {
 fn handed_back(report: &mut Report, stage: &mut Stage) -> Result<()> {
     stage
         .standby
-        .wait_status("everything to be handed back", SOON * 2, |status| {
+        .wait_status("everything to be handed back", SOON, |status| {
             status.role("mail") == "standby"
                 && status.outage("mail").is_empty()
                 && status.waiting_mail() == Some(0)

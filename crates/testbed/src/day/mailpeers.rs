@@ -30,7 +30,7 @@ const ZONE: &str = "$ORIGIN verein.test.\n$TTL 5\n@ SOA ns hostmaster 1 60 30 36
 const BY_POSTFIX: u32 = 60;
 const BY_SWAKS: u32 = 20;
 const BY_SOURCE: usize = 20;
-const ARRIVAL: Duration = Duration::from_secs(15);
+const ARRIVAL: Duration = crate::lab::CEILING;
 
 struct World {
     mail: Host,

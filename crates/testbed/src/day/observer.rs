@@ -14,7 +14,7 @@ use crate::peer::knot::kdig;
 use crate::report::Report;
 use crate::standby::Standby;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = crate::lab::CEILING;
 /// Longer than a burst and several intervals together.
 const BLIND_FOR: Duration = Duration::from_secs(15);
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
@@ -123,7 +122,7 @@ fn cables(report: &mut Report, lab: &Lab, visitor: &Visitor, hosts: [&Host; 4]) 
     lab.cut(web)?;
     silent(visitor, "the web server's cable is cut")?;
     lab.heal(web)?;
-    until("the page after the heal", Duration::from_secs(10), || {
+    until("the page after the heal", crate::lab::CEILING, || {
         served(visitor)
     })?;
     report.note("the web server's cable cut: curl times out; healed: the page is back");

@@ -44,11 +44,9 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     );
     report.note("Postfix answers 220 and takes a message");
 
-    crate::lab::until(
-        "the message to be delivered",
-        std::time::Duration::from_secs(20),
-        || postfix.log().contains("status=sent"),
-    )?;
+    crate::lab::until("the message to be delivered", crate::lab::CEILING, || {
+        postfix.log().contains("status=sent")
+    })?;
     postfix.process.require_running()?;
     postfix.stop()?;
     mail.require_idle()?;

@@ -10,7 +10,7 @@ use super::stage_set::{
 };
 use crate::report::Report;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let mut world = World::build(report, &Wish::default())?;
@@ -20,7 +20,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let reading = Reading::of_primary(report, &world, &visitor)?;
     let crowd = Crowd::sit_down(&visitor, 2);
 
-    just_observed(&mut standby, terms.pace.interval())?;
+    just_observed(&mut standby)?;
     world
         .nginx
         .take()

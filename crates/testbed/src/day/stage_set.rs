@@ -51,7 +51,7 @@ pub(super) const MARK: &str = "Verein Beispiel";
 
 const SEED: u64 = 2011;
 /// Until the zone and the first copy are there.
-const FIRST_COPY: Duration = Duration::from_secs(90);
+const FIRST_COPY: Duration = crate::lab::CEILING;
 
 /// What a scenario wants to be different.
 #[derive(Clone, Debug)]
@@ -222,9 +222,9 @@ impl World {
 
 /// Waits until the standby has just found the web server well, and says so as soon as it is
 /// known: whatever happens to that server now is noticed as late as it can be.
-pub(super) fn just_observed(standby: &mut Standby, interval: Duration) -> Result<()> {
+pub(super) fn just_observed(standby: &mut Standby) -> Result<()> {
     let before = standby.status()?.last_observed("web");
-    standby.wait_status("the next observation", interval * 3, |status| {
+    standby.wait_status("the next observation", FIRST_COPY, |status| {
         status.condition("web") == "reachable" && status.last_observed("web") != before
     })?;
     Ok(())

@@ -12,7 +12,7 @@ use crate::report::Report;
 
 /// What README.md promises.
 const HEADLINE: Duration = Duration::from_secs(30);
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = crate::lab::CEILING;
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
     let world = World::build(report, &Wish::default())?;
@@ -25,7 +25,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     promised(report, &standby.json(&["ready"])?.to_string(), terms.pace)?;
     let crowd = Crowd::sit_down(&visitor, 3);
 
-    just_observed(&mut standby, terms.pace.interval())?;
+    just_observed(&mut standby)?;
     world.lab.cut(&world.web)?;
     let cut = visitor.elapsed();
     report.note("the web server's cable is cut just after a good probe: the worst moment");
@@ -50,15 +50,16 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     crowd.all_read_from(WEB, LONG)?;
     let diaries = crowd.get_up(report)?;
     let took = diaries.taken_over(report, terms.pace)?.took;
+    let late = diaries.lateness();
     ensure!(
-        took < HEADLINE,
-        "the first page came {took:?} after the last good one"
+        took < HEADLINE + late,
+        "the first page came {took:?} after the last good one; the machine may be {late:?} late"
     );
     report.note(format_args!(
-        "at default settings, at the worst moment: {:.1} s; margin to {} s: {:.1} s",
+        "at default settings, at the worst moment: {:.1} s, of {} s; the machine may be {:.1} s late",
         took.as_secs_f32(),
         HEADLINE.as_secs(),
-        (HEADLINE - took).as_secs_f32()
+        late.as_secs_f32()
     ));
     diaries.given_back(report)?;
     one_outage_and_same_replay(&standby, "web").map(|_| ())

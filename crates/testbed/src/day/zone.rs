@@ -12,7 +12,7 @@ use super::stage_set::{
 use crate::peer::knot::kdig;
 use crate::report::Report;
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = crate::lab::CEILING;
 const RECORDS: &str = "@ A 198.51.100.80\nwww CNAME www.gate\ngate NS ns1\nns1 A 192.0.2.7\n";
 
 pub(super) fn run(report: &mut Report) -> Result<()> {
@@ -42,7 +42,7 @@ pub(super) fn run(report: &mut Report) -> Result<()> {
     let reading = Reading::of_primary(report, &world, &visitor)?;
     let crowd = Crowd::sit_down(&visitor, 2);
 
-    just_observed(&mut standby, terms.pace.interval())?;
+    just_observed(&mut standby)?;
     world.lab.cut(&world.web)?;
     report.note("the web server's cable is cut; Knot goes on");
     let status = standby.wait_status("the verdict about the web", SOON, |status| {

@@ -17,10 +17,10 @@ use super::process::{Finished, Process};
 use super::{BRIDGE, ROUTER_MAC, ground, until};
 
 /// The longest a program run to its end may take.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
+const RUN_LIMIT: Duration = super::CEILING;
 
 /// How long what a server leaves behind may take to end.
-const IDLE_LIMIT: Duration = Duration::from_secs(5);
+const IDLE_LIMIT: Duration = super::CEILING;
 
 /// A cable between a host and the router.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ impl Host {
         Process::spawn(self, number, program, arguments, environment)
     }
 
-    /// Runs a program on this machine to its end (at most a minute).
+    /// Runs a program on this machine to its end (see [`super::CEILING`]).
     pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Finished> {
         self.spawn(program, arguments, &[])?.finish(RUN_LIMIT)
     }

@@ -1,6 +1,7 @@
 //! One running program on a host: started, watched, ended by its number.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Host, until_some};
+use super::{CEILING, Host, until_some};
 
 /// How long a program has to end itself after SIGTERM.
-const TERM_LIMIT: Duration = Duration::from_secs(15);
+const TERM_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running program. Dropping it ends it: SIGTERM, then after a while SIGKILL.
 #[derive(Debug)]
@@ -51,7 +52,8 @@ impl Process {
             .map_or(program.into(), |name| name.to_string_lossy());
         let file = |end: &str| host.dir().join(format!("{number:03}-{short}.{end}"));
         let (stdout, stderr) = (file("out"), file("err"));
-        let child = Command::new("ip")
+        let mut command = Command::new("ip");
+        command
             .args(["netns", "exec", host.name(), program])
             .args(arguments)
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -61,9 +63,14 @@ impl Process {
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
-            .stderr(File::create(&stderr)?)
-            .spawn()
-            .with_context(|| format!("start {program} on {}", host.name()))?;
+            .stderr(File::create(&stderr)?);
+        let what = format!("start {program} on {}", host.name());
+        let child = until_some(&what, CEILING, || match command.spawn() {
+            Ok(child) => Ok(Some(child)),
+            // A busy machine has no process to give at the moment (fork's EAGAIN).
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error).context(what.clone()),
+        })?;
         let label = format!("{short} on {}", host.name());
         Ok(Self {
             label,

@@ -6,6 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
+/// How long is waited at the most for what has to come: never a measure of how fast it comes, and
+/// long enough for a machine that does much else. Where a time is what is shown, the logs of those
+/// who lived through it show it, beside how late the machine itself is.
+pub const CEILING: Duration = Duration::from_secs(180);
+
 const PAUSE: Duration = Duration::from_millis(5);
 /// Between two looks that cost something, such as a command that is started for each.
 const REST: Duration = Duration::from_millis(100);

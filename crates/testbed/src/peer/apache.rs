@@ -73,6 +73,7 @@ impl Apache {
     }
 }
 
+/// What it counts is one process's own, so there is one.
 fn script() -> String {
     format!(
         r#"-- Whoever has logged in in vain so often gets nothing more.
@@ -113,7 +114,8 @@ fn configuration(
     }
     text += &format!(
         "ServerRoot {place}\nServerName {name}\nDefaultRuntimeDir {place}\nPidFile {place}/pid\n\
-         User vmail\nGroup vmail\nListen 80\nListen 443\nErrorLog {place}/error.log\n\
+         ServerLimit 1\nStartServers 1\nThreadsPerChild 25\nMaxRequestWorkers 25\n\
+         MinSpareThreads 1\nMaxSpareThreads 25\nUser vmail\nGroup vmail\nListen 80\nListen 443\nErrorLog {place}/error.log\n\
          LogFormat \"%a %r %>s\" plain\nCustomLog {place}/access.log plain\n\
          TypesConfig /dev/null\nAddType text/html .html\nAddType text/css .css\n\
          DocumentRoot {root}\nDirectoryIndex index.html\n\

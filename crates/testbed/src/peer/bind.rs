@@ -78,9 +78,9 @@ fn stanza(key: &Key) -> Result<String> {
         secret,
     } = key;
     let mut text = String::new();
-    write!(
+    writeln!(
         text,
-        "key \"{name}\" {{ algorithm {algorithm}; secret \"{secret}\"; }};\n"
+        "key \"{name}\" {{ algorithm {algorithm}; secret \"{secret}\"; }};"
     )?;
     Ok(text)
 }

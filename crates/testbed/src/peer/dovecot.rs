@@ -21,7 +21,7 @@ const IMAP_PORT: u16 = 143;
 const PROGRAM: &str = "/usr/sbin/dovecot";
 const DIRECTORY: &str = "dovecot";
 /// How long its daemons may take to be gone after SIGKILL.
-const KILL_LIMIT: Duration = Duration::from_secs(15);
+const KILL_LIMIT: Duration = crate::lab::CEILING;
 
 /// What a Dovecot is to do.
 #[derive(Clone, Debug)]

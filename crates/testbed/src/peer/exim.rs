@@ -26,7 +26,7 @@ use crate::lab::{Finished, Host, Process, ground, until};
 
 const PROGRAM: &str = "/usr/sbin/exim4";
 /// How long its processes may take to be gone after SIGKILL.
-const KILL_LIMIT: Duration = Duration::from_secs(15);
+const KILL_LIMIT: Duration = crate::lab::CEILING;
 
 /// A running Exim on port 25 of every address of its host.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::{directory, utf8};
 use crate::lab::{Finished, Host, Process, until_some};
 
 /// How long it has to come up.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = crate::lab::CEILING;
 /// The fields that are signed.
 const FIELDS: &str =
     "From,To,Subject,Date,Message-ID,MIME-Version,Content-Type,Content-Transfer-Encoding";

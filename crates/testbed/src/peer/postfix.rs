@@ -22,7 +22,7 @@ use crate::lab::{Finished, Host, Process, ground};
 
 const PROGRAM: &str = "/usr/sbin/postfix";
 /// How long its daemons may take to end.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = crate::lab::CEILING;
 
 /// A running Postfix on port 25 of every address of its host.
 #[derive(Debug)]

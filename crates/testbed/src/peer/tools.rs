@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-/// Runs `smtp-source` to its end, at most a minute; an error when the server refused anything.
+/// Runs `smtp-source` to its end; an error when the server refused anything.
 pub fn smtp_source(host: &Host, source: &Source) -> Result<()> {
     let words = source.words();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use host::net::Stream;
+use host::outbound::Outbound;
 use model::{Failure, Identity, MailProtocol, Phase, TlsFault};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -30,6 +31,8 @@ const READY: u16 = 220;
 pub(super) struct Asked<'a> {
     pub(super) server: &'a SmtpProbe,
     pub(super) tolerant: bool,
+    /// The connections that the standby itself has.
+    pub(super) outbound: &'a Outbound,
     pub(super) trust: Option<&'a Trust>,
     pub(super) known: Option<&'a Identity>,
 }
@@ -42,6 +45,7 @@ pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatc
     if let Err(failure) = greeting(&mut talk, watch).await {
         let found = match failure {
             Failure::Reply(code) if asked.tolerant && refuses_us(code) => Ok(None),
+            Failure::Reply(code) if is_our_doing(code, asked) => Ok(None),
             failure => Err(failure),
         };
         return leave(talk, found, watch).await;
@@ -50,6 +54,9 @@ pub(super) async fn ask(tools: Tools<'_>, asked: Asked<'_>, watch: &mut Stopwatc
     let protocol = asked.server.protocol;
     let offered = match introduce(&mut talk, protocol, &name).await {
         Ok(offered) => offered,
+        Err(Failure::Reply(code)) if is_our_doing(code, asked) => {
+            return leave(talk, Ok(None), watch).await;
+        }
         Err(failure) => return leave(talk, Err(failure), watch).await,
     };
     // A machine without authorities verifies nothing, and need not.
@@ -93,6 +100,17 @@ async fn greeting(talk: &mut Talk<Stream>, watch: &mut Stopwatch<'_>) -> Result<
 /// address that is not liked (RFC 5321 §3.1).
 fn refuses_us(code: u16) -> bool {
     matches!(code, 421 | 550 | 554)
+}
+
+/// So many connections of our own may be what a limit per client speaks of.
+const MANY: usize = 3;
+
+/// Whether a server that lives wants no further connection because this standby has so many
+/// already, for guests whose messages it passes on (421, RFC 5321 §3.8, and what else says "later").
+/// That says nothing about the server: were it believed, those guests could have mail taken over.
+fn is_our_doing(code: u16, asked: Asked<'_>) -> bool {
+    let later = (400..500).contains(&code);
+    later && asked.outbound.held(asked.server.address.ip()) >= MANY
 }
 
 /// Says who we are; gives whether STARTTLS is offered.

@@ -97,6 +97,7 @@ impl Scene {
                 reminders: outlet(1).0,
             },
             routes: super::super::Routes::default(),
+            outbound: crate::outbound::Outbound::default(),
         };
         let organisation = Organisation {
             asked: AtomicU32::new(0),

@@ -29,6 +29,7 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         outage: None,
         held_by: None,
         question: None,
+        doubt: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::question::{serial_at, until_answered};
 use crate::report::Report;
 use crate::standby::Standby;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = crate::lab::CEILING;
 
 /// Everything of the scenario.
 pub(super) struct Stage {
@@ -90,7 +90,7 @@ impl Stage {
     }
 
     fn serial(&self, server: &str) -> Result<u32> {
-        serial_at(&self.cafe, server.parse()?, NAME, Duration::from_secs(20))
+        serial_at(&self.cafe, server.parse()?, NAME, LONG)
     }
 
     /// The whole zone is the same at the primary and at the standby, and has so many records

@@ -34,7 +34,7 @@ pub(super) const RECIPIENTS: [&str; 4] = [
     STORM,
 ];
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = crate::lab::CEILING;
 
 /// Everything of the day.
 pub(super) struct Stage {

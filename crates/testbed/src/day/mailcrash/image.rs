@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::lab::until_asked;
 
-const RELEASED: Duration = Duration::from_secs(20);
+const RELEASED: Duration = crate::lab::CEILING;
 
 /// An ext4 in an image, mounted or not. Unmounted when dropped.
 #[derive(Debug)]

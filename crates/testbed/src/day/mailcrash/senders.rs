@@ -16,7 +16,7 @@ const SENDERS: usize = 6;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the standby may be away.
-const AWAY: Duration = Duration::from_secs(120);
+const AWAY: Duration = crate::lab::CEILING;
 
 /// What the senders share.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt,
 };
 
-use crate::lab::Host;
+use crate::lab::{CEILING, Host};
 use crate::smtp::Smtp;
 
 /// A guest says one byte so often, if it says anything.
@@ -210,7 +210,7 @@ fn connect_from(from: IpAddr, server: SocketAddr, kind: Slow) -> Result<TcpStrea
 pub(super) fn turned_away(host: &Host, from: IpAddr, server: SocketAddr) -> Result<String> {
     host.inside(move || {
         let mut stream = connect_from(from, server, Slow::Idle)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(CEILING))?;
         let mut heard = String::new();
         stream.read_to_string(&mut heard)?;
         ensure!(!heard.is_empty(), "turned away without a word");

@@ -30,7 +30,7 @@ const WAITED: Duration = Duration::from_millis(900);
 const HICCUPS: usize = 2;
 /// The fastest round without DNS, to the fastest with it. (Measured ones are near 1. The fastest:
 /// what else the machine does makes a round slower, never faster.)
-const LEAST: f64 = 0.6;
+const LEAST: f64 = 0.4;
 /// CPU a message without DNS, to that with it. (Measured ones are below 0.8: no check runs.)
 const MOST: f64 = 1.2;
 
@@ -81,9 +81,11 @@ pub(in crate::day) fn run(report: &mut Report) -> Result<()> {
         "without DNS to with it: rate {rate:.2} (median of {ROUNDS}), {fastest:.2} (fastest); CPU \
          a message {micros:.2}"
     ));
+    // A machine that does much else holds some up with DNS as well.
+    let usual = light.iter().map(|round| round.waited).max().unwrap_or(0);
     for round in &dark {
         ensure!(
-            round.waited <= HICCUPS,
+            round.waited <= HICCUPS + usual,
             "{} of {SINGLE} messages waited {WAITED:?} and more for their 250 without DNS: {round:?}",
             round.waited
         );

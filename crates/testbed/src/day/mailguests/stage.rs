@@ -34,7 +34,7 @@ const METRICS: u16 = 9100;
 const PROXY: u16 = 2525;
 const PASSPHRASE: &str = "a laboratory's passphrase";
 
-pub(super) const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = crate::lab::CEILING;
 
 /// What is before the organisation's mailboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +203,7 @@ impl Stage {
                 && status.waiting_mail() == Some(0)
         };
         self.standby
-            .wait_status("everything to be handed back", SOON * 2, done)
+            .wait_status("everything to be handed back", SOON, done)
             .map(|_| ())
     }
 

@@ -32,7 +32,7 @@ const POLICY: u16 = 10_031;
 /// Messages of one conversation; then a sender calls again, as senders do.
 const EACH: usize = 40;
 
-pub(super) const SOON: Duration = Duration::from_secs(90);
+pub(super) const SOON: Duration = crate::lab::CEILING;
 
 /// What the primary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

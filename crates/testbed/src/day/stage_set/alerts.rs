@@ -9,7 +9,7 @@ use crate::lab::until_asked;
 use crate::standby::Standby;
 
 /// Messages that come together are one: the first one waits a little for the next.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = crate::lab::CEILING;
 
 /// The alert command: appends what it is told to a file, in one piece.
 pub(super) const SCRIPT: &str = r#"#!/bin/sh

@@ -34,10 +34,6 @@ impl Pace {
         }
     }
 
-    pub(in crate::day) fn interval(self) -> Duration {
-        self.interval
-    }
-
     /// From the last good page to the first one of the standby at the worst: a probe just before
     /// the cut, the next one and its time-out, a burst of three, and what resolvers remember.
     pub(in crate::day) fn recovery(self) -> Duration {

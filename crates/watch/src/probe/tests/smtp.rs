@@ -218,6 +218,42 @@ async fn a_refusal_of_the_prober_is_no_failure_of_a_third_party() {
     }
 }
 
+/// The standby's own connections, for guests, may reach a server's limit per client.
+#[tokio::test]
+async fn too_many_connections_of_our_own_are_no_failure_of_the_server() {
+    use host::outbound::{For, Outbound};
+    let table: [(&[&str], usize, bool); 7] = [
+        (&["421 too many\r\n", BYE], 3, true),
+        (&["220-wait\r\n450 later\r\n", BYE], 3, true),
+        (&[HELLO, "421 too late\r\n", BYE], 3, true),
+        // Few are no reason, and a refusal for good is none of that kind.
+        (&["421 too many\r\n", BYE], 2, false),
+        (&["421 too many\r\n", BYE], 0, false),
+        (&["554 not you\r\n", BYE], 20, false),
+        (&[HELLO, "550 bad name\r\n", BYE], 20, false),
+    ];
+    for (lines, own, good) in table {
+        let address = saying(lines).await;
+        let outbound = Outbound::default();
+        let held: Vec<_> = (0..own)
+            .filter_map(|_| outbound.take(address.ip(), For::Own))
+            .collect();
+        let prepared = Prepared::new(smtp(address, false), None, false).beside(outbound);
+        let measured = ask(&prepared, LONG, None).await;
+        assert_eq!(measured.is_good(), good, "{lines:?} {own}");
+        assert_eq!(held.len(), own);
+    }
+    // A server that says nothing at all is silent, whoever is connected.
+    let outbound = Outbound::default();
+    let mute = serve(silence).await;
+    let _held: Vec<_> = (0..9)
+        .filter_map(|_| outbound.take(mute.ip(), For::Own))
+        .collect();
+    let prepared = Prepared::new(smtp(mute, false), None, false).beside(outbound);
+    let measured = ask(&prepared, SHORT, None).await;
+    assert_eq!(failed(&measured), Failure::Silent { phase: PHASE });
+}
+
 #[tokio::test]
 async fn silence_belongs_to_the_phase_that_waited() {
     let mute = serve(silence).await;
