@@ -17,7 +17,7 @@ use model::OrganisationId;
 
 use crate::recipients::DomainRules;
 
-pub use model::MailProtocol as Protocol;
+pub use crate::client::Protocol;
 pub use notices::Notices;
 
 /// Everything the part works with.

@@ -165,7 +165,6 @@ fn target(service: ServiceId, index: usize, asked: Asked, ca: &Path) -> TargetCo
             address,
             protocol: model::MailProtocol::Smtp,
             name: "mail.verein.test".to_owned(),
-            protocol: model::MailProtocol::Smtp,
             verify: false,
             ca,
         }),
