@@ -28,7 +28,6 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         })),
         outage: None,
         held_by: None,
-        doubt: None,
         question: None,
     }
 }
