@@ -220,6 +220,7 @@ async fn stand_by(store: Store, targets: Vec<TargetConfig>, seen: Seen<Standings
         store,
         tasks: Tasks::simulated(),
         metrics: Metrics::default(),
+        outbound: host::outbound::Outbound::default(),
         outlets: Outlets {
             records: outlet(4096).0,
             hints: outlet(1).0,
