@@ -98,7 +98,7 @@ pub fn by_hand(longest: Option<u32>) -> String {
 fn span(seconds: u32) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
-        120..7_200 if seconds % 3_600 != 0 => format!("{seconds} s ({} min)", seconds / 60),
+        120..7_200 if !seconds.is_multiple_of(3_600) => format!("{seconds} s ({} min)", seconds / 60),
         _ => format!("{seconds} s ({} h)", seconds / 3_600),
     }
 }
