@@ -30,6 +30,8 @@ struct Flight {
     service: ServiceId,
     purpose: Purpose,
     sent: u64,
+    /// Its place was cut off when it was sent, and looked for its references in vain.
+    cut: bool,
 }
 
 /// The world, its clock in whole seconds, and the decision in it.
@@ -142,12 +144,14 @@ impl World {
                 TIMEOUT
             };
             let due = self.second + takes;
+            let cut = self.is_cut_off(&place);
             self.flights.push(Flight {
                 due,
                 place,
                 service,
                 purpose,
                 sent: self.second,
+                cut,
             });
         }
     }
@@ -175,7 +179,10 @@ impl World {
                 phase: Phase::Connect,
             })
         };
-        let sees = match (finding.is_good(), self.is_cut_off(&flight.place)) {
+        let sees = match (
+            finding.is_good(),
+            flight.cut || self.is_cut_off(&flight.place),
+        ) {
             (true, _) => Sees::NotAsked,
             (false, true) => Sees::Nothing,
             (false, false) => Sees::References,
