@@ -98,7 +98,9 @@ pub fn by_hand(longest: Option<u32>) -> String {
 fn span(seconds: u32) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
-        120..7_200 if !seconds.is_multiple_of(3_600) => format!("{seconds} s ({} min)", seconds / 60),
+        120..7_200 if !seconds.is_multiple_of(3_600) => {
+            format!("{seconds} s ({} min)", seconds / 60)
+        }
         _ => format!("{seconds} s ({} h)", seconds / 3_600),
     }
 }
@@ -132,7 +134,8 @@ mod tests {
     fn times_are_of_what_resolvers_really_get() {
         const OURS: (bool, Option<u32>) = (true, Some(5));
         let alive = |ttl| (false, Some(ttl));
-        let table: [(&[(bool, Option<u32>)], &str); 9] = [
+        type Delegation<'a> = &'a [(bool, Option<u32>)];
+        let table: [(Delegation<'_>, &str); 9] = [
             (
                 &[],
                 "the delegation names no name server, so nothing can be steered",

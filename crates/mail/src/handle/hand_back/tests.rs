@@ -28,6 +28,7 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         })),
         outage: None,
         held_by: None,
+        doubt: None,
         question: None,
     }
 }
