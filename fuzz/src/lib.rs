@@ -16,6 +16,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("smtp_data", mail::fuzz::smtp_data),
     ("smtp_line", mail::fuzz::smtp_line),
     ("smtp_reply", mail::fuzz::smtp_reply),
+    ("tsig_key", names::fuzz::tsig_key),
+    ("zone_file", names::fuzz::zone_file),
 ];
 
 /// A DNS message as a guest may send it (RFC 1035 §4, RFC 6891, RFC 8945).

@@ -1,6 +1,7 @@
 //! Metrics in Prometheus text. Each part registers its own struct; every refusal moves a counter.
 
 mod store;
+mod tasks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +28,11 @@ impl Metrics {
     /// Shows what `store` counts, under `servergate_store_…`.
     pub fn show_store(&self, store: &::store::Store) {
         self.register("store", |registry| store::register(registry, store));
+    }
+
+    /// Shows which tasks panicked and were begun again, under `servergate_tasks_…`.
+    pub fn show_tasks(&self, tasks: &crate::Tasks) {
+        self.register("tasks", |registry| tasks::register(registry, tasks));
     }
 
     /// All metrics as text (content type `application/openmetrics-text`).

@@ -8,6 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod keep;
+
+pub use keep::Restarts;
+
 /// Spawns and lists tasks. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks(Arc<Inner>);
@@ -16,6 +20,8 @@ pub struct Tasks(Arc<Inner>);
 struct Inner {
     running: Mutex<BTreeMap<&'static str, u64>>,
     panicked: AtomicU64,
+    /// What was begun again after a panic.
+    restarts: Mutex<BTreeMap<&'static str, u64>>,
     /// Whether work that blocks runs on the runtime itself.
     simulated: bool,
 }

@@ -6,9 +6,13 @@
 //!
 //! Once ready it takes commands as events and reports every reply with the command it answers.
 //! Where the other end offers PIPELINING commands are written at once (RFC 2920), otherwise one
-//! after the other. [`caller`] is its handle for whoever has mail to pass on.
+//! after the other. Which transaction the other end is in [`peer`] knows, and [`delivery`] hands
+//! messages over by it. [`caller`] is the handle for whoever has mail to pass on; it alone knows
+//! of the rest of this crate.
 
 pub mod caller;
+pub mod delivery;
+pub mod peer;
 #[cfg(test)]
 mod tests;
 
@@ -17,9 +21,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use host::session::{Input, Output, QuestionNumber, Session};
+pub use model::MailProtocol as Protocol;
 use model::{Mono, Now};
 
-use crate::config::Protocol;
 use crate::wire::data::DataEncoder;
 use crate::wire::reply::{Capabilities, Reply, ReplyReader};
 
@@ -104,6 +108,8 @@ pub enum Report {
     Refused(Reply),
     /// A reply to a command.
     Reply(Verb, Reply),
+    /// The next message's client is introduced, and this is offered to it.
+    Introduced(Box<Capabilities>),
     /// Nothing more will come.
     Lost(Lost),
 }
@@ -210,7 +216,7 @@ impl Outbound {
                 self.capabilities = Capabilities::of(&reply);
                 self.after_hello(now, out);
             }
-            Stage::Hello if reply.code() / 100 == 5 && self.opening.protocol == Protocol::Smtp => {
+            Stage::Hello if self.is_old(&reply) => {
                 // RFC 5321 §3.2: a server from before EHLO.
                 self.stage = Stage::OldHello;
                 self.line(now, &format!("HELO {}\r\n", self.opening.name), out);
@@ -237,8 +243,21 @@ impl Outbound {
             }
             Stage::Ready => self.answered(now, reply, out),
             Stage::Over | Stage::Shaking => {}
+            // This client is not wanted, which says nothing of others.
+            _ if self.introducing => {
+                self.stage = Stage::Over;
+                self.deadline = None;
+                out.ask(Report::Reply(Verb::Introduce, reply));
+                out.write(b"QUIT\r\n");
+                out.close();
+            }
             _ => self.refuse(reply, out),
         }
+    }
+
+    /// Whether it may be a server that does not know EHLO. Once it knew it, it refuses the client.
+    fn is_old(&self, reply: &Reply) -> bool {
+        reply.code() / 100 == 5 && self.opening.protocol == Protocol::Smtp && !self.introducing
     }
 
     fn line(&mut self, now: Now, line: &str, out: &mut Output<Report>) {
@@ -284,7 +303,7 @@ impl Outbound {
         self.stage = Stage::Ready;
         self.deadline = None;
         if std::mem::take(&mut self.introducing) {
-            out.ask(Report::Reply(Verb::Introduce, Reply::plain(250, "")));
+            out.ask(Report::Introduced(Box::new(self.capabilities.clone())));
         } else {
             out.ask(Report::Ready(Box::new(self.capabilities.clone())));
         }

@@ -17,7 +17,7 @@ use model::OrganisationId;
 
 use crate::recipients::DomainRules;
 
-pub use model::MailProtocol as Protocol;
+pub use crate::client::Protocol;
 pub use notices::Notices;
 
 /// Everything the part works with.
@@ -382,3 +382,6 @@ fn host_name(text: &str) -> bool {
     };
     text.len() <= 253 && text.contains('.') && text.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests;

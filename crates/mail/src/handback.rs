@@ -1,23 +1,31 @@
 //! Handing back: everything that was kept goes to the primary, once it lives and may have it.
 //!
 //! ```text
-//! wait ──may hand back, something waits──▶ canary ──taken──▶ bulk, ramped ──▶ wait
-//!   ▲                                         │ refused          │ refuses people it knew
-//!   └───────────── a person says yes ◀────────┴──────────────────┘
+//! wait ──may hand back, something waits──▶ canaries ──taken──▶ bulk, ramped ──▶ wait
+//!   ▲                                         │ several people whom we know do not exist there
+//!   └───────────── a person says yes ◀────────┘
 //! ```
 //!
-//! One message goes first and alone: a primary that came back empty refuses its recipient, and
-//! gets nothing more until a person has looked. Messages of one sender go over one connection, so
+//! One message goes first and alone. A primary that came back empty refuses its recipient, and the
+//! next one's, and gets nothing more until a person has looked ([`evidence`]); whatever else is said
+//! of a message concerns that message alone. Messages of one sender go over one connection, so
 //! they arrive in the order in which they were accepted; from one message to the next no answer is
-//! waited for in vain (`lane`). What a reply means is decided in [`judge`].
+//! waited for in vain (`lane`). What a reply means is decided in [`meaning`] and [`judge`], what came
+//! of an attempt in [`attempt`].
 
+pub mod attempt;
 mod body;
+pub mod evidence;
 mod job;
 pub mod judge;
 mod lane;
+pub mod meaning;
 mod round;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::{Drain, Handback, HandbackOutcome, Hint};
@@ -29,6 +37,8 @@ use crate::post::Post;
 /// The first wait after a round in which something had to stay; doubled up to the longest.
 const RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// The longest wait of one message after many attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +57,38 @@ enum Ended {
     Stopped,
 }
 
+/// What is known over all messages of a hand-back.
+#[derive(Debug, Default)]
+struct Conditions {
+    /// What speaks for an empty primary.
+    evidence: evidence::Evidence,
+    /// When those that were tried in vain are tried again: as many as wait, at the most.
+    due: BTreeMap<u64, Mono>,
+    introductions: lane::Introductions,
+}
+
+impl Conditions {
+    fn is_due(&self, position: u64, now: Mono) -> bool {
+        self.due.get(&position).is_none_or(|due| *due <= now)
+    }
+}
+
+/// How long a message waits that was tried in vain so often.
+fn backoff(tries: u32) -> Duration {
+    let doubled = 1_u32
+        .checked_shl(tries.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    let longest = match tries {
+        ..=24 => LONGEST_RETRY,
+        _ => LONGEST_WAIT,
+    };
+    RETRY.saturating_mul(doubled).min(longest)
+}
+
 /// What is remembered between rounds.
 #[derive(Debug, Default)]
 struct Memory {
+    conditions: Arc<Mutex<Conditions>>,
     /// A canary was taken since the primary is back.
     proved: bool,
     /// A round was paused because of refusals.
@@ -67,6 +106,7 @@ impl Memory {
     /// Nothing may go out at the moment.
     fn must_wait(&mut self, asked: bool) {
         (self.proved, self.told, self.retry) = (false, false, None);
+        self.begin_anew();
         self.asked = asked && self.paused;
         self.paused &= asked;
     }
@@ -77,6 +117,31 @@ impl Memory {
             // The question is gone and we may go on: a person said yes.
             self.paused = false;
             self.released = true;
+            self.begin_anew();
+        }
+    }
+
+    /// What was said before speaks for nothing now, and whatever waits is tried at once.
+    fn begin_anew(&mut self) {
+        let evidence = evidence::Evidence::new(self.released);
+        *self.conditions() = Conditions {
+            evidence,
+            ..Conditions::default()
+        };
+    }
+
+    fn conditions(&self) -> std::sync::MutexGuard<'_, Conditions> {
+        self.conditions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Others go on while a message waits: the next attempt is that of the first one due.
+    fn wait_for_the_first(&mut self, now: Mono) {
+        let first = self.conditions().due.values().min().copied();
+        match first.filter(|_| self.proved) {
+            Some(first) => self.retry = Some((first, RETRY)),
+            None => self.wait_longer(now),
         }
     }
 
@@ -110,10 +175,21 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
                 if changed.is_err() {
                     return drain.begun().await;
                 }
+                // That nothing waits counts in some standings and not in others.
+                memory.told = false;
             }
-            () = office.spool.news() => memory.told = false,
+            () = office.spool.news() => {
+                memory.told = false;
+                if memory.proved {
+                    // It need not wait for those that were in vain.
+                    memory.retry = None;
+                }
+            }
             () = office.people_read(), if !office.people_are_read() => {}
-            () = office.hurry.notified() => memory.retry = None,
+            () = office.hurry.notified() => {
+                memory.retry = None;
+                memory.conditions().due.clear();
+            }
             () = sleep(&post, retry) => {}
         }
     }
@@ -142,7 +218,9 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
     match ended {
         Ended::Emptied => {
             memory.retry = None;
-            memory.released = false;
+            if std::mem::take(&mut memory.released) {
+                memory.begin_anew();
+            }
             if !std::mem::replace(&mut memory.told, true) {
                 post.host
                     .outlets
@@ -161,9 +239,11 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
                 .send(outcome(HandbackOutcome::Paused))
                 .await;
         }
-        Ended::Deferred | Ended::Unwritten => memory.wait_longer(now.mono),
+        Ended::Deferred => memory.wait_for_the_first(now.mono),
+        Ended::Unwritten => memory.wait_longer(now.mono),
         Ended::Broken => {
             memory.proved = false;
+            memory.begin_anew();
             memory.wait_longer(now.mono);
             post.host.outlets.hints.offer(Hint {
                 service: office.service.clone(),

@@ -189,8 +189,12 @@ impl Part for Mail {
                 let telling = dsn::run(post, office, config.resolver, drain.clone());
                 running.push(tasks.spawn("mail dsn", telling));
             }
-            let handing = handback::run(Arc::clone(&post), office, drain.clone());
-            running.push(tasks.spawn("mail hand back", handing));
+            // Nobody would miss it before mail is to go back: it is begun again if it breaks.
+            let (posts, end) = (Arc::clone(&post), drain.clone());
+            let handing =
+                move || handback::run(Arc::clone(&posts), Arc::clone(&office), end.clone());
+            let clock = post.host.clock.clone();
+            running.push(tasks.keep("mail hand back", clock, drain.clone(), handing));
         }
         let limits = config.general.limits;
         let filter = config.general.rspamd.map(|address| {

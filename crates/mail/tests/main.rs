@@ -16,9 +16,11 @@ mod guest;
 mod hostile;
 mod keep;
 mod lmtp;
+mod manners;
 mod notices;
 mod places;
 mod primary;
+mod rude;
 mod stage;
 #[expect(dead_code, reason = "the checks' own tests need more of it")]
 #[path = "../src/auth/testdns.rs"]

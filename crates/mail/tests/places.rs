@@ -1,8 +1,10 @@
 //! Connections to the primary: bounded, shared among networks, with some that no guest ever has.
 
+use std::time::Duration;
+
 use crate::guest::{ANNA, Guest, message};
 use crate::primary::{Primary, Script};
-use crate::stage::{Phase, Stage};
+use crate::stage::{Phase, Stage, later};
 
 const MAIL: &str = "MAIL FROM:<a@client.test>";
 const RCPT: &str = "RCPT TO:<anna@verein.test>";
@@ -109,4 +111,27 @@ async fn while_the_standby_supports_who_finds_no_place_is_kept() {
     let said = guest.post("a@client.test", &ANNA, &message("one")).await;
     assert!(said.starts_with("250 2.0.0 Kept"), "{said}");
     assert!(primary.messages().is_empty());
+}
+
+/// A place is for who uses it: who says nothing while others wait goes, and else may think on.
+#[tokio::test]
+async fn who_says_nothing_keeps_no_place_that_others_wait_for() {
+    let primary = Primary::usual().await;
+    let stage = Stage::of(primary.address, Phase::Standby).await;
+    let (mut patient, told) = crowd(&stage, 1, 4).await;
+    assert_eq!(passed(&told), 4);
+    later(Duration::from_secs(16)).await;
+    for guest in &mut patient {
+        assert!(guest.say("NOOP").await.starts_with("250"));
+    }
+    let mut others = Vec::new();
+    for network in 2..5 {
+        others.push(crowd(&stage, network, 2).await);
+    }
+    assert_eq!(primary.connections().now, 10);
+    later(Duration::from_secs(16)).await;
+    for guest in &mut patient {
+        let said = guest.reply().await;
+        assert!(said.starts_with("421 4.4.2"), "{said}");
+    }
 }

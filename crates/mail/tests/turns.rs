@@ -6,7 +6,7 @@ use std::time::Duration;
 use host::HandbackOutcome;
 
 use crate::back::{accounts, dark, keep, subjects};
-use crate::guest::{ANNA, Guest};
+use crate::guest::{ANNA, Guest, message};
 use crate::primary::{Primary, Script};
 use crate::stage::{Phase, Set, Stage, later, within};
 
@@ -82,7 +82,12 @@ async fn a_primary_that_distrusts_us_gets_all_without_xclient() {
 async fn many_refusals_in_a_row_are_looked_at_by_a_person() {
     let (primary, mut stage) = dark().await;
     keep(&stage, &[("first", &ANNA)]).await;
-    keep_many(&stage, 60).await;
+    let mut guest = Guest::hello(stage.address).await;
+    for number in 0..60 {
+        let from = format!("s{}@client.test", number % 5);
+        let said = guest.post(&from, &ANNA, &message("more")).await;
+        assert!(said.starts_with("250 2.0.0 Kept"), "{said}");
+    }
     primary.told(|script| {
         script.ends.push(("Subject: first", "250 2.6.0 Good"));
         script.ends.push(("", "554 5.7.1 I do not trust you"));
@@ -96,21 +101,26 @@ async fn many_refusals_in_a_row_are_looked_at_by_a_person() {
 }
 
 #[tokio::test]
-async fn somebody_known_who_is_refused_stops_the_rest() {
+async fn somebody_known_who_is_gone_stops_nobody() {
     let (primary, mut stage) = dark().await;
     primary.told(|script| script.recipients.push(("ben@", "550 5.1.1 No Ben")));
-    keep(&stage, &[("one", &ANNA), ("two", &["ben@verein.test"])]).await;
+    let messages = [
+        ("for ben", &["ben@verein.test"][..]),
+        ("one", &ANNA),
+        ("for ben too", &["ben@verein.test"]),
+        ("two", &ANNA),
+    ];
+    keep(&stage, &messages).await;
     stage.stand(Phase::HandingBack).await;
-    assert_eq!(stage.ended().await, HandbackOutcome::Paused);
-    stage.stand(Phase::Asked).await;
-    let tally = stage.handle.tally();
-    assert_eq!((tally.waiting, tally.quarantined), (1, 0));
-    // A person says yes: then it is Ben's message alone that waits, in quarantine.
-    stage.stand(Phase::HandingBack).await;
+    assert_eq!(subjects(&primary.taken(2).await), ["one", "two"]);
+    // The first was said before anything was taken, so it is tried once more.
+    stage.handle.hand_back();
     assert_eq!(stage.ended().await, HandbackOutcome::Done);
-    let tally = stage.handle.tally();
-    assert_eq!((tally.waiting, tally.quarantined), (0, 1));
-    assert_eq!(subjects(&primary.messages()), ["one"]);
+    let quarantine = stage.handle.quarantine().unwrap();
+    assert_eq!(quarantine.len(), 2);
+    for one in quarantine {
+        assert_eq!(one.recipients[0].2, "550 5.1.1 No Ben");
+    }
 }
 
 #[tokio::test]
@@ -209,12 +219,56 @@ async fn a_round_that_was_stopped_waits_for_nothing() {
 #[tokio::test]
 async fn after_a_restart_the_list_is_read_before_anything_goes_back() {
     let (primary, stage) = dark().await;
-    keep(&stage, &[("one", &ANNA), ("two", &["ben@verein.test"])]).await;
+    let messages = [
+        ("one", &ANNA[..]),
+        ("two", &["ben@verein.test"]),
+        ("three", &["cem@verein.test"]),
+        ("four", &ANNA),
+    ];
+    keep(&stage, &messages).await;
     let folder = stage.close().await;
-    // A refusal of somebody of whom nothing is known stops nobody.
-    primary.told(|script| script.recipients.push(("ben@", "550 5.1.1 No Ben")));
+    primary.told(|script| script.recipients.push(("", "550 5.1.1 Nobody")));
     let mut stage = Stage::reopen(folder, Set::new(primary.address), Phase::HandingBack).await;
     assert_eq!(stage.ended().await, HandbackOutcome::Paused);
+    // Of strangers of one sender one alone would have been asked for.
+    assert_eq!(primary.commands("RCPT").len(), 3);
     let tally = stage.handle.tally();
-    assert_eq!((tally.waiting, tally.quarantined), (1, 0));
+    assert_eq!((tally.waiting, tally.quarantined), (4, 0));
+}
+
+#[tokio::test]
+async fn smtputf8_is_asked_for_where_it_is_needed_only() {
+    for (offers, taken) in [
+        (vec![], vec!["ascii"]),
+        (vec!["SMTPUTF8"], vec!["ascii", "\u{fc}"]),
+    ] {
+        let primary = Primary::start(Script {
+            offers,
+            ..Script::default()
+        })
+        .await;
+        let mut stage = Stage::of(primary.address, Phase::Acting).await;
+        let mut guest = Guest::hello(stage.address).await;
+        for subject in ["ascii", "\u{fc}"] {
+            for line in [
+                "MAIL FROM:<a@client.test> SMTPUTF8",
+                "RCPT TO:<anna@verein.test>",
+            ] {
+                assert!(guest.say(line).await.starts_with("250"));
+            }
+            assert!(guest.say("DATA").await.starts_with("354"));
+            let body = format!("Subject: {subject}\r\n\r\nm\u{fc}ller\r\n.");
+            assert!(guest.say(&body).await.starts_with("250"));
+        }
+        stage.stand(Phase::HandingBack).await;
+        assert_eq!(stage.ended().await, HandbackOutcome::Done);
+        assert_eq!(subjects(&primary.messages()), taken);
+        assert_eq!(stage.handle.tally().quarantined, 2 - taken.len());
+        let said = primary.commands("MAIL");
+        assert!(!said[0].contains("SMTPUTF8"), "{said:?}");
+        assert!(
+            said.iter().skip(1).all(|line| line.ends_with(" SMTPUTF8")),
+            "{said:?}"
+        );
+    }
 }

@@ -7,13 +7,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::base::Name as WireName;
-use domain::tsig::{Algorithm, Key};
+use domain::tsig::Key;
 use host::config::Fields;
 use model::OrganisationId;
 
 use crate::steer::Addresses;
 use crate::wire::{Name, is_at_or_below};
+
+mod key;
+
+pub use key::key;
+pub(crate) use key::key_from_text;
 
 /// Everything this part is told.
 #[derive(Clone, Debug)]
@@ -86,6 +90,8 @@ pub enum Via {
         apex: Name,
         /// Its name servers.
         servers: Vec<Name>,
+        /// The addresses of those that lie in the zone itself: nobody else can say them.
+        glue: Vec<(Name, Addresses)>,
     },
     /// By hand, with the exact record shown.
     Manual,
@@ -95,7 +101,7 @@ pub enum Via {
 /// the document; `None` when something necessary is missing.
 pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Option<Organisation> {
     let zones = names(fields, "zones");
-    let key = fields.table("tsig").and_then(|table| read_key(&table));
+    let key = fields.table("tsig").and_then(|table| key::read(&table));
     let primary = fields.socket("primary");
     let file = fields.file("file");
     let source = match (primary, file) {
@@ -119,6 +125,9 @@ pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Opti
             fields.missing("zones", "[\"verein.test\"]");
         }
         _ => {}
+    }
+    if let (Source::File(path), [zone]) = (&source, zones.as_slice()) {
+        check_zone(fields, zone, path);
     }
     let notify = fields.sockets("notify");
     if !notify.is_empty() && key.is_none() && !fields.has("tsig") {
@@ -152,6 +161,24 @@ pub fn read(fields: &Fields<'_>, id: OrganisationId, standby: &[IpAddr]) -> Opti
         serve_past_expire: fields.boolean("serve_past_expire").unwrap_or(true),
         steer,
     })
+}
+
+/// Says everything that is wrong in the zone file, each with its line.
+fn check_zone(fields: &Fields<'_>, zone: &Name, path: &Path) {
+    // That it cannot be read was said already.
+    let Ok(text) = std::fs::read(path) else {
+        return;
+    };
+    let problems = crate::zone::check_file(zone, &text)
+        .err()
+        .unwrap_or_default();
+    for problem in problems {
+        let (line, what) = (problem.line, problem.what);
+        match line {
+            0 => fields.problem("file", format_args!("{}: {what}", path.display())),
+            line => fields.problem("file", format_args!("{}:{line}: {what}", path.display())),
+        }
+    }
 }
 
 const NAME: &str = "a domain name like \"www.verein.test\"";
@@ -194,7 +221,11 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
     let apex = fields.parse("zone", "a domain name like \"gate.verein.test\"", |text| {
         text.parse::<Name>().ok()
     });
-    let servers = names(fields, "ns");
+    let servers = fields.each(
+        "ns",
+        "a name server like \"ns1.standby.example\", with its addresses where it lies in the zone",
+        server,
+    );
     let word = word?;
     if ours.is_empty() {
         fields.problem(
@@ -233,7 +264,13 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
                     fields.problem("names", format_args!("{name} does not lie in {apex}"));
                 }
             }
-            Via::Zone { apex, servers }
+            let glue = glue(fields, &apex, &steered, &servers, standby);
+            let servers = servers.into_iter().map(|(name, _)| name).collect();
+            Via::Zone {
+                apex,
+                servers,
+                glue,
+            }
         }
     };
     Some(Steer {
@@ -244,59 +281,51 @@ fn read_steer(fields: &Fields<'_>, zones: &[Name], standby: &[IpAddr]) -> Option
     })
 }
 
-fn read_key(fields: &Fields<'_>) -> Option<Arc<Key>> {
-    let algorithms = [
-        ("hmac-sha256", Algorithm::Sha256),
-        ("hmac-sha384", Algorithm::Sha384),
-        ("hmac-sha512", Algorithm::Sha512),
-    ];
-    for (key, example) in [("name", "\"servergate\""), ("secret_file", "\"tsig.key\"")] {
-        if !fields.has(key) {
-            fields.missing(key, example);
-        }
-    }
-    let name = fields.parse("name", "a key name like \"servergate\"", |text| {
-        text.parse::<Name>().ok()
-    });
-    let algorithm = match fields.has("algorithm") {
-        true => fields.choice("algorithm", &algorithms)?,
-        false => Algorithm::Sha256,
-    };
-    let path = fields.path("secret_file")?;
-    match key_from_file(&name?, algorithm, &path) {
-        Ok(key) => Some(Arc::new(key)),
-        Err(what) => {
-            fields.problem("secret_file", what);
-            None
-        }
-    }
+/// A name server, and its addresses if they are said.
+type Server = (Name, Vec<IpAddr>);
+
+/// `ns1.gate.verein.test 192.0.2.7 2001:db8::7`: a name, and perhaps its addresses.
+fn server(text: &str) -> Option<Server> {
+    let mut words = text.split_whitespace();
+    let name = words.next()?.parse().ok()?;
+    let addresses: Option<Vec<IpAddr>> = words.map(|word| word.parse().ok()).collect();
+    Some((name, addresses?))
 }
 
-fn key_from_file(name: &Name, algorithm: Algorithm, path: &Path) -> Result<Key, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    key(name, algorithm, text.trim()).map_err(|what| format!("{}: {what}", path.display()))
-}
-
-/// A key from the base64 text of its secret.
-///
-/// # Errors
-/// In words what is wrong with it.
-pub fn key(name: &Name, algorithm: Algorithm, secret: &str) -> Result<Key, String> {
-    let bytes: Vec<u8> = domain::utils::base64::decode(secret)
-        .map_err(|_| "the secret should be one line of base64".to_owned())?;
-    // RFC 8945 §5: shorter than half the hash is guessed too easily.
-    if bytes.len() < algorithm.native_len() / 2 {
-        return Err(format!(
-            "the secret has {} bytes, which is too short",
-            bytes.len()
-        ));
+/// The addresses of the name servers that lie in the zone; a single one is this standby.
+fn glue(
+    fields: &Fields<'_>,
+    apex: &Name,
+    steered: &[Name],
+    servers: &[Server],
+    standby: &[IpAddr],
+) -> Vec<(Name, Addresses)> {
+    let inside = servers
+        .iter()
+        .filter(|(name, _)| is_at_or_below(name.as_wire(), apex.as_wire()));
+    let inside: Vec<_> = inside.collect();
+    let mut glue = Vec::new();
+    for (name, said) in &inside {
+        if steered.contains(name) {
+            let what = format_args!("{name} is steered, so it cannot be a name server as well");
+            fields.problem("ns", what);
+        }
+        let addresses = match (said.is_empty(), inside.len()) {
+            (true, 1) => standby,
+            _ => said.as_slice(),
+        };
+        if addresses.is_empty() {
+            fields.problem(
+                "ns",
+                format_args!(
+                    "{name} lies in {apex}, which alone can say where it is; write its addresses \
+                     behind it: `\"{name} 192.0.2.7\"`"
+                ),
+            );
+        }
+        glue.push((name.clone(), addresses.iter().copied().collect()));
     }
-    let name = WireName::from_octets(name.as_wire())
-        .ok()
-        .and_then(|name| domain::base::name::ToName::try_to_name(&name).ok())
-        .ok_or_else(|| "the key's name is too long".to_owned())?;
-    Key::new(algorithm, &bytes, name, None, None).map_err(|error| error.to_string())
+    glue
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use domain::rdata::{A, Aaaa, AllRecordData, Ns};
 use host::net::{Net, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::reach::Server;
+use crate::steer::{Addresses, STEER_TTL};
 use crate::wire::{Name, parent, push_frame};
 
 /// For one question.
@@ -68,6 +70,54 @@ pub async fn delegation(
         servers.push((name, found));
     }
     Ok(servers)
+}
+
+/// What resolvers get for `names` from each name server in the delegation of the zone in which
+/// they lie: each server is asked itself, but for ours, which says [`STEER_TTL`] or is not asked.
+///
+/// # Errors
+/// The delegation could not be looked up.
+pub async fn answers(
+    net: Net,
+    resolver: SocketAddr,
+    port: u16,
+    zone: &Name,
+    names: &[Name],
+    ours: &Addresses,
+) -> io::Result<Vec<Server>> {
+    let mut servers = Vec::new();
+    for (name, addresses) in delegation(net, resolver, port, zone).await? {
+        let own = |address: &IpAddr| ours.iter().any(|own| own == address.to_canonical());
+        let is_ours = !addresses.is_empty() && addresses.iter().all(own);
+        let mut ttl = None;
+        if is_ours {
+            ttl = Some(STEER_TTL);
+        } else if let Some(address) = addresses.iter().find(|address| !own(address)) {
+            let at = SocketAddr::new(*address, port);
+            for name in names {
+                ttl = ttl.max(longest_ttl(net, at, name).await);
+            }
+        }
+        servers.push(Server {
+            name,
+            ours: is_ours,
+            ttl,
+        });
+    }
+    Ok(servers)
+}
+
+/// The longest TTL among what one server answers for the addresses of a name.
+async fn longest_ttl(net: Net, server: SocketAddr, name: &Name) -> Option<u32> {
+    let mut longest = None;
+    for rtype in [Rtype::A, Rtype::AAAA] {
+        // Who does not answer the first question is not asked a second one.
+        let answer = ask(net, server, name.as_wire(), rtype, false).await.ok()?;
+        let records = answer.answer().ok()?;
+        let records = records.limit_to::<AllRecordData<_, _>>().flatten();
+        longest = longest.max(records.map(|record| record.ttl().as_secs()).max());
+    }
+    longest
 }
 
 /// The addresses of the name servers of the zone above.

@@ -10,7 +10,7 @@ use domain::rdata::AllRecordData;
 use crate::answer::{Outcome, Served, Transport, ZoneSet, answer, refuse};
 use crate::steer::{Addresses, Overlay};
 use crate::wire::{Frames, Name, parse};
-use crate::zone::{Zone, read_file};
+use crate::zone::{Records, Zone, read_file};
 
 const PLAIN: &str = "
 @ 3600 SOA ns1 hostmaster 7 3600 600 86400 300
@@ -106,6 +106,25 @@ pub fn dns_wire(data: &[u8]) {
         check(data, &out, limit);
     }
     stream(data);
+}
+
+/// Takes any bytes for a zone file.
+///
+/// # Panics
+/// Where what it reads is not the same again after the store.
+pub fn zone_file(data: &[u8]) {
+    let apex: Name = "verein.test".parse().expect("a name");
+    if let Ok(zone) = crate::zone::check_file(&apex, data) {
+        let records = zone.to_records();
+        let stored = Records::from_bytes(records.as_bytes()).expect("records");
+        let again = Zone::from_records(apex, &stored).expect("a zone");
+        assert!(again == zone);
+    }
+}
+
+/// Takes any bytes for a file with a key.
+pub fn tsig_key(data: &[u8]) {
+    let _ = crate::config::key_from_text(&String::from_utf8_lossy(data));
 }
 
 fn check(question: &[u8], bytes: &[u8], limit: usize) {

@@ -93,6 +93,7 @@ impl Keeper {
             self.perform(&machine, &mut actions, &mut work).await;
             self.tell(&machine, &mut ended);
             self.report(&machine);
+            self.story.answer();
             // What is under way ends first; a wish is about what comes after it was said.
             if machine.next_try().is_some() && !wishes.is_empty() {
                 inputs.push(self.grant(wishes.drain(..)));

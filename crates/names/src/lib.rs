@@ -24,6 +24,7 @@ mod notices;
 mod origin;
 mod publish;
 mod rate;
+mod reach;
 mod ready;
 pub mod secondary;
 mod serve;
@@ -42,8 +43,9 @@ use host::{Drain, Host, OpenError, Part, RunError};
 use model::Standings;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-pub use delegation::{PORT, delegation};
+pub use delegation::{PORT, answers, delegation};
 pub use rate::RateLimit;
+pub use reach::{Reach, Server, by_hand, reach};
 pub use ready::{Coverage, Handle, SteerFacts, ZoneFacts, coverage};
 pub use story::{Came, Trouble};
 pub use transfer::Limits;

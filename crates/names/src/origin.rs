@@ -11,7 +11,7 @@ use crate::desk::Desk;
 use crate::keep::Version;
 use crate::notices::Notices;
 use crate::wire::Name;
-use crate::zone::{Zone, read_file};
+use crate::zone::{Zone, check_file, read_file};
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -67,7 +67,12 @@ impl Origin {
         let (apex, path) = (self.apex.clone(), self.path.clone());
         let read = move || {
             let text = std::fs::read(&path).map_err(|error| error.to_string())?;
-            read_file(&apex, &text).map_err(|fault| fault.to_string())
+            check_file(&apex, &text).map_err(|problems| {
+                let first = problems.first();
+                first.map_or_else(String::new, |problem| {
+                    format!("{}:{}: {}", path.display(), problem.line, problem.what)
+                })
+            })
         };
         match tokio::task::spawn_blocking(read).await {
             Ok(result) => result,

@@ -234,7 +234,12 @@ fn own_zone(
         addresses,
         primary,
     } = organisation.steer.as_ref()?;
-    let Via::Zone { apex, servers } = via else {
+    let Via::Zone {
+        apex,
+        servers,
+        glue,
+    } = via
+    else {
         return None;
     };
     let (direction, epoch) = steer::direction(standings, &organisation.id);
@@ -242,6 +247,6 @@ fn own_zone(
         Direction::Primary => primary,
         Direction::Standby => addresses,
     };
-    let zone = steer::standby_zone(apex, servers, names, leads, epoch).ok();
+    let zone = steer::standby_zone(apex, servers, glue, names, leads, epoch).ok();
     Some((apex.clone(), zone.map(Arc::new)))
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use domain::base::iana::Rtype;
 use model::{Now, OrganisationId, Timestamp};
 use tokio::sync::oneshot;
 
@@ -133,6 +134,19 @@ impl Handle {
             })
         });
         facts.collect()
+    }
+
+    /// The longest TTL that the held zone gives for the addresses of these names: what the
+    /// primary's other name servers answer with, too.
+    pub fn longest_ttl(&self, apex: &Name, names: &[Name]) -> Option<u32> {
+        let version = self.desk.published.version(apex)?;
+        let nodes = names
+            .iter()
+            .filter_map(|name| version.zone.node(name.as_wire()));
+        let sets = nodes.flat_map(|node| {
+            [Rtype::A, Rtype::AAAA, Rtype::CNAME].map(|rtype| node.get(rtype.to_int()))
+        });
+        sets.flatten().map(|set| set.ttl).max()
     }
 
     /// The zones that are transferred from a primary.

@@ -91,6 +91,8 @@ pub(crate) struct Story {
     /// The serial before the attempt under way, and who waits for what comes of it.
     before: Option<u32>,
     waiting: Vec<oneshot::Sender<Came>>,
+    /// What came of it.
+    came: Option<Came>,
 }
 
 impl Story {
@@ -159,11 +161,17 @@ impl Story {
             self.behind = behind;
             news.extend(behind.map(News::Behind));
         }
+        self.came = Some(came);
+        news
+    }
+
+    /// Tells those who wait what came of it, once everybody else can see it.
+    pub(crate) fn answer(&mut self) {
+        let Some(came) = self.came.take() else { return };
         for waiting in self.waiting.drain(..) {
             // Whoever left does not want to know.
             let _ = waiting.send(came.clone());
         }
-        news
     }
 }
 
@@ -254,6 +262,8 @@ mod tests {
             let (sender, mut receiver) = oneshot::channel();
             story.waits(sender, Some(7));
             story.ended(now(10), ended);
+            assert!(receiver.try_recv().is_err(), "not before it can be seen");
+            story.answer();
             assert_eq!(receiver.try_recv(), Ok(want));
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use build::ZoneFault;
 pub use diff::Diff;
-pub use file::{FileFault, read_file};
+pub use file::{FileFault, FileProblem, check_file, read_file};
 pub(crate) use records::lower_name;
 pub use records::{Record, Records};
 pub(crate) use walk::{Found, Labels, WildcardName};

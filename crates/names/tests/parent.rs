@@ -3,7 +3,7 @@
 
 use names::config::Source;
 use names::steer::Addresses;
-use names::{coverage, delegation};
+use names::{Server, answers, coverage, delegation};
 
 use crate::house::{House, name, organisation};
 
@@ -39,5 +39,43 @@ async fn the_delegation_is_read_from_the_parent_and_compared() {
             .await
             .is_err()
     );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn each_name_server_is_asked_what_resolvers_get_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.zone");
+    // This part plays parent, resolver and the primary's name server.
+    let text = "@ 3600 SOA ns h 1 3600 600 86400 300\n@ 3600 NS ns\nns 3600 A 127.0.0.1\n\
+        verein 3600 NS ns1.standby\nverein 3600 NS ns\nns1.standby 3600 A 192.0.2.7\n\
+        www 3600 A 198.51.100.80\nwww 600 AAAA 2001:db8::80\nshop 60 A 198.51.100.80\n";
+    std::fs::write(&file, text).unwrap();
+    let store = folder.path().join("store");
+    let house = House::open(&store, organisation("test", Source::File(file))).await;
+    let ours: Addresses = ["192.0.2.7".parse().unwrap()].into_iter().collect();
+    let net = host::net::Net::Real;
+    for (names, ttl) in [
+        (vec!["www.test", "shop.test"], Some(3_600)),
+        (vec!["shop.test"], Some(60)),
+        (vec!["nobody.test"], None),
+    ] {
+        let names: Vec<_> = names.into_iter().map(name).collect();
+        let zone = name("verein.test");
+        let mut found = answers(net, house.at, house.at.port(), &zone, &names, &ours)
+            .await
+            .unwrap();
+        found.sort_by_key(|server| server.name.to_string());
+        let server = |text, ours, ttl| Server {
+            name: name(text),
+            ours,
+            ttl,
+        };
+        let want = [
+            server("ns.test", false, ttl),
+            server("ns1.standby.test", true, Some(5)),
+        ];
+        assert_eq!(found, want);
+    }
     house.close().await;
 }

@@ -325,7 +325,11 @@ async fn a_standby_zone_answers_with_the_primary_or_with_us() {
     organisation.steer = Some(Steer {
         via: Via::Zone {
             apex: name("gate.verein.test"),
-            servers: vec![name("ns1.standby.test")],
+            servers: vec![name("ns1.standby.test"), name("ns2.gate.verein.test")],
+            glue: vec![(
+                name("ns2.gate.verein.test"),
+                ["192.0.2.9".parse().unwrap()].into_iter().collect(),
+            )],
         },
         names: vec![name("www.gate.verein.test")],
         addresses: ["192.0.2.7".parse().unwrap()].into_iter().collect(),
@@ -345,8 +349,15 @@ async fn a_standby_zone_answers_with_the_primary_or_with_us() {
     );
     assert_eq!(
         before.authority,
-        ["gate.verein.test. 3600 IN NS ns1.standby.test."]
+        [
+            "gate.verein.test. 3600 IN NS ns1.standby.test.",
+            "gate.verein.test. 3600 IN NS ns2.gate.verein.test."
+        ]
     );
+    // A name server within the zone has its own address, whoever serves the web.
+    let own = question("ns2.gate.verein.test", "A", false);
+    let own = udp(house.at, &own).await;
+    assert_eq!(own.answer, ["ns2.gate.verein.test. 3600 IN A 192.0.2.9"]);
     let soa = question("gate.verein.test", "SOA", false);
     assert!(udp(house.at, &soa).await.answer[0].contains(" 1 3600 "));
     house.decide(standings(Service::Web, Role::Acting, 4));

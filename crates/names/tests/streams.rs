@@ -17,6 +17,7 @@ async fn house(folder: &std::path::Path) -> House {
     organisation.steer = Some(Steer {
         via: Via::Zone {
             apex: name("gate.test"),
+            glue: Vec::new(),
             servers: vec![name("ns1.gate.test")],
         },
         names: vec![name("www.gate.test"), name("shop.gate.test")],

@@ -37,6 +37,7 @@ pub(crate) struct Desk {
     pub(crate) names: ::names::Handle,
     pub(crate) sites: BTreeMap<OrganisationId, ::site::SiteHandle>,
     pub(crate) mails: BTreeMap<OrganisationId, ::mail::MailHandle>,
+    pub(crate) alerts: Option<::watch::Alerts>,
     pub(crate) progress: Progresses,
     pub(crate) certificates: Option<Certificates>,
 }
@@ -108,6 +109,7 @@ impl Desk {
                 self.say(organisation, text, language, speaker, reason)
                     .await
             }
+            Request::AlertTest => self.test_alert().await,
             Request::Records { from } => {
                 let store = self.host.store.clone();
                 tokio::task::spawn_blocking(move || record::reply(&store, from)).await?
@@ -150,6 +152,15 @@ impl Desk {
                 Ok(json!({ "said": said }))
             }
         }
+    }
+
+    async fn test_alert(&self) -> Result<Value> {
+        let Some(alerts) = &self.alerts else {
+            bail!("nobody is told of an outage; write `[alert]` and start the standby again");
+        };
+        let tested = alerts.test().await;
+        let took = u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX);
+        Ok(json!({ "way": tested.way, "took_ms": took, "undelivered": tested.error }))
     }
 
     async fn order(&self, service: &str, kind: OrderKind, by: String) -> Result<Value> {
@@ -291,6 +302,14 @@ impl Desk {
     fn now(&self) -> Timestamp {
         self.host.clock.now().wall
     }
+}
+
+fn alerts_json(state: &::watch::AlertState) -> Value {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "delivered": time(state.delivered), "failing_since": time(state.failing_since),
+        "error": state.error, "failed": state.failed,
+    })
 }
 
 fn list(organisations: &[Organisation]) -> String {

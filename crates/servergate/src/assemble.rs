@@ -104,23 +104,5 @@ pub(crate) fn burst_targets(config: &Config) -> BTreeMap<ServiceId, Target> {
 /// How visitors get to us, in words for the alert.
 fn way(organisation: &Organisation) -> Option<(ServiceId, watch::Way)> {
     let service = ServiceId::new(organisation.id.clone(), Service::Web);
-    let steer = organisation.names.as_ref()?.steer.as_ref()?;
-    let seconds = organisation.recovery_time().as_secs();
-    let says = |how: &str| format!("{how}; at the most {seconds} s after the last good page.");
-    let way = match &steer.via {
-        names::config::Via::Secondary => watch::Way {
-            says: says("Names are steered by our name server"),
-            step: None,
-        },
-        names::config::Via::Zone { apex, .. } => watch::Way {
-            says: says(&format!("Names are steered in the zone {apex}")),
-            step: None,
-        },
-        names::config::Via::Manual => watch::Way {
-            says: "Names are changed by hand, with the delay that your provider's TTL sets."
-                .to_owned(),
-            step: Some(names::steer::manual(&steer.names, &steer.addresses).join("\n")),
-        },
-    };
-    Some((service, way))
+    Some((service, crate::honest::unseen(organisation)?))
 }

@@ -88,12 +88,14 @@ pub async fn stand_by(
     // The one decision, with the standings as they were before the restart.
     let observed = LastObservations::default();
     let (standings, follow) = channel::channel(Arc::default());
-    let (bursts, asked) = mpsc::channel(WAITING);
+    let targets = assemble::burst_targets(&config);
+    // A mass outage asks for a burst of every service at once.
+    let (bursts, asked) = mpsc::channel(targets.len().max(WAITING));
     let (shown, records) = mpsc::channel(WAITING);
     let outcomes = Outcomes {
         standings,
         bursts,
-        targets: assemble::burst_targets(&config),
+        targets,
         records: shown,
         observed: observed.clone(),
     };
@@ -111,8 +113,15 @@ pub async fn stand_by(
     let mail = mail::Mail::open(mail, host.clone()).await?;
     let bulletin =
         bulletin::Bulletin::open(assemble::bulletin(&config, records), host.clone()).await?;
-    let watch =
-        watch::Watch::open(assemble::watch(&config, asked, reminders), host.clone()).await?;
+    let watching = assemble::watch(&config, asked, reminders);
+    let looking = crate::honest::Looking {
+        config: config.clone(),
+        net: host.net,
+        clock: host.clock.clone(),
+        names: names.handle(),
+        ways: watching.ways.clone(),
+    };
+    let watch = watch::Watch::open(watching, host.clone()).await?;
     let desk = Desk {
         config: config.clone(),
         host: host.clone(),
@@ -123,6 +132,7 @@ pub async fn stand_by(
         names: names.handle(),
         sites: site.handles(),
         mails: mail.handles(),
+        alerts: watch.alerts(),
         progress: Progresses::follow(&host, progress),
         certificates: certificates.clone(),
     };
@@ -153,6 +163,7 @@ pub async fn stand_by(
         web::serve_metrics(at, &host, drain.clone()).await?;
     }
     if around.machine {
+        host.tasks.spawn("delegations", looking.run(drain.clone()));
         open_desk(&config, &host, desk, &drain).await?;
         tell_systemd(&host, &drain);
     }
@@ -220,6 +231,7 @@ fn host(
     let (reminders_out, reminders) = outlet(WAITING);
     let metrics = Metrics::default();
     metrics.show_store(&store);
+    metrics.show_tasks(&around.tasks);
     let host = Host {
         place: config.standby.name.clone(),
         clock: around.clock.clone(),

@@ -98,6 +98,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// How people are told of outages.
+    Alert {
+        #[command(subcommand)]
+        what: Alert,
+    },
     /// The copy of the website.
     Site {
         #[command(subcommand)]
@@ -139,6 +144,16 @@ pub(crate) enum Command {
     Restore {
         /// The folder that `backup` wrote.
         from: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// About alerts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Alert {
+    /// Send one that says it is a test, the way that alerts go, and say what became of it.
+    Test {
         #[command(flatten)]
         common: Common,
     },

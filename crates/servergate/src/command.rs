@@ -1,6 +1,7 @@
 //! The commands, one file each. Only here is anything printed.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the command line speaks
 
+pub(crate) mod alert;
 pub(crate) mod check;
 pub(crate) mod mail;
 pub(crate) mod names;

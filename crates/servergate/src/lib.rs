@@ -12,6 +12,7 @@ pub mod config;
 pub mod decide;
 mod drill;
 mod exit;
+mod honest;
 mod protocol;
 mod ready;
 mod record;
@@ -109,6 +110,9 @@ async fn perform(command: Command) -> Result<()> {
             let json = common.json;
             command::say::say(&config, text, organisation, language, speaker, reason, json).await
         }
+        Command::Alert {
+            what: cli::Alert::Test { common },
+        } => command::alert::test(&configured(&common.config)?, common.json).await,
         Command::Site { what } => {
             let config = configured(&what.common().config)?;
             command::site::site(&config, what).await

@@ -40,6 +40,8 @@ pub(crate) enum Request {
         speaker: Option<String>,
         reason: bool,
     },
+    /// Sends an alert that says it is a test.
+    AlertTest,
     /// A page of the record.
     Records { from: u64 },
     /// Something about the copy of the website.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Condition, Mode, Service, ServiceId, Timestamp};
+use model::{Cause, Condition, Doubt, Mode, Service, ServiceId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -114,6 +114,7 @@ fn of_standby(desk: &Desk) -> Lines {
             "nobody is told of an outage; write `[alert]`",
         );
     }
+    alerts(desk, &mut lines);
     let keys = desk
         .config
         .organisations
@@ -133,6 +134,34 @@ fn of_standby(desk: &Desk) -> Lines {
     lines
 }
 
+/// Whether people would be told.
+fn alerts(desk: &Desk, lines: &mut Lines) {
+    let Some(state) = desk.alerts.as_ref().map(::watch::Alerts::state) else {
+        return;
+    };
+    match (state.failing_since, state.delivered) {
+        (Some(since), _) => {
+            let error = state.error.as_deref().unwrap_or("no reason was given");
+            let says = format!(
+                "alerts are not delivered since {since}: {error}; `servergate alert test` tries again"
+            );
+            lines.add(Light::Red, "standby", says);
+        }
+        (None, Some(at)) => {
+            lines.add(
+                Light::Green,
+                "standby",
+                format!("the last alert was delivered at {at}"),
+            );
+        }
+        (None, None) => lines.add(
+            Light::Yellow,
+            "standby",
+            "no alert was delivered since the start; `servergate alert test` sends one",
+        ),
+    }
+}
+
 fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
     let standings = desk.standings.borrow();
     for service in [Service::Web, Service::Mail, Service::Names] {
@@ -148,6 +177,16 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
         if target.is_none() {
             continue;
         }
+        if let Some(doubt) = standing.doubt {
+            lines.add(
+                Light::Red,
+                "watch",
+                format!(
+                    "{service}: {doubt}; it would not be taken over without a person's yes{}",
+                    mend(doubt)
+                ),
+            );
+        }
         match standing.condition() {
             Some(Condition::Reachable) => lines.add(
                 Light::Green,
@@ -159,10 +198,20 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
                 "watch",
                 format!("{service}: not observed yet"),
             ),
+            Some(Condition::Blind) if standing.cause() == Some(Cause::NotMeasured) => lines.add(
+                Light::Yellow,
+                "watch",
+                format!("{service}: not measured in time; this standby is too busy, or has too few open files"),
+            ),
             Some(Condition::Blind) => lines.add(
                 Light::Red,
                 "watch",
                 format!("{service}: we cannot judge; our references are silent"),
+            ),
+            Some(Condition::Unstable) => lines.add(
+                Light::Red,
+                "watch",
+                format!("{service}: fails and answers in turn; see `servergate status`"),
             ),
             Some(_) => lines.add(
                 Light::Red,
@@ -173,6 +222,17 @@ fn watched(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
         if standing.held_by.is_some() {
             lines.add(Light::Yellow, "watch", format!("{service}: an order holds its role; `servergate auto {service}` lets measurements decide"));
         }
+    }
+}
+
+/// What to look at while there is a doubt.
+fn mend(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::NeverGood => {
+            "; `servergate status` shows what was measured: look whether address, port, protocol, \
+             name, `ca` and `expect` are right"
+        }
+        Doubt::NoCopy => "; see the copy below",
     }
 }
 

@@ -42,7 +42,7 @@ impl Follower {
         }
     }
 
-    pub(crate) async fn run(mut self, standings: watch::Receiver<Standings>, drain: Drain) {
+    pub(crate) async fn run(&mut self, standings: watch::Receiver<Standings>, drain: Drain) {
         let clock = self.handle.desk().host.clock.clone();
         let mut due = self.first_due();
         loop {

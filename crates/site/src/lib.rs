@@ -112,9 +112,18 @@ impl Part for Site {
             };
             self.host.outlets.records.send(held).await;
             handlers.push(site.handler);
+            // Nobody would miss it before the copy is old: it is begun again if it breaks.
             let follower = Follower::new(site.handle, site.requests);
-            let work = follower.run(standings.clone(), drain.clone());
-            following.push(self.host.tasks.spawn("site capture", work));
+            let follower = Arc::new(tokio::sync::Mutex::new(follower));
+            let (standings, end) = (standings.clone(), drain.clone());
+            let work = move || {
+                let (follower, standings, end) =
+                    (Arc::clone(&follower), standings.clone(), end.clone());
+                async move { follower.lock().await.run(standings, end).await }
+            };
+            let clock = self.host.clock.clone();
+            let tasks = &self.host.tasks;
+            following.push(tasks.keep("site capture", clock, drain.clone(), work));
         }
         turn_handlers(&handlers, standings, &drain).await;
         for follower in following {

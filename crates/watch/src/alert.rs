@@ -292,7 +292,7 @@ impl Desk {
             .peekable();
         match (blind.peek().is_some(), self.blind_since) {
             (true, None) => {
-                let silent = blind.any(|one| looked_in_vain(one));
+                let silent = blind.any(looked_in_vain);
                 self.blind_since = Some((now.wall, silent));
             }
             (false, Some((from, references))) => {

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{MailProtocol, Target};
+use model::{ConfigurationId, MailProtocol, Target};
+use sha2::{Digest, Sha256};
 
 /// One target and how it is watched.
 #[derive(Clone, Debug)]
@@ -30,6 +31,27 @@ pub struct TargetConfig {
     pub burst_spacing: Duration,
     /// What else is asked while it fails.
     pub companions: Companions,
+}
+
+impl TargetConfig {
+    /// The fingerprint of all that decides whether a probe is good; `besides` is what the caller
+    /// adds to it. Authorities count by what stands in their file. Every field of a probe counts,
+    /// so a version that asks in another way has another fingerprint, and the first good answer
+    /// proves it anew.
+    pub fn configuration(&self, besides: &str) -> ConfigurationId {
+        let (probe, ca) = self.probe.without_ca();
+        let trust = match ca {
+            None => Vec::new(),
+            Some(path) => std::fs::read(&path)
+                .map(|bytes| Sha256::digest(bytes).to_vec())
+                .unwrap_or_else(|_| path.to_string_lossy().into_owned().into_bytes()),
+        };
+        let timeout = self.timeout.as_millis();
+        let text = format!("{probe:?}\n{timeout}\n{besides}\n{trust:?}");
+        let digest = Sha256::digest(text.as_bytes());
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        ConfigurationId::new(hex)
+    }
 }
 
 /// What else is asked while a target fails, to tell the cause. All of it is named in the
@@ -165,6 +187,18 @@ impl Probe {
         }
     }
 
+    /// The same, and apart from it the authority that it trusts beside the usual ones.
+    fn without_ca(&self) -> (Self, Option<PathBuf>) {
+        let mut probe = self.clone();
+        let ca = match &mut probe {
+            Self::Http(HttpProbe { ca, .. })
+            | Self::Tls(TlsProbe { ca, .. })
+            | Self::Smtp(SmtpProbe { ca, .. }) => ca.take(),
+            Self::Tcp { .. } | Self::Dns { .. } | Self::Icmp { .. } => None,
+        };
+        (probe, ca)
+    }
+
     /// The address that is asked.
     pub fn ip(&self) -> IpAddr {
         match self {
@@ -227,6 +261,67 @@ pub enum ProbeKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_decides_whether_a_probe_is_good_is_in_the_fingerprint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            Some(path)
+        };
+        let web = |change: fn(&mut HttpProbe), ca: Option<PathBuf>| {
+            let mut probe = HttpProbe {
+                address: ([198, 51, 100, 80], 443).into(),
+                tls: true,
+                host: "verein.test".to_owned(),
+                path: "/".to_owned(),
+                expect: Some("Verein".to_owned()),
+                hosts: vec!["verein.test".to_owned()],
+                ca,
+            };
+            change(&mut probe);
+            let watch = crate::OrganisationWatch::default();
+            let organisation = model::OrganisationId::new("verein.test");
+            watch.steering(&organisation, model::Service::Web, Probe::Http(probe))
+        };
+        let same = |_: &mut HttpProbe| {};
+        let usual = web(same, file("a", "one")).configuration("");
+        let others = [
+            web(
+                |probe| probe.address = ([198, 51, 100, 81], 443).into(),
+                file("a", "one"),
+            ),
+            web(|probe| probe.address.set_port(444), file("a", "one")),
+            web(|probe| probe.tls = false, file("a", "one")),
+            web(
+                |probe| probe.host = "verien.test".to_owned(),
+                file("a", "one"),
+            ),
+            web(|probe| probe.path = "/x".to_owned(), file("a", "one")),
+            web(|probe| probe.expect = None, file("a", "one")),
+            web(|probe| probe.hosts.clear(), file("a", "one")),
+            web(same, None),
+            TargetConfig {
+                timeout: Duration::from_millis(100),
+                ..web(same, file("a", "one"))
+            },
+        ];
+        for other in others {
+            assert_ne!(other.configuration(""), usual, "{:?}", other.probe);
+        }
+        assert_ne!(web(same, file("a", "one")).configuration("lmtp"), usual);
+        // Its place in the file system does not count, what stands in it does.
+        assert_eq!(web(same, file("b", "one")).configuration(""), usual);
+        assert_ne!(web(same, file("b", "two")).configuration(""), usual);
+        // What tells causes apart, and how often is asked, decides nothing.
+        let also = TargetConfig {
+            interval: Duration::from_secs(60),
+            companions: Companions::default(),
+            ..web(same, file("a", "one"))
+        };
+        assert_eq!(also.configuration(""), usual);
+    }
 
     #[test]
     fn a_web_primary_is_an_address_and_never_a_name() {

@@ -31,7 +31,7 @@ measured-dns-server = Die Namensserver antworten seit dem { $since } nicht; { $f
 measured-foreign-certificate = { $subject } weist sich seit dem { $since } mit einem anderen Schlüssel aus als zuvor; { $from }.
 measured-holding-page = Unter dem Namen { $of } erscheint seit dem { $since } eine andere Seite als sonst; { $from }.
 measured-host = Ein Router meldet die Maschine { $of } seit dem { $since } als nicht erreichbar, während ihre Nachbarn antworten; { $from }.
-measured-network = Weder die Adresse { $of } noch ihre Nachbarn noch die Router davor antworten seit dem { $since }; { $from }.
+measured-network = Die Adresse { $of }, Nachbarn und Router davor schweigen seit dem { $since }; { $from }.
 measured-overload = { $subject } weist Anfragen seit dem { $since } vorläufig ab{ $code ->
         [0] {""}
        *[other] {" "}({ $code })

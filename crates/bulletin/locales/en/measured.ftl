@@ -31,7 +31,7 @@ measured-dns-server = The name servers have not answered since { $since }; { $fr
 measured-foreign-certificate = { $subject } has identified itself with another key than before since { $since }; { $from }.
 measured-holding-page = Under the name { $of } another page than usual has appeared since { $since }; { $from }.
 measured-host = A router has reported the machine { $of } unreachable since { $since }, while its neighbours answer; { $from }.
-measured-network = Neither the address { $of } nor its neighbours nor the routers before it have answered since { $since }; { $from }.
+measured-network = The address { $of }, its neighbours and the routers before it have been silent since { $since }; { $from }.
 measured-overload = { $subject } has turned requests away for the time being{ $code ->
         [0] {""}
        *[other] {" "}({ $code })

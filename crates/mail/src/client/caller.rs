@@ -11,8 +11,8 @@ use host::tls::HopTls;
 use host::{Host, net};
 use tokio::sync::mpsc;
 
-use super::{Command, Lost, Opening, Outbound, Report, TlsWish, Verb};
-use crate::config::{NextHop, Protocol};
+use super::{Command, Lost, Opening, Outbound, Protocol, Report, TlsWish, Verb};
+use crate::config::NextHop;
 use crate::envelope::{Recipient, Sender};
 use crate::wire::reply::{Capabilities, Reply};
 
@@ -168,7 +168,7 @@ impl Caller {
         size: Option<u64>,
         further: &[String],
     ) -> Result<(), CallError> {
-        let line = mail_line(sender, size, &self.capabilities);
+        let line = mail_line(sender, sender.utf8, size, &self.capabilities, true);
         self.send(Command::Line(Verb::Mail, with(line, further)))
             .await
     }
@@ -184,7 +184,7 @@ impl Caller {
         recipient: &Recipient,
         further: &[String],
     ) -> Result<(), CallError> {
-        let line = rcpt_line(recipient, &self.capabilities);
+        let line = rcpt_line(recipient, &self.capabilities, true);
         self.send(Command::Line(Verb::Rcpt, with(line, further)))
             .await
     }
@@ -216,13 +216,35 @@ impl Caller {
         Ok(replies)
     }
 
-    /// Says who the next message is from and waits.
+    /// Says who the next message is from and waits. `Some`: it is refused, and the connection is
+    /// of no use any more.
     pub async fn introduce(
         &mut self,
         client: crate::wire::xclient::Attributes,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<Reply>, CallError> {
         self.send(Command::Introduce(Box::new(client))).await?;
-        self.reply(Verb::Introduce).await.map(|_| ())
+        match self.reports.recv().await {
+            Some(Report::Introduced(capabilities)) => {
+                self.capabilities = *capabilities;
+                Ok(None)
+            }
+            Some(Report::Reply(Verb::Introduce, reply)) => Ok(Some(reply)),
+            Some(Report::Reply(..)) => Err(CallError::Lost(Lost::Malformed)),
+            other => Err(lost(other)),
+        }
+    }
+
+    /// Says what a delivery has to say, and does not wait.
+    pub async fn say(&mut self, command: Command) -> Result<(), CallError> {
+        self.send(command).await
+    }
+
+    /// The next reply, with what it answers.
+    pub async fn next_reply(&mut self) -> Result<(Verb, Reply), CallError> {
+        match self.reports.recv().await {
+            Some(Report::Reply(verb, reply)) => Ok((verb, reply)),
+            other => Err(lost(other)),
+        }
     }
 
     /// The next reply, which must be to `verb`.
@@ -273,8 +295,15 @@ fn with(line: String, further: &[String]) -> Bytes {
     line.into()
 }
 
-/// MAIL with the parameters that the other end knows (RFC 1870, 6152, 6531, 3461).
-fn mail_line(sender: &Sender, size: Option<u64>, can: &Capabilities) -> String {
+/// MAIL with the parameters that the other end knows (RFC 1870, 6152, 6531, 3461), with or without
+/// those that are about notifications. `utf8`: it needs SMTPUTF8.
+pub fn mail_line(
+    sender: &Sender,
+    utf8: bool,
+    size: Option<u64>,
+    can: &Capabilities,
+    dsn: bool,
+) -> String {
     let mut line = format!("MAIL FROM:<{}>", sender.path);
     if let Some(size) = size.filter(|_| can.has_size) {
         line.push_str(&format!(" SIZE={size}"));
@@ -282,10 +311,10 @@ fn mail_line(sender: &Sender, size: Option<u64>, can: &Capabilities) -> String {
     if sender.eight_bit && can.eightbitmime {
         line.push_str(" BODY=8BITMIME");
     }
-    if sender.utf8 && can.smtputf8 {
+    if utf8 && can.smtputf8 {
         line.push_str(" SMTPUTF8");
     }
-    if can.dsn {
+    if can.dsn && dsn {
         for (name, value) in [("RET", &sender.ret), ("ENVID", &sender.envid)] {
             if let Some(value) = value {
                 line.push_str(&format!(" {name}={value}"));
@@ -296,9 +325,10 @@ fn mail_line(sender: &Sender, size: Option<u64>, can: &Capabilities) -> String {
     line
 }
 
-fn rcpt_line(recipient: &Recipient, can: &Capabilities) -> String {
+/// RCPT with the parameters that the other end knows (RFC 3461), or without any.
+pub fn rcpt_line(recipient: &Recipient, can: &Capabilities, dsn: bool) -> String {
     let mut line = format!("RCPT TO:<{}>", recipient.mailbox);
-    if can.dsn {
+    if can.dsn && dsn {
         for (name, value) in [("NOTIFY", &recipient.notify), ("ORCPT", &recipient.orcpt)] {
             if let Some(value) = value {
                 line.push_str(&format!(" {name}={value}"));

@@ -6,8 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use host::session::transcript::{Ours, Script, Scripted, play_folder};
 
-use super::{Command, Opening, Outbound, Report, TlsWish, Verb};
-use crate::config::Protocol;
+use super::{Command, Opening, Outbound, Protocol, Report, TlsWish, Verb};
 use crate::wire::xclient::Attributes;
 
 struct Caller;
@@ -28,6 +27,7 @@ impl Script<Outbound> for Caller {
                 can.pipelining,
                 can.xclient.len()
             ),
+            Report::Introduced(can) => format!("Introduced(xclient {})", can.xclient.len()),
             Report::Refused(reply) => format!("Refused({reply})"),
             Report::Reply(verb, reply) => format!("Reply({verb:?}, {reply})"),
             Report::Lost(why) => format!("Lost({why:?})"),

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::auth::results;
 use crate::auth::verdict::Verdicts;
+use crate::envelope::Recipient;
 use crate::spool::{Message, MessageBody, SpoolError};
 
 /// Pieces of a large message, in bytes.
@@ -25,14 +26,10 @@ impl<'m> Reading<'m> {
         verdicts: Option<&Verdicts>,
         name: &str,
     ) -> Result<Self, SpoolError> {
-        let (head, rest) = match &message.body {
-            MessageBody::Inline(bytes) => (bytes.clone(), None),
-            MessageBody::Blob(blob) => {
-                let mut head = BytesMut::zeroed(HEAD);
-                let read = blob.read_at(0, &mut head)?;
-                head.truncate(read);
-                (head.freeze(), Some((blob, read as u64)))
-            }
+        let head = head(message)?;
+        let rest = match &message.body {
+            MessageBody::Inline(_) => None,
+            MessageBody::Blob(blob) => Some((blob, head.len() as u64)),
         };
         let on_top = verdicts
             .map(|verdicts| on_top(verdicts, name))
@@ -57,6 +54,35 @@ impl<'m> Reading<'m> {
         piece.truncate(read);
         Ok((read > 0).then(|| piece.freeze()))
     }
+}
+
+/// The beginning of a message, or all of it. Blocks on the disk for large messages.
+fn head(message: &Message) -> Result<Bytes, SpoolError> {
+    match &message.body {
+        MessageBody::Inline(bytes) => Ok(bytes.clone()),
+        MessageBody::Blob(blob) => {
+            let mut head = BytesMut::zeroed(HEAD);
+            let read = blob.read_at(0, &mut head)?;
+            head.truncate(read);
+            Ok(head.freeze())
+        }
+    }
+}
+
+/// RFC 6531 §3.4: SMTPUTF8 is needed for an envelope or a header section that is not ASCII. That a
+/// sender announced it is not the need.
+pub(super) fn needs_utf8(message: &Message) -> Result<bool, SpoolError> {
+    let envelope = &message.meta.envelope;
+    if !envelope.sender.utf8 {
+        return Ok(false);
+    }
+    let addressed = |one: &Recipient| one.mailbox.needs_utf8();
+    if envelope.sender.path.needs_utf8() || envelope.recipients.iter().any(addressed) {
+        return Ok(true);
+    }
+    let head = head(message)?;
+    let end = memchr::memmem::find(&head, b"\r\n\r\n").unwrap_or(head.len());
+    Ok(!head.get(..end).unwrap_or_default().is_ascii())
 }
 
 fn on_top(verdicts: &Verdicts, name: &str) -> String {

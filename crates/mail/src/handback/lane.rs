@@ -2,8 +2,11 @@
 //!
 //! The next message's MAIL, RCPT and DATA are sent together with the end of the one before
 //! (RFC 2920 §3.1 allows that: DATA is the last of its group), so a message costs one round trip.
-//! What the primary took is written down (`written`) while the next is on its way.
+//! What is said, and when, [`Delivery`] decides; whose fault it is, [`super::attempt`] and
+//! [`super::evidence`]. What the primary took is written down (`written`) while the next is on its
+//! way.
 
+mod begin;
 mod written;
 
 use std::collections::VecDeque;
@@ -13,75 +16,94 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 
+use super::attempt::{Judgement, RECIPIENTS};
 use super::body::Reading;
 use super::job::Job;
-use super::judge::{self, Judgement, Said};
+use super::judge::Wait;
+use super::meaning::{Meaning, meaning};
 use super::round::Shared;
-use crate::client::Verb;
+use crate::client::Lost;
 use crate::client::caller::{CallError, Caller};
-use crate::desk::{attributes, call};
+use crate::client::delivery::{Delivery, Said, Step};
+use crate::config::Protocol;
 use crate::envelope::Client;
 use crate::metrics::Taken;
-use crate::spool::{Account, Fate, SpoolError};
+use crate::spool::SpoolError;
 use crate::wire::reply::Reply;
+
+use begin::Begun;
+pub(super) use begin::Introductions;
 
 /// How often the connection may break at one message before the round is given up, or before the
 /// others have their turn if that was so in earlier rounds.
 const BREAKS: u32 = 3;
-/// How often a lane calls again after a cut before it gives up.
+/// How often a lane calls again in vain before it gives up.
 const CALLS: u32 = 5;
 
 /// What came of a canary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Taken,
-    /// The primary refused it, or broke off: nothing more goes out now.
-    NotTaken,
+    /// The primary broke off, or nothing more may go out now.
+    Stopped,
     /// The primary wants it later, which may be because of whom it is for.
     Deferred,
-    /// The primary cannot take this one, whoever it is for: it says nothing about the others.
-    Unfit,
+    /// That concerns this message alone, and says nothing about the others.
+    Other,
 }
 
 impl Report {
     fn of(judgement: &Judgement) -> Self {
+        let later = |(_, why, _): &(usize, Wait, String)| *why == Wait::Later;
         match judgement {
-            Judgement { taken: true, .. } => Self::Taken,
-            Judgement { pause: true, .. } => Self::NotTaken,
-            _ => Self::Deferred,
+            judgement if judgement.taken() => Self::Taken,
+            Judgement { waits, .. } if waits.iter().any(later) => Self::Deferred,
+            _ => Self::Other,
         }
     }
 }
 
 /// A job and the permit to have it under way.
 type Work = (Box<Job>, Option<OwnedSemaphorePermit>);
+type More<'a> = Option<&'a mut mpsc::Receiver<(Job, OwnedSemaphorePermit)>>;
 
-/// One connection.
+/// One connection, or the next one.
 pub(super) struct Lane {
     shared: Arc<Shared>,
-    caller: Option<Caller>,
-    /// Whom the primary believes to talk to.
-    introduced: Option<Client>,
+    line: Option<Line>,
+    /// Recipients of one transaction: what the primary takes.
+    most: usize,
+    /// It goes on with transactions that have ended: nothing is announced before an end is answered.
+    one_by_one: bool,
     commits: VecDeque<JoinHandle<Result<(), SpoolError>>>,
-    refusals: u32,
     calls: u32,
 }
 
-/// What was sent of a message when the connection broke.
-enum Broken {
-    /// Its end was sent: the primary may have it.
-    AfterEnd(CallError),
-    Before(CallError),
+/// A connection that stands.
+struct Line {
+    caller: Caller,
+    delivery: Delivery,
+    /// Whom the primary believes to talk to.
+    introduced: Option<Client>,
+}
+
+/// What came of a transaction.
+struct Heard {
+    said: Said,
+    /// The next message was announced meanwhile.
+    announced: bool,
+    /// Why the connection broke, if it did.
+    error: Option<CallError>,
 }
 
 impl Lane {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            caller: None,
-            introduced: None,
+            line: None,
+            most: RECIPIENTS,
+            one_by_one: false,
             commits: VecDeque::new(),
-            refusals: 0,
             calls: 0,
         }
     }
@@ -109,20 +131,24 @@ impl Lane {
 
     /// Ends the connection politely and waits until everything is written down.
     pub(super) async fn end(mut self) {
-        if let Some(caller) = self.caller.take() {
-            caller.quit().await;
-        }
+        self.hang_up().await;
         self.settled(0).await;
+    }
+
+    async fn hang_up(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.caller.quit().await;
+        }
     }
 
     /// Works off `todo`, and what comes meanwhile.
     async fn work(
         &mut self,
         todo: &mut VecDeque<Work>,
-        mut more: Option<&mut mpsc::Receiver<(Job, OwnedSemaphorePermit)>>,
+        mut more: More<'_>,
         canary: bool,
     ) -> Report {
-        let mut report = Report::NotTaken;
+        let mut report = Report::Stopped;
         // The message at the front has been announced to the primary.
         let mut announced = false;
         while let Some((mut job, permit)) = todo.pop_front() {
@@ -131,23 +157,22 @@ impl Lane {
                     todo.push_front((job, permit));
                     return report;
                 }
-                match self.begin(&job).await {
-                    Ok(None) => {}
-                    Ok(Some(unfit)) => {
-                        report = Report::Unfit;
-                        self.write_down(job, permit, unfit).await;
+                match self.begin(&mut job).await {
+                    Begun::Announced => {}
+                    Begun::Over => {
+                        report = self.finish(job, permit).await;
                         continue;
                     }
-                    Err(error) => {
+                    Begun::Again => {
                         todo.push_front((job, permit));
-                        if !self.call_again(&error) {
-                            return report;
-                        }
                         continue;
+                    }
+                    Begun::Broken => {
+                        todo.push_front((job, permit));
+                        return report;
                     }
                 }
             }
-            announced = false;
             let next = match &mut more {
                 Some(jobs) if todo.is_empty() && self.shared.goes_on() => jobs.try_recv().ok(),
                 _ => None,
@@ -155,49 +180,62 @@ impl Lane {
             if let Some((job, permit)) = next {
                 todo.push_back((Box::new(job), Some(permit)));
             }
-            match self
-                .deliver(&job, todo.front().map(|(job, _)| job.as_ref()), canary)
-                .await
-            {
-                Ok((judgement, next_announced)) => {
-                    announced = next_announced;
-                    report = Report::of(&judgement);
-                    self.write_down(job, permit, judgement).await;
+            let next = todo.front_mut().map(|(next, _)| next.as_mut());
+            let heard = self.exchange(&mut job, next).await;
+            announced = heard.announced;
+            let lmtp = self.is_lmtp();
+            let (named, dsn) = (std::mem::take(&mut job.named), job.dsn);
+            let broken = job.attempt.said(&named, &heard.said, lmtp, dsn);
+            self.one_by_one |= heard.said.void;
+            self.learn_limit(&heard.said);
+            // What was cut is gone; what the primary ended itself is too, and it said why.
+            let mut call_again = true;
+            if let Some(error) = &heard.error {
+                call_again = self.call_again(error);
+            }
+            if broken && !self.is_worth_it(&mut job, call_again, canary) {
+                let aside = call_again && job.is_stuck();
+                let words = heard
+                    .error
+                    .map_or_else(String::new, |error| error.to_string());
+                job.attempt.give_up(Wait::Broken, &words);
+                report = self.finish(job, permit).await;
+                if !aside {
+                    self.shared.broken.store(true, Ordering::Relaxed);
+                    return report;
                 }
-                Err(broken) => {
-                    let error = match broken {
-                        Broken::AfterEnd(error) => {
-                            self.cut(&mut job);
-                            error
-                        }
-                        Broken::Before(error) => error,
-                    };
-                    job.breaks += 1;
-                    let again = self.call_again(&error) && !canary;
-                    if again && job.breaks < BREAKS {
-                        // It is not known to have arrived, so it goes again, and first.
-                        todo.push_front((job, permit));
-                        continue;
-                    }
-                    // One at which the primary always breaks off keeps back no other.
-                    let aside = again && job.is_stuck();
-                    let later = Judgement::later(job.waiting(), &error.to_string());
-                    self.write_down(job, permit, later).await;
-                    if !aside {
-                        self.shared.broken.store(true, Ordering::Relaxed);
-                        return report;
-                    }
-                }
+                continue;
+            }
+            if job.attempt.is_over() {
+                report = self.finish(job, permit).await;
+            } else {
+                // For the others there is another transaction. What became of these is durable
+                // before that, so that nobody gets a second copy.
+                self.write_partly(&mut job).await;
+                todo.push_front((job, permit));
             }
         }
         report
     }
 
+    /// The connection broke at this message: whether it goes again at once. It is not known to have
+    /// arrived, so it goes first.
+    fn is_worth_it(&self, job: &mut Job, call_again: bool, canary: bool) -> bool {
+        if job.note_cuts() {
+            self.shared.post.metrics.taken(Taken::Cut);
+        }
+        job.breaks += 1;
+        let again = call_again && !canary && job.breaks < BREAKS;
+        if again {
+            job.attempt.again();
+        }
+        again
+    }
+
     /// Gives the connection up; whether another shall be tried.
     fn call_again(&mut self, error: &CallError) -> bool {
         tracing::debug!(%error, "the connection over which mail is handed back broke");
-        self.caller = None;
-        self.introduced = None;
+        self.line = None;
         self.calls += 1;
         let again = self.calls < CALLS && self.shared.goes_on();
         if !again {
@@ -206,145 +244,105 @@ impl Lane {
         again
     }
 
-    /// The primary may have a copy that it did not acknowledge: that is said in the account.
-    fn cut(&self, job: &mut Job) {
-        self.shared.post.metrics.taken(Taken::Cut);
-        let account = job
-            .account
-            .get_or_insert_with(|| Account::begin(&job.message.meta));
-        for line in &mut account.lines {
-            if line.fate == Fate::Waiting {
-                line.cut += 1;
-            }
+    fn is_lmtp(&self) -> bool {
+        self.shared.office.config.primary.protocol == Protocol::Lmtp
+    }
+
+    /// A primary that takes fewer recipients in one transaction is told fewer from then on.
+    fn learn_limit(&mut self, said: &Said) {
+        let accepted = said.recipients.iter().filter(|one| one.code() / 100 == 2);
+        let accepted = accepted.count();
+        let too_many = |reply: &Reply| meaning(reply) == Meaning::TooMany;
+        if accepted > 0 && said.recipients.iter().any(too_many) {
+            self.most = self.most.min(accepted);
         }
     }
 
-    /// Calls, and announces the message unless the primary cannot take it.
-    async fn begin(&mut self, job: &Job) -> Result<Option<Judgement>, CallError> {
-        let client = &job.message.meta.envelope.client;
-        if self.caller.is_none() {
-            let Shared { post, office, .. } = &*self.shared;
-            self.caller = Some(call(post, office, Some(client)).await?);
-            self.introduced = Some(client.clone());
-        }
-        let can = self.caller.as_ref().map(Caller::capabilities);
-        if let Some(unfit) = can.and_then(|can| job.unfit(can)) {
-            return Ok(Some(unfit));
-        }
-        self.announce(job).await.map(|()| None)
-    }
-
-    /// MAIL, RCPT and DATA, without waiting for answers.
-    async fn announce(&mut self, job: &Job) -> Result<(), CallError> {
-        let envelope = &job.message.meta.envelope;
-        let differs = self.introduced.as_ref() != Some(&envelope.client);
-        let Some(caller) = &mut self.caller else {
-            return Ok(());
-        };
-        if differs
-            && !caller.capabilities().xclient.is_empty()
-            && self.shared.office.config.primary.xclient
-        {
-            caller.introduce(attributes(&envelope.client)).await?;
-            self.introduced = Some(envelope.client.clone());
-        }
-        caller
-            .send_mail(&envelope.sender, Some(job.message.meta.size))
-            .await?;
-        for (recipient, fate) in envelope.recipients.iter().zip(&job.row.fates) {
-            if *fate == Fate::Waiting {
-                caller.send_rcpt(recipient).await?;
-            }
-        }
-        caller.send_verb(Verb::Data).await
-    }
-
-    /// Whether the next message can be announced together with the end of this one.
-    fn goes_along(&self, next: &Job) -> bool {
-        let Some(caller) = &self.caller else {
-            return false;
-        };
-        let same = self.introduced.as_ref() == Some(&next.message.meta.envelope.client);
-        let anonymous =
-            caller.capabilities().xclient.is_empty() || !self.shared.office.config.primary.xclient;
-        let can = caller.capabilities();
-        can.pipelining && (same || anonymous) && next.unfit(can).is_none() && self.shared.goes_on()
-    }
-
-    /// Reads the answers to an announced message, sends its body, announces the next, and judges.
-    async fn deliver(
-        &mut self,
-        job: &Job,
-        next: Option<&Job>,
-        canary: bool,
-    ) -> Result<(Judgement, bool), Broken> {
-        let lost = || Broken::Before(CallError::Lost(crate::client::Lost::Closed));
-        let (mail, recipients, data) = {
-            let caller = self.caller.as_mut().ok_or_else(lost)?;
-            answers(caller, job).await.map_err(Broken::Before)?
-        };
-        let accepted = recipients
-            .iter()
-            .filter(|(_, _, reply)| reply.code() / 100 == 2)
-            .count();
-        let mut replies = 0;
-        if data.code() == 354 {
-            let caller = self.caller.as_mut().ok_or_else(lost)?;
-            if accepted > 0 {
-                self.shared.send_body(caller, job).await?;
-            }
-            replies = caller.send_end(accepted).await.map_err(Broken::AfterEnd)?;
-        }
+    /// Hears the answers to an announced message, sends its contents, announces the next.
+    async fn exchange(&mut self, job: &mut Job, mut next: Option<&mut Job>) -> Heard {
         let mut announced = false;
-        if let Some(next) = next.filter(|next| self.goes_along(next)) {
-            self.announce(next).await.map_err(Broken::AfterEnd)?;
-            announced = true;
+        let mut error: Option<CallError> = None;
+        loop {
+            let Some(line) = &mut self.line else {
+                return Heard {
+                    said: Said::default(),
+                    announced: false,
+                    error: error.or(Some(CallError::Lost(Lost::Closed))),
+                };
+            };
+            let done = match line.delivery.step() {
+                Some(Step::Over(said)) => {
+                    // Whoever is taken proves that calling again is not in vain.
+                    if said.end.iter().any(|end| end.code() / 100 == 2) {
+                        self.calls = 0;
+                    }
+                    let closed = line.delivery.is_closed();
+                    // RSET, where that is the way out.
+                    while let (false, Some(Step::Say(command))) = (closed, line.delivery.step()) {
+                        if let Err(broken) = line.caller.say(command).await {
+                            error.get_or_insert(broken);
+                        }
+                    }
+                    let by_itself = closed.then_some(CallError::Lost(Lost::Closed));
+                    let error = error.or_else(|| by_itself.map(|other| said_last(&said, other)));
+                    return Heard {
+                        said: *said,
+                        announced: announced && !closed,
+                        error,
+                    };
+                }
+                Some(Step::Say(command)) => line.caller.say(command).await,
+                Some(Step::Close) => Err(CallError::Lost(Lost::Closed)),
+                Some(Step::Contents) => {
+                    let sent = self.contents(job).await;
+                    if sent.is_ok() {
+                        announced = self.announce_next(job, next.take());
+                    }
+                    sent
+                }
+                None => match line.caller.next_reply().await {
+                    Ok((verb, reply)) => {
+                        line.delivery.replied(verb, reply);
+                        Ok(())
+                    }
+                    Err(broken) => Err(broken),
+                },
+            };
+            if let Err(broken) = done {
+                error.get_or_insert(broken);
+                if let Some(line) = &mut self.line {
+                    line.delivery.lost();
+                }
+            }
         }
-        let caller = self.caller.as_mut().ok_or_else(lost)?;
-        let mut end = Vec::with_capacity(replies);
-        for _ in 0..replies {
-            end.push(caller.reply(Verb::End).await.map_err(Broken::AfterEnd)?);
-        }
-        self.calls = 0;
-        let said = Said {
-            mail: &mail,
-            recipients: &recipients,
-            data: &data,
-            end: &end,
+    }
+
+    /// Sends the contents, and lets their end follow.
+    async fn contents(&mut self, job: &Job) -> Result<(), CallError> {
+        let Some(line) = &mut self.line else {
+            return Err(CallError::Lost(Lost::Closed));
         };
-        let judgement = judge::judge(&said, canary, self.shared.released);
-        Ok((judgement, announced))
-    }
-}
-
-/// The answers to MAIL, to each RCPT, and to DATA.
-async fn answers(
-    caller: &mut Caller,
-    job: &Job,
-) -> Result<(Reply, Vec<(usize, bool, Reply)>, Reply), CallError> {
-    let mail = caller.reply(Verb::Mail).await?;
-    let mut recipients = Vec::with_capacity(job.row.fates.len());
-    for (index, fate) in job.row.fates.iter().enumerate() {
-        if *fate == Fate::Waiting {
-            let known = job.known.get(index).copied().unwrap_or(false);
-            recipients.push((index, known, caller.reply(Verb::Rcpt).await?));
-        }
-    }
-    let data = caller.reply(Verb::Data).await?;
-    Ok((mail, recipients, data))
-}
-
-impl Shared {
-    async fn send_body(&self, caller: &mut Caller, job: &Job) -> Result<(), Broken> {
         let unreadable = |error: SpoolError| {
             tracing::error!(%error, "a kept message cannot be read");
-            Broken::Before(CallError::Lost(crate::client::Lost::Closed))
+            CallError::Lost(Lost::Closed)
         };
-        let mut reading = Reading::begin(&job.message, job.verdicts.as_ref(), &self.post.name)
-            .map_err(unreadable)?;
+        let name = &self.shared.post.name;
+        let reading = Reading::begin(&job.message, job.verdicts.as_ref(), name);
+        let mut reading = reading.map_err(unreadable)?;
         while let Some(piece) = reading.next().map_err(unreadable)? {
-            caller.send_piece(piece).await.map_err(Broken::Before)?;
+            line.caller.send_piece(piece).await?;
         }
+        line.delivery.contents_sent();
         Ok(())
+    }
+}
+
+/// Why the primary ended the conversation by itself: what it said last.
+fn said_last(said: &Said, otherwise: CallError) -> CallError {
+    let all = said.mail.iter().chain(&said.recipients);
+    let last = all.chain(&said.data).chain(&said.end).last();
+    match last {
+        Some(reply) if reply.code() == 421 => CallError::Refused(reply.clone()),
+        _ => otherwise,
     }
 }

@@ -1,8 +1,9 @@
 //! One round: a canary if the primary has not proved itself, then everything that waits, over
 //! more and more connections.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use host::{Drain, Progress};
 use model::Timestamp;
@@ -10,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::job::Job;
 use super::lane::{Lane, Report};
-use super::{Ended, Memory};
+use super::{Conditions, Ended, Memory};
 use crate::office::Office;
 use crate::post::Post;
 use crate::spool::SpoolError;
@@ -29,7 +30,8 @@ pub(super) struct Shared {
     pub(super) post: Arc<Post>,
     pub(super) office: Arc<Office>,
     pub(super) drain: Drain,
-    pub(super) released: bool,
+    /// What is known over all messages of this hand-back.
+    conditions: Arc<Mutex<Conditions>>,
     pub(super) delivered: AtomicU64,
     pub(super) deferred: AtomicBool,
     pub(super) paused: AtomicBool,
@@ -40,6 +42,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What is known over all messages.
+    pub(super) fn conditions(&self) -> MutexGuard<'_, Conditions> {
+        self.conditions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether another message may go out.
     pub(super) fn goes_on(&self) -> bool {
         if self.drain.has_begun() || !self.office.may_hand_back() {
@@ -76,7 +85,7 @@ pub(super) async fn round(
         post: Arc::clone(post),
         office: Arc::clone(office),
         drain: drain.clone(),
-        released: memory.released,
+        conditions: Arc::clone(&memory.conditions),
         delivered: AtomicU64::new(0),
         deferred: AtomicBool::new(false),
         paused: AtomicBool::new(false),
@@ -92,38 +101,68 @@ pub(super) async fn round(
     shared.ended()
 }
 
+/// How a search for a canary ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Search {
+    /// One was taken.
+    Taken,
+    /// Nothing more goes out in this round.
+    Over,
+    /// There are no others, and none was taken.
+    InVain,
+}
+
 /// Whether one message was taken that went alone.
 async fn canary(shared: &Arc<Shared>) -> bool {
     let mut lane = Lane::new(Arc::clone(shared));
-    let mut taken = canary_among(shared, &mut lane, false).await;
-    if taken.is_none() {
-        // All were in vain before: one of them shows it as well.
-        taken = canary_among(shared, &mut lane, true).await;
+    let mut tried = BTreeSet::new();
+    let mut search = search(shared, &mut lane, false, &mut tried).await;
+    let all_missing = || {
+        let deferred = shared.deferred.load(Ordering::Relaxed);
+        shared.conditions().evidence.is_all_missing() && !deferred
+    };
+    if search == Search::InVain && (tried.is_empty() || all_missing()) {
+        // Those that were in vain before show it as well.
+        search = self::search(shared, &mut lane, true, &mut tried).await;
+    }
+    if search == Search::InVain && !tried.is_empty() && all_missing() {
+        // Fewer than several, but there is nobody else whom the primary could know.
+        shared.paused.store(true, Ordering::Relaxed);
     }
     lane.end().await;
-    taken == Some(true)
+    search == Search::Taken
 }
 
-/// Sends messages alone until one is taken or refused; `None` if there is none of that kind.
-async fn canary_among(shared: &Arc<Shared>, lane: &mut Lane, stuck: bool) -> Option<bool> {
-    let (mut after, mut tried, mut deferred) = (0, false, 0);
+/// Sends messages alone until one is taken. What is said of one does not decide about the others:
+/// the next one is tried.
+async fn search(
+    shared: &Arc<Shared>,
+    lane: &mut Lane,
+    stuck: bool,
+    tried: &mut BTreeSet<u64>,
+) -> Search {
+    let (mut after, mut deferred) = (0, 0);
     loop {
-        let mut jobs = jobs(shared, after).await;
+        let mut jobs = jobs(shared, after, false).await;
         let Some(last) = jobs.last() else {
-            return tried.then_some(false);
+            return Search::InVain;
         };
         after = last.position;
-        jobs.retain(|job| job.is_stuck() == stuck);
+        jobs.retain(|job| job.is_stuck() == stuck && !tried.contains(&job.position));
         while !jobs.is_empty() {
-            tried = true;
-            match lane.canary(jobs.remove(choice(&jobs))).await {
-                Report::Taken => return Some(true),
-                Report::NotTaken => return Some(false),
-                Report::Deferred => deferred += 1,
-                Report::Unfit => {}
+            let job = jobs.remove(choice(&jobs));
+            if !shared.conditions().evidence.would_show(&job.about()) {
+                continue;
             }
-            if deferred == CANARIES {
-                return Some(false);
+            tried.insert(job.position);
+            match lane.canary(job).await {
+                Report::Taken => return Search::Taken,
+                Report::Stopped => return Search::Over,
+                Report::Deferred => deferred += 1,
+                Report::Other => {}
+            }
+            if deferred == CANARIES || !shared.goes_on() {
+                return Search::Over;
             }
         }
     }
@@ -131,8 +170,7 @@ async fn canary_among(shared: &Arc<Shared>, lane: &mut Lane, stuck: bool) -> Opt
 
 /// Which of them is the canary: the oldest of its sender, for somebody known if there is one.
 fn choice(jobs: &[Job]) -> usize {
-    let oldest =
-        |at: usize, job: &Job| jobs.iter().take(at).all(|one| one.sender() != job.sender());
+    let oldest = |at: usize, job: &Job| jobs.iter().take(at).all(|one| one.sender != job.sender);
     let fit = |(at, job): (usize, &Job)| job.is_for_somebody_known() && oldest(at, job);
     jobs.iter().enumerate().position(fit).unwrap_or(0)
 }
@@ -148,7 +186,7 @@ async fn bulk(shared: &Arc<Shared>) {
         if !shared.goes_on() {
             break;
         }
-        let jobs = jobs(shared, after).await;
+        let jobs = jobs(shared, after, true).await;
         let Some(last) = jobs.last() else { break };
         after = last.position;
         let delivered = shared.delivered.load(Ordering::Relaxed);
@@ -186,18 +224,23 @@ fn tell_progress(shared: &Shared) {
 }
 
 /// Reads the next messages beside the runtime; none are left if it gives none.
-async fn jobs(shared: &Arc<Shared>, after: u64) -> Vec<Job> {
-    let office = Arc::clone(&shared.office);
-    let now = shared.post.host.clock.now().wall;
+/// `due`: only those whose next attempt is due.
+async fn jobs(shared: &Arc<Shared>, after: u64, due: bool) -> Vec<Job> {
+    let (office, conditions) = (Arc::clone(&shared.office), Arc::clone(shared));
+    let now = shared.post.host.clock.now();
     let reading = move || {
         let mut after = after;
         loop {
-            let numbers = office.spool.waiting(after, BATCH);
+            let mut numbers = office.spool.waiting(after, BATCH);
             let Some(last) = numbers.last().copied() else {
                 return Vec::new();
             };
             after = last;
-            let jobs = read(&office, &numbers, now);
+            if due {
+                let conditions = conditions.conditions();
+                numbers.retain(|number| conditions.is_due(*number, now.mono));
+            }
+            let jobs = read(&office, &numbers, now.wall);
             if !jobs.is_empty() {
                 return jobs;
             }
@@ -246,7 +289,7 @@ impl Lanes {
 
     /// One sender, one lane.
     async fn send(&self, job: Job, permit: tokio::sync::OwnedSemaphorePermit, wanted: usize) {
-        let hash = blake3::hash(job.sender().as_bytes());
+        let hash = blake3::hash(job.sender.as_bytes());
         let number = hash.as_bytes().first().copied().unwrap_or(0);
         if let Some(lane) = self.senders.get(usize::from(number) % wanted) {
             let _ = lane.send((job, permit)).await;

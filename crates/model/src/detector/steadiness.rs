@@ -11,12 +11,15 @@ use crate::{Mono, Timestamp};
 pub(super) const SLOTS: u64 = 18;
 /// Fewer turns from good to failed than this are a blip, or an outage that is over.
 const FALLS: u32 = 2;
+/// In fewer slots than this too little was seen to tell a share.
+const ENOUGH: u32 = 9;
 
 /// What was found in the time of one slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    good: u32,
-    failed: u32,
+    seen: bool,
+    /// Whether any of it failed.
+    failed: bool,
     /// How often a failure followed an answer.
     falls: u32,
 }
@@ -47,11 +50,18 @@ impl Steadiness {
         if self.is_clean(now, calm) {
             self.unsettled = None;
         }
+        if !good && self.good.is_none() {
+            // A probe that began while we saw nothing may end when we see again: it says nothing
+            // of whether the service turned from good to failed.
+            self.clean = None;
+            self.unsettled.get_or_insert(at);
+            return;
+        }
         self.turn_to(number(now, slot));
         let fell = !good && self.good == Some(true);
         if let Some(counts) = self.slots.get_mut(index(self.latest)) {
-            counts.good = counts.good.saturating_add(u32::from(good));
-            counts.failed = counts.failed.saturating_add(u32::from(!good));
+            counts.seen = true;
+            counts.failed |= !good;
             counts.falls = counts.falls.saturating_add(u32::from(fell));
         }
         self.good = Some(good);
@@ -69,22 +79,24 @@ impl Steadiness {
         self.clean = None;
     }
 
-    /// More than a quarter of what was found failed, and it answered in between.
+    /// In more than a quarter of the slots something failed, and it answered in between.
     pub(super) fn is_unstable(&self, now: Mono, slot: Duration) -> bool {
         let current = number(now, slot);
-        let (mut good, mut failed, mut falls) = (0_u32, 0_u32, 0_u32);
+        let (mut seen, mut failed, mut falls) = (0_u32, 0_u32, 0_u32);
         for back in 0..SLOTS.min(self.latest.saturating_add(1)) {
             let number = self.latest - back;
             if number.saturating_add(SLOTS) <= current {
                 break;
             }
             if let Some(slot) = self.slots.get(index(number)) {
-                good = good.saturating_add(slot.good);
-                failed = failed.saturating_add(slot.failed);
+                // A burst looks more often where it failed, and must neither thin out the failures
+                // nor make many of one.
+                seen += u32::from(slot.seen);
+                failed += u32::from(slot.failed);
                 falls = falls.saturating_add(slot.falls);
             }
         }
-        falls >= FALLS && failed.saturating_mul(4) > good.saturating_add(failed)
+        falls >= FALLS && seen >= ENOUGH && failed * 4 > seen
     }
 
     /// Every observation of the last `calm` was good, and there was no gap between them.

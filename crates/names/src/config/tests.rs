@@ -1,6 +1,7 @@
 //! What a table may say.
 
 use super::*;
+use domain::tsig::Algorithm;
 use host::config::Document;
 
 fn read_text(text: &str) -> (Option<Organisation>, Vec<String>) {
@@ -90,4 +91,79 @@ fn a_short_secret_is_refused() {
     assert!(key(&name, Algorithm::Sha256, "c2hvcnQ=").is_err());
     assert!(key(&name, Algorithm::Sha256, "not base64!").is_err());
     assert!(key(&name, Algorithm::Sha256, "MDEyMzQ1Njc4OWFiY2RlZg==").is_ok());
+}
+
+/// Reads `ns` of a standby zone.
+fn servers(ns: &str) -> (Option<Via>, Vec<String>) {
+    let (organisation, problems) = read_text(&format!(
+        "steer = {{ via = \"zone\", zone = \"gate.verein.test\", ns = {ns}, \
+         names = [\"www.gate.verein.test\"], primary = [\"198.51.100.80\"] }}\n"
+    ));
+    let steer = organisation.and_then(|organisation| organisation.steer);
+    (steer.map(|steer| steer.via), problems)
+}
+
+/// A name server within the small zone has an address there, or `check` says what to write.
+#[test]
+fn a_name_server_within_the_standby_zone_has_an_address() {
+    let glue = |ns| match servers(ns) {
+        (Some(Via::Zone { glue, servers, .. }), problems) => {
+            let said = glue.iter().map(|(name, at)| {
+                let at: Vec<_> = at.iter().map(|at| at.to_string()).collect();
+                format!("{name} {}", at.join(" "))
+            });
+            (servers.len(), said.collect::<Vec<_>>(), problems)
+        }
+        other => panic!("{other:?}"),
+    };
+    let (count, said, problems) = glue("[\"ns1.standby.example\"]");
+    assert!(
+        count == 1 && said.is_empty() && problems.is_empty(),
+        "{said:?} {problems:?}"
+    );
+    let (_, said, problems) = glue("[\"ns1.gate.verein.test\", \"ns2.standby.example\"]");
+    assert_eq!(said, ["ns1.gate.verein.test 192.0.2.7"]);
+    assert!(problems.is_empty(), "{problems:?}");
+    let both =
+        "[\"ns1.gate.verein.test 192.0.2.7 2001:db8::7\", \"ns2.gate.verein.test 192.0.2.8\"]";
+    let (_, said, problems) = glue(both);
+    let want = [
+        "ns1.gate.verein.test 192.0.2.7 2001:db8::7",
+        "ns2.gate.verein.test 192.0.2.8",
+    ];
+    assert_eq!(said, want);
+    assert!(problems.is_empty(), "{problems:?}");
+    let (_, _, problems) = glue("[\"ns1.gate.verein.test\", \"ns2.gate.verein.test\"]");
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems[0].contains("write its addresses behind it"),
+        "{problems:?}"
+    );
+    let (_, _, problems) = glue("[\"www.gate.verein.test\"]");
+    assert!(problems[0].contains("is steered"), "{problems:?}");
+}
+
+/// `check` says what is wrong in the zone file, each with its line, all at once.
+#[test]
+fn the_zone_file_is_checked_with_the_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let zone = "$TTL 1d\n@ SOA ns h 1 1h 1h 1w 1h\n@ NS ns\na CNAME b\na TXT x\n";
+    std::fs::write(folder.path().join("verein.zone"), zone).expect("a zone");
+    let text = "zones = [\"verein.test\"]\nfile = \"verein.zone\"\n";
+    let document = Document::new(folder.path().join("servergate.toml"), text);
+    document.read(|fields| read(&fields, OrganisationId::new("verein.test"), &[]));
+    let problems = document.problems();
+    let said: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].contains("verein.zone:3: the name server ns.verein.test"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("verein.zone:5: a.verein.test has a CNAME"),
+        "{said:?}"
+    );
 }

@@ -8,7 +8,8 @@ use crate::zone::{Records, Zone, ZoneFault};
 /// What resolvers may keep of the SOA and NS records: an hour, they hardly change.
 const FRAME_TTL: u32 = 3600;
 
-/// The zone `apex` at `epoch`, whose `names` lead to `leads`; `servers` are its name servers.
+/// The zone `apex` at `epoch`, whose `names` lead to `leads`; `servers` are its name servers, `glue` the
+/// addresses of those that lie in it.
 ///
 /// The serial is the epoch: it only grows, and no two roles share one. Every standby of a fleet
 /// makes the zone itself; it is not transferred.
@@ -18,6 +19,7 @@ const FRAME_TTL: u32 = 3600;
 pub fn standby_zone(
     apex: &Name,
     servers: &[Name],
+    glue: &[(Name, Addresses)],
     names: &[Name],
     leads: &Addresses,
     epoch: u64,
@@ -37,12 +39,14 @@ pub fn standby_zone(
     for server in servers {
         records.push(apex.as_wire(), code::NS, FRAME_TTL, server.as_wire());
     }
-    for name in names {
-        for v4 in &leads.v4 {
-            records.push(name.as_wire(), code::A, STEER_TTL, &v4.octets());
+    let servers = glue.iter().map(|(name, own)| (name, own, FRAME_TTL));
+    let steered = names.iter().map(|name| (name, leads, STEER_TTL));
+    for (name, addresses, ttl) in servers.chain(steered) {
+        for v4 in &addresses.v4 {
+            records.push(name.as_wire(), code::A, ttl, &v4.octets());
         }
-        for v6 in &leads.v6 {
-            records.push(name.as_wire(), code::AAAA, STEER_TTL, &v6.octets());
+        for v6 in &addresses.v6 {
+            records.push(name.as_wire(), code::AAAA, ttl, &v6.octets());
         }
     }
     Zone::from_records(apex.clone(), &records)

@@ -20,6 +20,8 @@ impl Desk {
         let tasks = self.host.tasks.list();
         let tasks: BTreeMap<_, _> = tasks.iter().map(|task| (task.name, task.running)).collect();
         let said = self.primary_s_words().await?;
+        let restarts = self.host.tasks.restarts();
+        let restarts: BTreeMap<_, _> = restarts.iter().map(|one| (one.name, one.times)).collect();
         Ok(json!({
             "place": self.host.place,
             "mode": self.config.mode,
@@ -30,7 +32,9 @@ impl Desk {
             "held": ready::held(self),
             "progress": self.progress.json(),
             "tasks": tasks,
+            "alerts": self.alerts.as_ref().map(|alerts| super::alerts_json(&alerts.state())),
             "panicked": self.host.tasks.panicked(),
+            "restarts": restarts,
             "store": self.host.store.has_room().err().map(|error| error.to_string()),
             "sealing": self.sealing(),
             "said": said,

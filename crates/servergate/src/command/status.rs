@@ -30,6 +30,12 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
     if let Some(words) = sealing(reply["sealing"].as_str()) {
         println!("{}", show::paint(words, Style::new().yellow().bold()));
     }
+    print_restarts(&reply);
+    if let Some(since) = reply["alerts"]["failing_since"].as_str() {
+        let error = reply["alerts"]["error"].as_str().unwrap_or_default();
+        let words = format!("alerts are not delivered since {since}: {error}");
+        println!("{}", show::paint(&words, Style::new().red().bold()));
+    }
     println!();
     show::table(
         &["SERVICE", "ROLE", "SINCE", "MEASURED", "CAUSE", "HELD"],
@@ -37,6 +43,7 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
     );
     for standing in &standings {
         print_question(standing, &reply["said"]);
+        print_doubt(standing);
     }
     print_observations(&reply)?;
     print_held(&reply);
@@ -65,6 +72,33 @@ fn rows(standings: &[Standing]) -> Vec<Vec<String>> {
         ]
     };
     standings.iter().map(row).collect()
+}
+
+/// Work that broke by a mistake of ours and was begun again.
+fn print_restarts(reply: &Value) {
+    let Some(restarts) = reply["restarts"].as_object().filter(|all| !all.is_empty()) else {
+        return;
+    };
+    let told: Vec<_> = restarts
+        .iter()
+        .map(|(name, times)| format!("{name} ({times})"))
+        .collect();
+    let words = format!(
+        "broke and was begun again, see the log: {}",
+        told.join(", ")
+    );
+    println!("{}", show::paint(&words, Style::new().red().bold()));
+}
+
+/// Why a person would be asked whatever is measured, where nothing asks yet.
+fn print_doubt(standing: &Standing) {
+    if let Some(doubt) = standing.doubt.filter(|_| standing.question.is_none()) {
+        let words = format!(
+            "{}: {doubt}; a person would be asked first",
+            standing.service
+        );
+        println!("{}", show::paint(&words, Style::new().yellow()));
+    }
 }
 
 /// What a person should know of what is about people; nothing while it is open.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use host::config::{Fields, duration};
 use model::{
-    DetectorConfig, Mode, OrganisationId, PlaceId, Policy, ReturnPolicy, Service, ServiceId,
+    ConfigurationId, DetectorConfig, Mode, OrganisationId, PlaceId, Policy, ReturnPolicy, Service,
+    ServiceId,
 };
 
 use super::claims::{self, Claim};
@@ -104,9 +105,9 @@ impl Organisation {
     /// The services that are decided about, and how.
     pub(super) fn decided(&self, mode: Mode, place: &PlaceId) -> Vec<Decided> {
         let mut decided = Vec::new();
-        let mut add = |service, watched: bool, policy| {
+        let mut add = |service, watched: bool, policy: Policy| {
             let service = ServiceId::new(self.id.clone(), service);
-            let detector = watched.then(|| self.detector(place));
+            let detector = watched.then(|| self.detector(place, policy.clean));
             decided.push(Decided {
                 service,
                 detector,
@@ -119,12 +120,15 @@ impl Organisation {
                 clean,
                 stage,
             } = self.returns;
-            let watched = self.web_target().is_some();
+            let target = self.web_target();
             add(
                 Service::Web,
-                watched,
+                target.is_some(),
                 Policy {
                     mode,
+                    configuration: configuration(target.as_ref(), ""),
+                    // What comes from a folder is there.
+                    needs_copy: target.is_some(),
                     returns,
                     clean,
                     stage,
@@ -134,11 +138,17 @@ impl Organisation {
         }
         if self.mail.is_some() {
             let Returns { policy, clean, .. } = self.mail_returns;
+            let besides = self.mail.as_ref().map(|mail| {
+                let hop = &mail.primary;
+                format!("{:?} {:?}", hop.protocol, hop.trust)
+            });
+            let besides = besides.unwrap_or_default();
             add(
                 Service::Mail,
                 true,
                 Policy {
                     mode,
+                    configuration: configuration(self.mail_target().as_ref(), &besides),
                     returns: policy,
                     clean,
                     // No name was led here that would have to be led back first.
@@ -149,10 +159,11 @@ impl Organisation {
             );
         }
         // Names of which we are the primary ourselves have nobody to stand by for.
-        if self.names_target().is_some() {
+        if let Some(target) = self.names_target() {
             // Nothing is handed back for names: transfers go on when the primary answers.
             let policy = Policy {
                 mode,
+                configuration: configuration(Some(&target), ""),
                 returns: ReturnPolicy::Auto(Duration::MAX),
                 clean: self.returns.clean,
                 stage: Duration::ZERO,
@@ -165,7 +176,7 @@ impl Organisation {
     }
 
     /// How this organisation's observations are judged: from this place, in its own rhythm.
-    fn detector(&self, place: &PlaceId) -> DetectorConfig {
+    fn detector(&self, place: &PlaceId, calm: Duration) -> DetectorConfig {
         let watch::OrganisationWatch {
             interval,
             timeout,
@@ -177,6 +188,8 @@ impl Organisation {
             // own time is left for its report.
             burst_time: burst_spacing * 2 + timeout * 2,
             stale: interval * 3 + timeout * 2,
+            interval,
+            calm,
             ..DetectorConfig::new(vec![place.clone()])
         }
     }
@@ -235,6 +248,14 @@ impl Organisation {
 
 /// How long resolvers may keep an answer for a name that is steered.
 const STEERED_TTL: Duration = Duration::from_secs(5);
+
+/// What decides whether a probe of a target is good.
+fn configuration(target: Option<&watch::TargetConfig>, besides: &str) -> ConfigurationId {
+    target.map_or_else(
+        || ConfigurationId::new(""),
+        |target| target.configuration(besides),
+    )
+}
 
 impl Default for Returns {
     fn default() -> Self {

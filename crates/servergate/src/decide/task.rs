@@ -23,6 +23,9 @@ pub(crate) fn record_log() -> LogName {
 /// At most so many records are kept.
 const RECORDS: u64 = 100_000;
 
+/// So many observations are decided about in one go.
+const TOGETHER: usize = 256;
+
 /// Where the machines' durable parts lie, by organisation and service.
 const MACHINES: Table = Table::new("machine");
 
@@ -138,7 +141,12 @@ impl Task {
                 () = wait(&self.host, wakeup) => Told::Tick,
             };
             let mut out = Vec::new();
-            self.decider.handle(self.host.clock.now(), told, &mut out);
+            let now = self.host.clock.now();
+            let more = matches!(told, Told::Observation(_));
+            self.decider.handle(now, told, &mut out);
+            if more {
+                self.decide_what_waits(now, &mut inlets.observations, &mut out);
+            }
             self.carry_out(out).await?;
             if let Some(done) = done {
                 // Whoever asked may have gone; the order stands all the same.
@@ -167,12 +175,13 @@ impl Task {
         }
     }
 
-    /// Does what is wanted, in order: what is to be durable is committed before the next thing
-    /// that anybody can see.
+    /// Does what is wanted: what is to be durable is committed, all at once, before anybody can
+    /// see what follows from it. Of several snapshots only the last is shown.
     async fn carry_out(&mut self, wanted: Vec<Wanted>) -> Result<(), RunError> {
         // A full disk must not keep anybody from standing by: decisions are few and small.
         let mut batch = Batch::new().from_the_reserve();
         let mut records = Vec::new();
+        let mut shown = None;
         for wanted in wanted {
             match wanted {
                 Wanted::Persist(service, saved) => {
@@ -183,11 +192,7 @@ impl Task {
                     say(&record);
                     records.push(record);
                 }
-                Wanted::Publish(standings) => {
-                    let ready = std::mem::replace(&mut batch, Batch::new().from_the_reserve());
-                    self.commit(ready, &mut records).await?;
-                    self.outcomes.standings.send_replace(standings);
-                }
+                Wanted::Publish(standings) => shown = Some(standings),
                 Wanted::Burst { number, service } => {
                     // A burst that does not fit is asked for again at its deadline.
                     if let Some(target) = self.outcomes.targets.get(&service).cloned() {
@@ -201,7 +206,31 @@ impl Task {
                 Wanted::Handback(..) => {}
             }
         }
-        self.commit(batch, &mut records).await
+        self.commit(batch, &mut records).await?;
+        if let Some(standings) = shown {
+            self.outcomes.standings.send_replace(standings);
+        }
+        Ok(())
+    }
+
+    /// What came together is decided in one go and made durable in one: a mass outage is hundreds
+    /// of observations in a moment, and each sync takes its time.
+    fn decide_what_waits(
+        &mut self,
+        now: Now,
+        observations: &mut OutletReceiver<Observation>,
+        out: &mut Vec<Wanted>,
+    ) {
+        for _ in 0..TOGETHER {
+            let Ok(observation) = observations.try_recv() else {
+                return;
+            };
+            self.outcomes.observed.keep(&observation);
+            if self.decider.decides(&observation.target.service) {
+                let told = Told::Observation(Box::new(observation));
+                self.decider.handle(now, told, out);
+            }
+        }
     }
 
     /// Takes in what parts say; some of it counts for what may be moved.

@@ -1,15 +1,15 @@
 //! The names' part of `ready`: zones, runway, coverage, and how long steering takes.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use names::config::Via;
+use names::config::{Steer, Via};
 use names::wire::Name;
 use names::{Trouble, ZoneFacts};
 
 use super::{Light, Lines, rough};
 use crate::admin::Desk;
 use crate::config::Organisation;
+use crate::honest;
 
 /// Zones that live shorter than this without their primary are a weakness.
 const SHORT: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -41,26 +41,27 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
                 .collect();
             if !steered.is_empty() {
                 let steered = steered.join(", ");
-                lines.add(Light::Green, "names", format!("steered by our name server: {steered}; at most {seconds} s after the last good page, for those who ask us"));
+                lines.add(
+                    Light::Green,
+                    "names",
+                    format!("steered by our name server: {steered}; at most {seconds} s after the last good page for who asks us"),
+                );
             }
-            for zone in &names.zones {
-                coverage(desk, zone, lines).await;
+            for zone in honest::zones(organisation, steer) {
+                coverage(desk, &zone, seconds, lines).await;
             }
         }
         Via::Zone { apex, .. } => {
-            lines.add(Light::Green, "names", format!("steered in the zone {apex}: at most {seconds} s after the last good page"));
+            lines.add(Light::Green, "names", format!("steered in the zone {apex}: at most {seconds} s after the last good page for who asks us"));
             lines.add(
                 Light::Yellow,
                 "names",
                 "this is the only standby: while it is down, so is the healthy site behind the zone; run a second one",
             );
-            coverage(desk, apex, lines).await;
+            let zone = (apex.clone(), steer.names.clone());
+            coverage(desk, &zone, seconds, lines).await;
         }
-        Via::Manual => lines.add(
-            Light::Yellow,
-            "names",
-            "steered by hand: the alert holds the record; it takes as long as you and your provider's TTL",
-        ),
+        Via::Manual => by_hand(desk, organisation, steer, lines).await,
     }
 }
 
@@ -133,52 +134,64 @@ fn behind(zone: &ZoneFacts) -> Option<String> {
     ))
 }
 
-/// Our share of the name servers that the parent's delegation names.
-async fn coverage(desk: &Desk, zone: &Name, lines: &mut Lines) {
-    let ours = desk.config.standby.addresses.iter().copied().collect();
-    let Some(resolver) = desk.config.standby.resolver.or_else(system_resolver) else {
-        lines.add(
+/// Our share of the name servers that the parent's delegation names, and how long it takes for
+/// whom by what each of them answers.
+async fn coverage(desk: &Desk, zone: &(Name, Vec<Name>), fastest: u64, lines: &mut Lines) {
+    let apex = &zone.0;
+    match honest::servers(&desk.config, desk.host.net, &desk.names, zone).await {
+        None => lines.add(
             Light::Yellow,
             "names",
             format!(
-                "{zone}: no resolver to look the delegation up; write `resolver` under `[standby]`"
+                "{apex}: no resolver to look the delegation up; write `resolver` under `[standby]`"
             ),
-        );
-        return;
-    };
-    match names::delegation(desk.host.net, resolver, names::PORT, zone).await {
-        Ok(servers) => {
-            let coverage = names::coverage(&servers, &ours);
-            let (light, mend) = match coverage.percent() {
+        ),
+        Some(Ok(servers)) => {
+            let reach = names::reach(&servers);
+            let percent = (reach.ours * 100).checked_div(reach.all).unwrap_or(0);
+            let (light, mend) = match percent {
                 100 => (Light::Green, ""),
-                0 => (
-                    Light::Red,
-                    "; no resolver asks us, so nothing can be steered",
-                ),
+                0 => (Light::Red, ""),
                 _ => (
                     Light::Yellow,
-                    "; while the others still answer, their share of visitors gets the dark address",
+                    "; make the primary hidden, step by step in docs/steering.md",
                 ),
             };
-            let percent = coverage.percent();
-            lines.add(light, "names", format!("{zone}: coverage {percent} % (so many of the delegation's name servers are ours){mend}"));
+            let words = reach.words(fastest);
+            lines.add(
+                light,
+                "names",
+                format!("{apex}: coverage {percent} %: {words}{mend}"),
+            );
         }
-        Err(error) => lines.add(
+        Some(Err(error)) => lines.add(
             Light::Yellow,
             "names",
-            format!("{zone}: the delegation could not be looked up: {error}"),
+            format!("{apex}: the delegation could not be looked up: {error}"),
         ),
     }
 }
 
-/// The first name server of `/etc/resolv.conf`.
-fn system_resolver() -> Option<SocketAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
-    let mut servers = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("nameserver"));
-    let address: IpAddr = servers.find_map(|server| server.trim().parse().ok())?;
-    Some(SocketAddr::new(address, names::PORT))
+/// How long the old answers are kept that a change by hand makes wrong.
+async fn by_hand(desk: &Desk, organisation: &Organisation, steer: &Steer, lines: &mut Lines) {
+    let mut longest = Some(0);
+    for zone in honest::zones(organisation, steer) {
+        let found = honest::servers(&desk.config, desk.host.net, &desk.names, &zone).await;
+        for ttl in match found {
+            Some(Ok(servers)) => servers.iter().map(|server| server.ttl).collect(),
+            _ => vec![None],
+        } {
+            longest = longest
+                .zip(ttl)
+                .map(|(longest, ttl): (u32, u32)| longest.max(ttl));
+        }
+    }
+    let words = names::by_hand(longest.filter(|longest| *longest > 0));
+    lines.add(
+        Light::Yellow,
+        "names",
+        format!("{words}; the alert holds the records"),
+    );
 }
 
 /// What is held of names.

@@ -4,6 +4,7 @@
 //! carry through real probes ([`served`]), the others as what a probe would have seen ([`seen`]);
 //! then through detector, standby machine and the public page's sentences. `docs/causes.md` is
 //! written from what comes out.
+#![allow(clippy::too_many_lines, reason = "a table is read whole")]
 
 mod papers;
 mod rows;

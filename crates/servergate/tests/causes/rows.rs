@@ -308,7 +308,8 @@ fn certificates() -> Vec<Row> {
     use Cause::{ForeignCertificate, Service as Silence, Tls};
     use Does::{Asks, Nothing, TakesOver};
     let good = || vec![Step::Head, Step::Say(page(200, "", MARK))];
-    let table: Vec<(&str, Asked, Vec<Step>, Option<Cause>, Does)> = vec![
+    type Told = (&'static str, Asked, Vec<Step>, Option<Cause>, Does);
+    let table: Vec<Told> = vec![
         (
             "a new certificate with a new key, for the right name, by a trusted authority",
             Https(Shows::Renewed),

@@ -379,7 +379,7 @@ fn times() -> Vec<Row> {
     rows.extend([
         row(
             "ten seconds silent, ten seconds well, and so on",
-            turns(quiet.clone()),
+            turns(quiet),
             unstable,
             Does::RelaysFirst,
         ),

@@ -163,6 +163,7 @@ fn target(service: ServiceId, index: usize, asked: Asked, ca: &Path) -> TargetCo
     let probe = match asked {
         Asked::Smtp => Probe::Smtp(SmtpProbe {
             address,
+            protocol: model::MailProtocol::Smtp,
             name: "mail.verein.test".to_owned(),
             verify: false,
             ca,
@@ -292,6 +293,7 @@ async fn observe(
         store: Store::open(&folder, options)?,
         tasks: Tasks::simulated(),
         metrics: Metrics::default(),
+        outbound: host::outbound::Outbound::default(),
         outlets: Outlets {
             records: outlet(1).0,
             hints: outlet(1).0,

@@ -2,7 +2,9 @@
 //!
 //! The world says what a probe would find; everything from there on is the product's own code.
 
+mod flapping;
 mod handback;
+mod mass;
 mod whole;
 mod world;
 
@@ -10,7 +12,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use model::{
-    Condition, Fact, Mode, OrganisationId, OutageId, Role, Service, ServiceId, Standings, outage,
+    Cause, Condition, Doubt, Fact, Mode, OrganisationId, OutageId, Role, Service, ServiceId,
+    Standings, Topic, outage,
 };
 use proptest::prelude::*;
 use servergate::decide::replay;
@@ -107,6 +110,35 @@ fn observe_moves_nothing_and_the_record_says_what_act_would_have_done() {
     assert!(would, "the record says nothing of what act would have done");
 }
 
+#[test]
+fn what_was_never_right_is_asked_about_and_taken_over_once_it_was() {
+    for mode in [Mode::Act, Mode::Observe] {
+        let mut world = World::new(mode, &["verein.test"], &["oslo"]);
+        // A mistyped address: the standby never sees a page.
+        world.cause(Fault::Dark(web("verein.test")));
+        world.run(600);
+        let standing = world.standings()[&web("verein.test")].clone();
+        assert_eq!(standing.doubt, Some(Doubt::NeverGood));
+        let topic = standing.question.map(|question| question.topic);
+        assert_eq!(topic, Some(Topic::NeverGood(Cause::Silent)));
+        let moved = |world: &World| {
+            let facts = world.records.iter().map(|record| &record.fact);
+            let would = facts
+                .filter(|fact| matches!(fact, Fact::Would { .. }))
+                .count();
+            let acted = role(&world.standings(), "verein.test") != Role::Standby;
+            acted || would > 0
+        };
+        assert!(!moved(&world), "{mode:?}");
+        world.mend(&Fault::Dark(web("verein.test")));
+        world.run(200);
+        assert_eq!(world.standings()[&web("verein.test")].doubt, None);
+        world.cause(Fault::Dark(web("verein.test")));
+        world.run(30);
+        assert!(moved(&world), "{mode:?}");
+    }
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         Just(Fault::Dark(web("verein.test"))),
@@ -114,6 +146,8 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::Cable("oslo")),
         Just(Fault::Cable("bern")),
         Just(Fault::Path("oslo", web("verein.test"))),
+        Just(Fault::Flapping(web("stadt.test"), None, 10, 10)),
+        Just(Fault::Flapping(web("verein.test"), Some("bern"), 7, 5)),
     ]
 }
 
@@ -179,7 +213,10 @@ proptest! {
     fn nobody_acts_for_a_primary_that_never_was_dark(day in day()) {
         let day: Vec<_> = day
             .into_iter()
-            .filter(|(_, fault, _)| !matches!(fault, Fault::Dark(_)))
+            .filter(|(_, fault, _)| {
+                // A path that comes and goes is as below.
+                !matches!(fault, Fault::Dark(_) | Fault::Flapping(..))
+            })
             .collect();
         // One place's path alone is no majority of two, and a cut cable takes the vote away;
         // but both together leave one place that cannot reach it and sees its references.

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use model::{Condition, Fact, Role, Standing, Timestamp, Topic};
 
-use land::{Darkness, Land, PRIMARY, Remains, STANDBY, wall};
+use land::{Darkness, Land, PRIMARY, Remains, STANDBY};
+
+pub(super) use land::wall;
 use visitor::Visit;
 
 /// After the end of every story.

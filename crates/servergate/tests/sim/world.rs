@@ -19,6 +19,8 @@ pub(super) enum Fault {
     Cable(&'static str),
     /// One place cannot reach one primary.
     Path(&'static str, ServiceId),
+    /// A primary answers for some seconds, and then nobody for some; or not that one place.
+    Flapping(ServiceId, Option<&'static str>, u64, u64),
 }
 
 /// A probe under way.
@@ -28,6 +30,8 @@ struct Flight {
     service: ServiceId,
     purpose: Purpose,
     sent: u64,
+    /// Its place was cut off when it was sent, and looked for its references in vain.
+    cut: bool,
 }
 
 /// The world, its clock in whole seconds, and the decision in it.
@@ -90,6 +94,17 @@ impl World {
         self.faults.retain(|other| other != fault);
     }
 
+    /// Whether a primary answers in this second who asks it from anywhere else.
+    pub(super) fn answers(&self, service: &ServiceId) -> bool {
+        !self.faults.iter().any(|fault| match fault {
+            Fault::Dark(dark) => dark == service,
+            Fault::Flapping(flapping, None, up, down) => {
+                flapping == service && self.second % (up + down) >= *up
+            }
+            _ => false,
+        })
+    }
+
     pub(super) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.second += 1;
@@ -129,12 +144,14 @@ impl World {
                 TIMEOUT
             };
             let due = self.second + takes;
+            let cut = self.is_cut_off(&place);
             self.flights.push(Flight {
                 due,
                 place,
                 service,
                 purpose,
                 sent: self.second,
+                cut,
             });
         }
     }
@@ -162,7 +179,10 @@ impl World {
                 phase: Phase::Connect,
             })
         };
-        let sees = match (finding.is_good(), self.is_cut_off(&flight.place)) {
+        let sees = match (
+            finding.is_good(),
+            flight.cut || self.is_cut_off(&flight.place),
+        ) {
             (true, _) => Sees::NotAsked,
             (false, true) => Sees::Nothing,
             (false, false) => Sees::References,
@@ -186,11 +206,14 @@ impl World {
     }
 
     fn finds(&self, place: &PlaceId, service: &ServiceId) -> Finding {
-        let dark = self.faults.contains(&Fault::Dark(service.clone()));
-        let path = self.faults.iter().any(
-            |fault| matches!(fault, Fault::Path(from, to) if *from == place.as_str() && to == service),
-        );
-        if dark || path || self.is_cut_off(place) {
+        let path = self.faults.iter().any(|fault| match fault {
+            Fault::Path(from, to) => *from == place.as_str() && to == service,
+            Fault::Flapping(to, Some(from), up, down) => {
+                *from == place.as_str() && to == service && self.second % (up + down) >= *up
+            }
+            _ => false,
+        });
+        if !self.answers(service) || path || self.is_cut_off(place) {
             Finding::Failed(Failure::Silent {
                 phase: Phase::Connect,
             })

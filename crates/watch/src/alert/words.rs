@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use host::Reminder;
 use model::{
     Cause, Companion, CompanionKind, Observation, OrganisationId, OutageId, PlaceId, Question,
-    Reply, Sees, ServiceId, Standing, Standings, Timestamp,
+    Reply, Sees, ServiceId, Standing, Standings, Timestamp, Topic,
 };
 use serde::Serialize;
 
@@ -216,9 +216,10 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
         );
     }
     for (id, service) in &message.questions {
-        let question = standings.get(service).and_then(|one| one.question.as_ref());
+        let standing = standings.get(service);
+        let question = standing.and_then(|one| one.question.as_ref());
         if let Some(question) = question.filter(|question| question.id == *id) {
-            ask(&mut text, question);
+            ask(&mut text, question, standing);
         }
     }
     for reminder in &message.reminders {
@@ -352,8 +353,16 @@ fn beside(text: &mut String, companion: &Companion) {
     };
 }
 
-fn ask(text: &mut String, question: &Question) {
+fn ask(text: &mut String, question: &Question, standing: Option<&Standing>) {
     let _ = writeln!(text, "\n{question}");
+    // Whoever judges has to see what was measured.
+    let judged = !matches!(question.topic, Topic::Return | Topic::HandBack);
+    let verdict = standing.and_then(|one| one.verdict.as_ref());
+    for observation in verdict.iter().flat_map(|verdict| &verdict.evidence) {
+        if judged {
+            evidence(text, observation);
+        }
+    }
     let _ = writeln!(text, "  servergate answer {} yes|no", question.id);
 }
 

@@ -2,72 +2,62 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Lane;
+use super::{Lane, Report};
 use crate::dsn::{Kind, Notification};
+use crate::handback::attempt::Judgement;
+use crate::handback::backoff;
 use crate::handback::job::Job;
-use crate::handback::judge::{Judgement, REFUSALS_IN_A_ROW};
+use crate::handback::judge::Wait;
 use crate::metrics::Taken;
-use crate::spool::{Account, Fate};
+use crate::spool::Fate;
 
 /// Commits that are waited for only when there are more.
 const COMMITS: usize = 64;
 
 impl Lane {
-    /// Writes down what became of a message; the commit is waited for later.
-    pub(super) async fn write_down(
+    /// The attempt is over: judges it over all, writes down what became of the message, and says
+    /// what it shows. The commit is waited for later.
+    pub(super) async fn finish(
         &mut self,
         mut job: Box<Job>,
         permit: Option<OwnedSemaphorePermit>,
-        judgement: Judgement,
-    ) {
-        let shared = &self.shared;
-        self.refusals = match (judgement.refused, judgement.taken) {
-            (_, true) => 0,
-            (true, false) => self.refusals + 1,
-            (false, false) => self.refusals,
-        };
-        let many = self.refusals >= REFUSALS_IN_A_ROW && !shared.released;
-        if judgement.pause || many {
-            shared.paused.store(true, Ordering::Relaxed);
-        }
-        let now = shared.post.host.clock.now().wall;
-        if judgement.deferred {
-            shared.deferred.store(true, Ordering::Relaxed);
-            shared.post.metrics.taken(Taken::Deferred);
+    ) -> Report {
+        let mut judgement = job.attempt.take_judgement();
+        self.weigh(&job, &mut judgement);
+        let report = Report::of(&judgement);
+        let shared = Arc::clone(&self.shared);
+        let now = shared.post.host.clock.now();
+        if !judgement.waits.is_empty() {
             job.row.tries += 1;
-            job.row.tried.get_or_insert(now);
+            let since = *job.row.tried.get_or_insert(now.wall);
+            let since = now.wall.since(since);
+            judgement.set_aside(
+                job.row.tries,
+                since,
+                shared.conditions().evidence.is_proved(),
+            );
         }
-        let account = job
-            .account
-            .get_or_insert_with(|| Account::begin(&job.message.meta));
-        for (index, words) in judgement.waits {
-            if let Some(line) = account.lines.get_mut(index) {
-                (line.when, line.reply) = (now, words);
-            }
+        let waits = !judgement.waits.is_empty();
+        if waits {
+            shared.post.metrics.taken(Taken::Deferred);
+            let due = now.mono.after(backoff(job.row.tries));
+            shared.conditions().due.insert(job.position, due);
+        } else {
+            shared.conditions().due.remove(&job.position);
         }
-        // A proved sender is told, unless a person decides otherwise before.
-        let failure = shared.office.config.notices.failure;
-        let failure = failure.filter(|_| !judgement.contents.is_empty());
-        let notification = failure
-            .map(|after| Notification::new(Kind::Failure, judgement.contents, now.after(after)));
-        for (index, fate, reply) in judgement.fates {
-            if let Some(place) = job.row.fates.get_mut(index) {
-                *place = fate;
-            }
-            if let Some(line) = account.lines.get_mut(index) {
-                (line.fate, line.when, line.reply) = (fate, now, reply);
-            }
-            shared.post.metrics.taken(match fate {
-                Fate::Quarantined => Taken::Quarantined,
-                _ => Taken::HandedBack,
-            });
+        if judgement
+            .waits
+            .iter()
+            .any(|(_, why, _)| *why != Wait::Missing)
+        {
+            shared.deferred.store(true, Ordering::Relaxed);
         }
-        if judgement.taken {
-            shared.delivered.fetch_add(1, Ordering::Relaxed);
-        }
+        let notification = self.notification(&mut judgement);
+        self.enter(&mut job, judgement);
         let office = Arc::clone(&shared.office);
         let writing = async move {
             let _permit = permit;
@@ -91,6 +81,75 @@ impl Lane {
         let task = shared.post.host.tasks.spawn("mail settling", writing);
         self.commits.push_back(task);
         self.settled(COMMITS).await;
+        report
+    }
+
+    /// Writes down what became of some recipients before the others are named, and waits for it.
+    pub(super) async fn write_partly(&mut self, job: &mut Job) {
+        if !job.attempt.is_judged() {
+            return;
+        }
+        let mut judgement = job.attempt.take_judgement();
+        self.weigh(job, &mut judgement);
+        let notification = self.notification(&mut judgement);
+        // What waits is tried again after the rest.
+        let waits = std::mem::take(&mut judgement.waits);
+        self.enter(job, judgement);
+        job.attempt.put_back(waits);
+        let spool = &self.shared.office.spool;
+        let (row, notification) = (job.row.clone(), notification.as_ref());
+        let account = job.account().clone();
+        let settling = spool.settle_and_notify(job.position, &row, &account, notification);
+        if let Err(error) = settling.await {
+            tracing::error!(%error, "what was handed back could not be written down");
+            self.shared.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What this message says of the primary.
+    fn weigh(&self, job: &Job, judgement: &mut Judgement) {
+        let pause = {
+            let mut conditions = self.shared.conditions();
+            conditions.evidence.weigh(&job.about(), judgement);
+            conditions.evidence.speaks_for_a_pause()
+        };
+        if pause {
+            self.shared.paused.store(true, Ordering::Relaxed);
+        }
+        if judgement.taken() {
+            self.shared.delivered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A proved sender is told, unless a person decides otherwise before.
+    fn notification(&self, judgement: &mut Judgement) -> Option<Notification> {
+        let contents = std::mem::take(&mut judgement.contents);
+        let after: Option<Duration> = self.shared.office.config.notices.failure;
+        let after = after.filter(|_| !contents.is_empty())?;
+        let now = self.shared.post.host.clock.now().wall;
+        Some(Notification::new(Kind::Failure, contents, now.after(after)))
+    }
+
+    /// Enters it into row and account.
+    fn enter(&self, job: &mut Job, judgement: Judgement) {
+        let now = self.shared.post.host.clock.now().wall;
+        for (index, _, words) in judgement.waits {
+            if let Some(line) = job.account().lines.get_mut(index) {
+                (line.when, line.reply) = (now, words);
+            }
+        }
+        for (index, fate, reply) in judgement.fates {
+            if let Some(place) = job.row.fates.get_mut(index) {
+                *place = fate;
+            }
+            if let Some(line) = job.account().lines.get_mut(index) {
+                (line.fate, line.when, line.reply) = (fate, now, reply);
+            }
+            self.shared.post.metrics.taken(match fate {
+                Fate::Quarantined => Taken::Quarantined,
+                _ => Taken::HandedBack,
+            });
+        }
     }
 
     /// Waits until at most `left` commits are under way.

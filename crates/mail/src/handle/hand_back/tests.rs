@@ -28,8 +28,8 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         })),
         outage: None,
         held_by: None,
-        question: None,
         doubt: None,
+        question: None,
     }
 }
 

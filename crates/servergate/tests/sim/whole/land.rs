@@ -249,7 +249,7 @@ fn ip(address: Ipv4Addr) -> IpAddr {
 }
 
 /// When it was, on the record's clock.
-pub(super) fn wall(elapsed: Duration) -> Timestamp {
+pub(in crate::sim) fn wall(elapsed: Duration) -> Timestamp {
     Timestamp::from_millis(BEGINNING).after(elapsed)
 }
 

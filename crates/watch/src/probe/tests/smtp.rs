@@ -333,7 +333,12 @@ async fn starttls_proves_whose_key_it_is_also_of_a_chain_that_cannot_be_verified
             let measured = shake(address, false, authority.trust(), before).await;
             assert_eq!(identity(&measured), known, "{fault:?}");
             let measured = shake(address, true, authority.trust(), before).await;
-            assert_eq!(failed(&measured), Failure::Tls(fault));
+            let want = match (fault, before) {
+                // The known key proves our own server, whose certificate lacks the name.
+                (TlsFault::NameMismatch, Some(_)) => TlsFault::NameMissing,
+                _ => fault,
+            };
+            assert_eq!(failed(&measured), Failure::Tls(want));
         }
     }
 }
