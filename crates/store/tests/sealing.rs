@@ -48,7 +48,10 @@ fn nothing_about_people_is_taken_before_a_passphrase_is_set() {
     ] {
         let refused = wait(store.commit(batch)).unwrap_err();
         assert!(matches!(refused, CommitError::NotSealed), "{refused}");
-        assert!(refused.to_string().contains("servergate seal"), "{refused}");
+        assert!(
+            refused.to_string().contains("servergate unlock"),
+            "{refused}"
+        );
     }
     assert!(store.blobs().sealed_writer().is_err());
     assert!(matches!(seal.unlock(WORDS), Err(SealError::NotSetUp)));

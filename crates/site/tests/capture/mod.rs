@@ -114,6 +114,11 @@ async fn a_site_is_captured_whole_and_as_it_is() {
             .iter()
             .any(|(name, value)| name == "location" && value == "/neu")
     );
+    let none_yet = Fact::Copy {
+        service: standing::web(),
+        held: false,
+    };
+    assert_eq!(standby.records.recv().await.unwrap(), none_yet);
     let recorded = standby.records.recv().await.unwrap();
     let Fact::Generation(fact) = recorded else {
         panic!("{recorded:?}")

@@ -6,9 +6,14 @@ use site::CaptureOutcome;
 
 use crate::origin::{Origin, START, Sends, Standby, config, html, start, status};
 
+/// The website that all these tests are about.
+pub(crate) fn web() -> ServiceId {
+    ServiceId::new(model::OrganisationId::new("verein.test"), Service::Web)
+}
+
 fn standing(role: Role, relay: bool) -> Standing {
     Standing {
-        service: ServiceId::new(model::OrganisationId::new("verein.test"), Service::Web),
+        service: web(),
         role,
         epoch: Epoch::default(),
         since: Timestamp::default(),
