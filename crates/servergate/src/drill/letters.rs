@@ -15,8 +15,10 @@ pub(crate) const FROM: &str = "anna@absender.test";
 pub(crate) const TO: &str = "post@verein.test";
 /// The sender's own name.
 pub(crate) const SENDER_HOST: &str = "mail.absender.test";
-/// A letter that a place kept bears this, with the place's name in front of its own.
-const KEPT_BY: &str = "X-Servergate-Id: ";
+/// What a place keeps it looks at, and says so in its mail exchanger's name; what it passes on it
+/// leaves to the primary. The name that it gives to what it keeps would say the same, but the
+/// primary here is a Servergate too and takes out what it did not give itself.
+const LOOKED_AT: &str = "Authentication-Results: ";
 
 /// A cable that is being pulled is out within this.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -155,8 +157,8 @@ pub(crate) struct Arrived {
 }
 
 impl Arrived {
-    /// Reads a letter; `None` if it is none of ours. `place`: the standby's name.
-    pub(crate) fn read(message: &str, place: &str) -> Option<Self> {
+    /// Reads a letter; `None` if it is none of ours. `exchanger`: the standby's name among the MX records.
+    pub(crate) fn read(message: &str, exchanger: &str) -> Option<Self> {
         let (header, _) = message.split_once("\r\n\r\n")?;
         let mut lines = header.split("\r\n");
         let number = lines.clone().find_map(|line| {
@@ -165,8 +167,8 @@ impl Arrived {
         });
         let letter = number?.parse().ok()?;
         let kept = lines.any(|line| {
-            let id = line.strip_prefix(KEPT_BY);
-            id.is_some_and(|id| id.starts_with(&format!("{place}-")))
+            let by = line.strip_prefix(LOOKED_AT);
+            by.is_some_and(|by| by.starts_with(&format!("{exchanger};")))
         });
         Some(Self {
             letter,

@@ -94,13 +94,21 @@ fn a_lost_answer_explains_one_more_copy() {
 #[test]
 fn a_letter_is_read_as_it_was_sent() {
     let trace = "Received: from somewhere\r\n\tby elsewhere\r\n";
-    let kept = format!("{trace}X-Servergate-Id: drill-00ff\r\n{}", text(12));
-    assert_eq!(Arrived::read(&kept, "drill"), arrived(12, true));
-    let passed = format!("X-Servergate-Id: primary-00ff\r\n{trace}{}", text(3));
-    assert_eq!(Arrived::read(&passed, "drill"), arrived(3, false));
+    let results = "Authentication-Results: mx2.verein.test; spf=temperror\r\n";
+    let kept = format!("{results}{trace}{}", text(12));
+    assert_eq!(Arrived::read(&kept, "mx2.verein.test"), arrived(12, true));
+    let results = "Authentication-Results: mail.verein.test; spf=temperror\r\n";
+    let passed = format!(
+        "X-Servergate-Id: primary-00ff\r\n{results}{trace}{}",
+        text(3)
+    );
+    assert_eq!(Arrived::read(&passed, "mx2.verein.test"), arrived(3, false));
     let changed = kept.replace(".profile", "profile");
-    assert!(Arrived::read(&changed, "drill").is_some_and(|one| !one.whole));
-    assert_eq!(Arrived::read("Subject: else\r\n\r\n", "drill"), None);
+    assert!(Arrived::read(&changed, "mx2.verein.test").is_some_and(|one| !one.whole));
+    assert_eq!(
+        Arrived::read("Subject: else\r\n\r\n", "mx2.verein.test"),
+        None
+    );
 }
 
 #[test]

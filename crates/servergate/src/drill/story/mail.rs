@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use model::{Condition, Service};
 
 use super::super::bench::{Bench, START};
-use super::super::config::{ORGANISATION, PACE, STANDBY_NAME};
+use super::super::config::{MX_HOST, ORGANISATION, PACE};
 use super::super::letters::sender::Sender;
 use super::super::letters::{Arrived, Balance};
 use crate::protocol::{self, MailRequest, Request};
@@ -82,10 +82,7 @@ impl Bench {
         let mut arrived = Vec::new();
         for file in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let message = std::fs::read(file?.path())?;
-            arrived.push(Arrived::read(
-                &String::from_utf8_lossy(&message),
-                STANDBY_NAME,
-            ));
+            arrived.push(Arrived::read(&String::from_utf8_lossy(&message), MX_HOST));
         }
         Ok(arrived)
     }
