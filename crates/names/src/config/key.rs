@@ -22,22 +22,23 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Arc<Key>> {
     let name = fields.parse("name", "a key name like \"servergate\"", |text| {
         text.parse::<Name>().ok()
     });
-    if fields.has("name") && name.is_none() {
-        return None;
-    }
     let said = fields.string("algorithm");
-    let algorithm = match said.as_deref().map(algorithm) {
-        Some(Err(what)) => {
+    let algorithm = match said.as_deref().map(algorithm).transpose() {
+        Ok(algorithm) => Some(algorithm),
+        Err(what) => {
             fields.problem("algorithm", what);
-            return None;
+            None
         }
-        Some(Ok(algorithm)) => Some(algorithm),
-        None => None,
     };
     if !fields.has("secret_file") {
         fields.missing("secret_file", "\"tsig.key\"");
     }
+    // All keys are asked for before one mistake ends it: what is not asked for counts as unknown.
     let path = fields.path("secret_file")?;
+    if fields.has("name") && name.is_none() {
+        return None;
+    }
+    let algorithm = algorithm?;
     match from_file(name, algorithm, &path) {
         Ok(key) => Some(Arc::new(key)),
         Err(what) => {

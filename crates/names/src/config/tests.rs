@@ -39,6 +39,25 @@ fn the_example_is_read() {
 }
 
 #[test]
+fn one_mistake_makes_no_unknown_key_of_another() {
+    for (wrong, key) in [
+        (
+            "name = \"servergate\", algorithm = \"hmac-md5\"",
+            "algorithm",
+        ),
+        ("name = \"a..b\", algorithm = \"hmac-sha256\"", "name"),
+        ("name = 5, algorithm = \"hmac-sha256\"", "name"),
+    ] {
+        let (_, problems) = read_text(&format!(
+            "zones = [\"verein.test\"]\nprimary = \"198.51.100.53:53\"\n\
+             tsig = {{ {wrong}, secret_file = \"tsig.key\" }}\n"
+        ));
+        assert_eq!(problems.len(), 1, "{key}: {problems:?}");
+        assert!(!problems[0].contains("is not a key"), "{problems:?}");
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_what_to_write() {
     let (_, problems) = read_text(
         "zones = [\"verein.test\"]\nnotify = [\"192.0.2.9:53\"]\n\
