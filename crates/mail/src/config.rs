@@ -89,6 +89,8 @@ pub struct MailConfig {
     pub lanes: usize,
     /// Connections to the primary at once, at the most, with those of the probe.
     pub connections: usize,
+    /// How long a guest waits for one of them before hearing that there is none.
+    pub place: Duration,
     /// The certificate that guests are shown, for the MX name.
     pub certificate: Option<Certificate>,
     /// What is told to senders, and when a person is reminded.
@@ -172,6 +174,9 @@ impl General {
 
 /// The port of rspamd's normal worker.
 const RSPAMD: u16 = 11333;
+/// A message passes in well under a second, so whoever sends many at once has its turn within this.
+/// A sender waits minutes for the answer to RCPT (RFC 5321 §4.5.3.2.3).
+const PLACE: Duration = Duration::from_secs(15);
 
 /// `198.51.100.25`, or with another port than the usual one.
 fn address(text: &str, port: u16) -> Option<SocketAddr> {
@@ -260,6 +265,7 @@ impl MailConfig {
             quota,
             lanes,
             connections,
+            place: PLACE,
             certificate,
             notices: Notices::read(fields),
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::guest::{ANNA, Guest, message};
 use crate::primary::{Primary, Script};
-use crate::stage::{Phase, Stage, later};
+use crate::stage::{Phase, Set, Stage, later};
 
 const MAIL: &str = "MAIL FROM:<a@client.test>";
 const RCPT: &str = "RCPT TO:<anna@verein.test>";
@@ -98,6 +98,25 @@ async fn a_crowd_is_no_hint_and_has_nothing_taken_over() {
     assert_eq!(passed(&told), 4);
     assert!(stage.hints.try_recv().is_err());
     assert_eq!(stage.handle.tally().waiting, 0);
+}
+
+/// A large sender opens many connections at once, and is not put off for that.
+#[tokio::test]
+async fn a_burst_of_one_sender_has_its_turn() {
+    let primary = Primary::usual().await;
+    let mut set = Set::new(primary.address);
+    set.place = Duration::from_secs(120);
+    let stage = Stage::open(set, Phase::Standby).await;
+    let address = stage.address;
+    let sending = (1..=20).map(|host| async move {
+        let mut guest = Guest::hello_from([127, 0, 1, host], address).await;
+        guest.post("a@client.test", &ANNA, &message("one")).await
+    });
+    for said in futures_of(sending.collect()).await {
+        assert!(said.starts_with("250"), "{said}");
+    }
+    assert_eq!(primary.messages().len(), 20);
+    assert!(primary.connections().most <= 4);
 }
 
 /// Where mail is kept at the least failure, it is kept.

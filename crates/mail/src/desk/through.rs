@@ -111,7 +111,13 @@ pub(super) async fn first_recipient(
 ) -> Answered {
     let server = office.config.primary.address.ip();
     let guest = For::Guest(transaction.client.address.ip());
-    let Some(permit) = post.host.outbound.take(server, guest) else {
+    let patience = match otherwise {
+        // What finds no place is kept, so nobody need wait for one.
+        Otherwise::Keep => Duration::ZERO,
+        Otherwise::Later | Otherwise::Never => office.config.place,
+    };
+    let places = &post.host.outbound;
+    let Some(permit) = places.wait(server, guest, patience).await else {
         let answer = post.crowded(&mut transaction, &office, recipient, otherwise);
         return (answer, Some(transaction));
     };
