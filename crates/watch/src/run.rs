@@ -256,6 +256,8 @@ fn timings(watched: &[Arc<Watched>]) -> Vec<Timing> {
         });
         timings.push(Timing {
             interval: config.interval,
+            // Others are promised that they are not asked more often.
+            exact: config.third_party,
             spacing: config.burst_spacing,
             group,
         });

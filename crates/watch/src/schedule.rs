@@ -1,8 +1,11 @@
 //! The timetable: which target is asked when. Pure; time comes in, what is due goes out.
 //!
-//! Each target has slots on a grid of its own, `phase + k × interval`, that never drifts: a late
-//! or missed slot does not move the next one. Phases are spread evenly over the interval, and
-//! each place begins at another one, so that several places see a target at different moments.
+//! Each target has slots of its own that never drift: a late or missed slot does not move the next
+//! one. They begin spread evenly over the interval, elsewhere at each place, so that several places
+//! see a target at different moments. From slot to slot is a [`stride()`]: never longer than the
+//! interval, for the promised times count with it, and up to a quarter shorter, in turn, for a
+//! target that fails and answers in step with its probes would always be seen in one phase. All
+//! targets of a place stride alike, and stay spread.
 //!
 //! ```text
 //!   burst ─▶ first in line ──┐  again `spacing` after it began, and again
@@ -17,6 +20,7 @@
 //! failure. Who asks the same address is in one group ([`shared`]): there one asks for all.
 
 mod shared;
+mod stride;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -24,6 +28,7 @@ use std::time::Duration;
 use model::{Mono, Purpose};
 
 use self::shared::{Asked, Group};
+use self::stride::stride;
 
 /// How many probes a burst has.
 pub(crate) const BURST: u8 = 3;
@@ -31,8 +36,10 @@ pub(crate) const BURST: u8 = 3;
 /// One target's times.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// From slot to slot.
+    /// From slot to slot at the most.
     pub(crate) interval: Duration,
+    /// Whether it is asked exactly so often, and not a little more often.
+    pub(crate) exact: bool,
     /// From the start of one probe of a burst to the start of the next.
     pub(crate) spacing: Duration,
     /// Those of one group ask the same address and port in the same way.
@@ -89,6 +96,7 @@ pub(crate) struct Timetable {
     waiting_bursts: BTreeSet<(Mono, usize)>,
     waiting_slots: BTreeSet<(Mono, usize)>,
     asked: HashMap<ProbeId, Asked>,
+    seed: u64,
     started: u64,
     running: usize,
     running_bursts: usize,
@@ -105,6 +113,8 @@ enum Kind {
 #[derive(Debug)]
 struct Entry {
     timing: Timing,
+    /// How many slots it has had.
+    round: u64,
     /// Its probes under way, also those that another one makes for it.
     running: u8,
     burst: Burst,
@@ -153,6 +163,7 @@ impl Timetable {
         }
         let entry = |timing: &Timing| Entry {
             timing: *timing,
+            round: 0,
             running: 0,
             burst: Burst::default(),
             slot: None,
@@ -165,6 +176,7 @@ impl Timetable {
             waiting_bursts: BTreeSet::new(),
             waiting_slots: BTreeSet::new(),
             asked: HashMap::new(),
+            seed,
             started: 0,
             running: 0,
             running_bursts: 0,
@@ -267,14 +279,19 @@ impl Timetable {
     fn slot(&mut self, now: Mono, at: Mono, target: usize) -> Option<Due> {
         let entry = self.entries.get_mut(target)?;
         let late = now.since(at);
-        // The next slot lies on the grid, however late this one is.
+        // The next slot lies where it was planned, however late this one is.
         let interval = entry.timing.interval.max(Duration::from_millis(1));
         let missed = late.as_nanos() / interval.as_nanos();
         let missed = u64::try_from(missed).unwrap_or(u64::MAX);
         let whole = interval.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX));
-        let latest = at.after(whole);
-        self.queue
-            .insert((latest.after(interval).max(after(now)), target, Kind::Slot));
+        entry.round = entry.round.saturating_add(missed).saturating_add(1);
+        let stride = if entry.timing.exact {
+            interval
+        } else {
+            stride(interval, self.seed, entry.round)
+        };
+        let next = at.after(whole).after(stride).max(after(now));
+        self.queue.insert((next, target, Kind::Slot));
         let skipped = |why, slots| Some(Due::Skipped { why, slots });
         if missed > 0 {
             // Asleep for more than a whole interval: the next slot will do, and nobody is asked

@@ -46,7 +46,7 @@ fn says_unstable(fact: &Fact) -> bool {
     matches!(fact, Fact::Verdict(verdict) if verdict.condition == Condition::Unstable)
 }
 
-/// From the shortest period to two minutes. (Where the period divides the interval of the probes,
+/// From the shortest period to two minutes. (Where the period divides the interval of these probes,
 /// all of them may fall into the same phase.)
 const PERIODS: [(u64, u64); 9] = [
     (2, 2),

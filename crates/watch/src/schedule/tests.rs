@@ -4,10 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod flapping;
+
 const INTERVAL: Duration = Duration::from_secs(10);
 const SPACING: Duration = Duration::from_secs(3);
 const TIMING: Timing = Timing {
     interval: INTERVAL,
+    exact: true,
     spacing: SPACING,
     group: None,
 };
