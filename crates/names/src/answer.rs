@@ -12,7 +12,9 @@ mod steered;
 pub use set::{Served, ZoneSet};
 
 use crate::steer::{Overlay, STEER_TTL, Steered};
-use crate::wire::{MAX_NAME, Name, Query, Refusal, Reply, code, is_at_or_below, lower_into};
+use crate::wire::{
+    Cookie, MAX_NAME, Name, Query, Refusal, Reply, code, is_at_or_below, lower_into,
+};
 use crate::wire::{Section, udp_limit};
 use crate::zone::{Found, Labels, Node, RecordSet, Zone};
 
@@ -48,6 +50,8 @@ pub enum Outcome {
     Unsupported,
     /// A name that became too long on its way (RFC 6672 §2.2).
     TooLong,
+    /// No question: a cookie was asked for (RFC 7873 §5.4).
+    Cookie,
     /// Nothing was answered at all.
     Dropped,
 }
@@ -58,13 +62,14 @@ const LONGEST_CHAIN: usize = 16;
 /// Answers a message whose refusal is already known. Nothing is written for [`Outcome::Dropped`].
 pub fn refuse(refusal: Refusal, message: &[u8], out: &mut Vec<u8>) -> Outcome {
     out.clear();
-    let Refusal::Code {
-        rcode,
-        question_end,
-        edns,
-    } = refusal
-    else {
-        return Outcome::Dropped;
+    let (rcode, question_end, edns) = match refusal {
+        Refusal::Drop => return Outcome::Dropped,
+        Refusal::Cookie(cookie) => return with_cookie(&cookie, true, message, out),
+        Refusal::Code {
+            rcode,
+            question_end,
+            edns,
+        } => (rcode, question_end, edns),
     };
     let mut reply = Reply::refuse(out, message, question_end, edns);
     reply.set_rcode(rcode);
@@ -73,6 +78,24 @@ pub fn refuse(refusal: Refusal, message: &[u8], out: &mut Vec<u8>) -> Outcome {
         code::FORMERR => Outcome::Malformed,
         _ => Outcome::Unsupported,
     }
+}
+
+/// Answers a guest that asks for nothing but a cookie; `is_right` unless it showed a server's part
+/// that is wrong (RFC 7873 §5.4).
+pub(crate) fn with_cookie(
+    cookie: &Cookie,
+    is_right: bool,
+    message: &[u8],
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let mut reply = Reply::to_cookie(out, message, cookie);
+    reply.set_rcode(if is_right {
+        code::NOERROR
+    } else {
+        code::BADCOOKIE
+    });
+    reply.finish(false, false);
+    Outcome::Cookie
 }
 
 /// Cuts a finished answer to `query` down to its question, truncated: whoever is really there asks

@@ -19,7 +19,7 @@ use crate::publish::Published;
 use crate::rate::{Category, Limiter, Pass};
 use crate::story::Came;
 use crate::transfer::{Signing, error_answer, sign_answer, tsig_time, verify};
-use crate::wire::{Name, Query, code, parse, udp_limit};
+use crate::wire::{Cookie, Name, Query, Refusal, code, parse, udp_limit};
 
 /// What somebody wants of the keeper of a zone.
 #[derive(Debug)]
@@ -122,6 +122,7 @@ impl Desk {
         } = guest;
         let mut query = match parse(message) {
             Ok(query) => query,
+            Err(Refusal::Cookie(cookie)) => return self.acquaint(guest, cookie, message, out),
             Err(refusal) => {
                 let outcome = answer::refuse(refusal, message, out);
                 self.counters.answered(outcome);
@@ -172,9 +173,30 @@ impl Desk {
             | Outcome::Unavailable
             | Outcome::Malformed
             | Outcome::Unsupported
+            | Outcome::Cookie
             | Outcome::Dropped => Category::Error,
         };
         self.restrain(guest, category, Some(&query), message, out)
+    }
+
+    /// RFC 7873 §5.4: a message without a question asks for a cookie.
+    fn acquaint(
+        &self,
+        guest: Guest,
+        mut cookie: Cookie,
+        message: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Handled {
+        let proof = self.cookies.judge(&mut cookie, guest.peer, guest.now.wall);
+        self.counters.proved(proof);
+        let outcome = answer::with_cookie(&cookie, proof != Proof::Invalid, message, out);
+        self.counters.answered(outcome);
+        match proof {
+            Proof::Valid => Handled::Answer,
+            Proof::New | Proof::Invalid => {
+                self.restrain(guest, Category::Error, None, message, out)
+            }
+        }
     }
 
     /// Lets an answer in `out` pass, or cuts it, where its network has had it too often. Streams

@@ -57,7 +57,7 @@ const COOKIES: [(Proof, &str); 3] = [
     (Proof::Invalid, "invalid"),
 ];
 
-const OUTCOMES: [(Outcome, &str); 11] = [
+const OUTCOMES: [(Outcome, &str); 12] = [
     (Outcome::Answered, "answered"),
     (Outcome::Expanded, "expanded"),
     (Outcome::NoData, "no-data"),
@@ -68,6 +68,7 @@ const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Malformed, "malformed"),
     (Outcome::Unsupported, "unsupported"),
     (Outcome::TooLong, "too-long"),
+    (Outcome::Cookie, "cookie"),
     (Outcome::Dropped, "dropped"),
 ];
 

@@ -56,6 +56,7 @@ pub(crate) mod code {
     pub(crate) const YXDOMAIN: u16 = 6;
     pub(crate) const NOTAUTH: u16 = 9;
     pub(crate) const BADVERS: u16 = 16;
+    pub(crate) const BADCOOKIE: u16 = 23;
 }
 
 /// Reads a 16-bit number at `at`.

@@ -244,6 +244,8 @@ fn questions() -> Vec<(String, Vec<u8>)> {
     all.push(("cookie-new".to_owned(), with_cookie(&[7; 8])));
     all.push(("cookie-both".to_owned(), with_cookie(&[7; 24])));
     all.push(("cookie-short".to_owned(), with_cookie(&[7; 12])));
+    all.push(("cookie-alone".to_owned(), cookie_alone(&[7; 8])));
+    all.push(("cookie-alone-both".to_owned(), cookie_alone(&[7; 24])));
     all.push((
         "axfr".to_owned(),
         message("verein.test", Rtype::AXFR, Opcode::QUERY),
@@ -312,7 +314,16 @@ proptest! {
 
 /// A question for www with a cookie option of these bytes.
 fn with_cookie(cookie: &[u8]) -> Vec<u8> {
-    let mut bytes = with(with(header(0, [1, 0, 0, 1]), WWW), &OPT[..9]);
+    add_cookie(with(header(0, [1, 0, 0, 1]), WWW), cookie)
+}
+
+/// No question, and a cookie option of these bytes.
+fn cookie_alone(cookie: &[u8]) -> Vec<u8> {
+    add_cookie(header(0, [0, 0, 0, 1]), cookie)
+}
+
+fn add_cookie(bytes: Vec<u8>, cookie: &[u8]) -> Vec<u8> {
+    let mut bytes = with(bytes, &OPT[..9]);
     let len = cookie.len() as u16;
     bytes.extend_from_slice(&(len + 4).to_be_bytes());
     bytes.extend_from_slice(&[0, 10]);
@@ -332,6 +343,90 @@ fn cookies_of_a_wrong_length_are_malformed() {
     let at = short.len() - 9;
     short[at] += 1;
     assert!(parse(&short).is_err(), "an option longer than the record");
+}
+
+/// RFC 7873 §5.4: whoever asks for nothing but a cookie gets one, and hears if the one shown is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cookie_is_given_without_a_question() {
+    use crate::house::{House, organisation, receive, send, udp_bytes};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("verein.zone");
+    std::fs::write(
+        &file,
+        "@ 60 SOA ns h 1 3600 3600 3600 60\n@ 60 NS ns.test.\n",
+    )
+    .unwrap();
+    let source = organisation("verein.test", names::config::Source::File(file));
+    let house = House::open(&folder.path().join("store"), source).await;
+    // The code with its upper bits in the OPT record, and the cookie that ends the answer.
+    let read = |answer: &[u8]| {
+        assert_eq!(answer[..2], [0x12, 0x34]);
+        assert_eq!(
+            answer[4..12],
+            [0, 0, 0, 0, 0, 0, 0, 1],
+            "an OPT record alone"
+        );
+        let code = u16::from(answer[17]) << 4 | u16::from(answer[3] & 0xf);
+        let cookie: [u8; 24] = answer[answer.len() - 24..].try_into().unwrap();
+        assert_eq!((answer.len(), &cookie[..8]), (12 + 11 + 28, &[7; 8][..]));
+        (code, cookie)
+    };
+    let (code, cookie) = read(&udp_bytes(house.at, &cookie_alone(&[7; 8])).await);
+    assert_eq!(code, 0);
+    assert_eq!(
+        read(&udp_bytes(house.at, &cookie_alone(&cookie)).await),
+        (0, cookie)
+    );
+    // Somebody else's cookie, and one of another form: BADCOOKIE, with one that is right.
+    let (mut wrong, longer) = (cookie, [&cookie[..], &[1; 8]].concat());
+    wrong[23] ^= 1;
+    for wrong in [&wrong[..], &longer, &[7; 16]] {
+        let (code, right) = read(&udp_bytes(house.at, &cookie_alone(wrong)).await);
+        assert_eq!(code, 23);
+        assert_eq!(read(&udp_bytes(house.at, &cookie_alone(&right)).await).0, 0);
+    }
+    let mut stream = tokio::net::TcpStream::connect(house.at).await.unwrap();
+    send(&mut stream, &cookie_alone(&cookie)).await;
+    assert_eq!(read(&receive(&mut stream).await.unwrap()).0, 0);
+    for (label, want) in [("valid", 5), ("new", 1), ("invalid", 3)] {
+        let metric = format!("servergate_names_cookies_total{{cookie=\"{label}\"}}");
+        assert_eq!(house.counted(&metric), want, "{label}");
+    }
+    let metric = "servergate_names_answers_total{outcome=\"cookie\"}";
+    assert_eq!(house.counted(metric), 9);
+    house.close().await;
+}
+
+/// What has no question and asks for no cookie either is malformed, as before.
+#[test]
+fn without_a_question_only_a_cookie_is_asked_for() {
+    let notify = |mut bytes: Vec<u8>| {
+        bytes[2] |= 0x20;
+        bytes
+    };
+    let opt = [0, 0, 0, 1];
+    let signed = with(
+        with(header(0, [0, 0, 0, 2]), &cookie_alone(&[7; 8])[12..]),
+        b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00",
+    );
+    let version = {
+        let mut bytes = cookie_alone(&[7; 8]);
+        bytes[18] = 1;
+        bytes
+    };
+    for (name, bytes, want) in [
+        ("opt-alone", with(header(0, opt), OPT), 1),
+        ("cookie-of-a-wrong-length", cookie_alone(&[7; 12]), 1),
+        ("notify", notify(cookie_alone(&[7; 8])), 1),
+        ("signed", signed, 1),
+        ("rubbish-after", with(cookie_alone(&[7; 8]), &[0]), 1),
+        ("version-1", version, 16),
+    ] {
+        let Err(Refusal::Code { rcode, .. }) = parse(&bytes) else {
+            panic!("{name}");
+        };
+        assert_eq!(rcode, want, "{name}");
+    }
 }
 
 /// A flood for one answer is answered truncated; a valid cookie, a stream and other answers pass.

@@ -1,4 +1,5 @@
-//! A guest's message, read once, strictly: header, one question, EDNS, the place of a TSIG.
+//! A guest's message, read once, strictly: header, one question (none where a cookie is asked for),
+//! EDNS, the place of a TSIG.
 //!
 //! Whatever is refused is refused with a code ([`Refusal`]), so that the caller answers and
 //! counts; only bytes that are no question at all are dropped.
@@ -80,6 +81,8 @@ pub enum Refusal {
         /// Whether the answer carries an OPT record.
         edns: bool,
     },
+    /// No question, but a cookie: the guest wants one of ours (RFC 7873 §5.4).
+    Cookie(Cookie),
 }
 
 const HEADER: usize = 12;
@@ -108,31 +111,26 @@ pub fn parse(message: &[u8]) -> Result<Query, Refusal> {
     }
     let counts: [u16; 4] =
         std::array::from_fn(|index| read_u16(header, 4 + 2 * index).unwrap_or(0));
-    // RFC 9619: exactly one question.
-    if counts[0] != 1 {
-        return Err(bare(code::FORMERR));
-    }
-    let mut name = [0; MAX_NAME];
-    let body = message.get(HEADER..).unwrap_or_default();
-    let name_len = lower_into(body, &mut name).ok_or(bare(code::FORMERR))?;
-    let at = HEADER + name_len;
-    let (Some(qtype), Some(qclass)) = (read_u16(message, at), read_u16(message, at + 2)) else {
-        return Err(bare(code::FORMERR));
-    };
     let mut query = Query {
         id: read_u16(header, 0).unwrap_or(0),
         opcode,
         recursion_desired: flags & 0x0100 != 0,
         checking_disabled: flags & 0x0010 != 0,
-        name,
-        name_len: u8::try_from(name_len).unwrap_or(0),
-        qtype,
-        qclass,
-        question_end: at + 4,
+        name: [0; MAX_NAME],
+        name_len: 1,
+        qtype: 0,
+        qclass: 0,
+        question_end: HEADER,
         edns: None,
         signed: false,
         serial: None,
     };
+    // RFC 9619: never more than one question, and none only where that means something.
+    match counts[0] {
+        0 if opcode == code::OPCODE_QUERY => {}
+        1 => question(message, &mut query).ok_or(bare(code::FORMERR))?,
+        _ => return Err(bare(code::FORMERR)),
+    }
     records(message, counts, &mut query)?;
     if query.edns.is_some_and(|edns| edns.version != 0) {
         // RFC 6891 §6.1.3.
@@ -143,7 +141,23 @@ pub fn parse(message: &[u8]) -> Result<Query, Refusal> {
             edns: true,
         });
     }
+    if counts[0] == 0 {
+        let cookie = query.edns.and_then(|edns| edns.cookie);
+        let cookie = cookie.filter(|_| !query.signed);
+        return Err(cookie.map_or(bare(code::FORMERR), Refusal::Cookie));
+    }
     Ok(query)
+}
+
+/// Reads the question; `None` where there is none.
+fn question(message: &[u8], query: &mut Query) -> Option<()> {
+    let len = lower_into(message.get(HEADER..)?, &mut query.name)?;
+    query.name_len = u8::try_from(len).unwrap_or(0);
+    let at = HEADER + len;
+    query.qtype = read_u16(message, at)?;
+    query.qclass = read_u16(message, at + 2)?;
+    query.question_end = at + 4;
+    Some(())
 }
 
 /// Walks over what follows the question: OPT, TSIG, the SOA of a NOTIFY or IXFR.

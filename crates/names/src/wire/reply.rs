@@ -4,7 +4,7 @@
 //! looks at up to [`KNOWN`] places in the message; nothing is allocated per answer.
 
 use super::code;
-use super::query::{Edns, Query};
+use super::query::{Cookie, Edns, Query};
 
 /// How many name positions are remembered for compression.
 const KNOWN: usize = 32;
@@ -54,10 +54,8 @@ impl<'b> Reply<'b> {
     pub fn start(buf: &'b mut Vec<u8>, message: &[u8], query: &Query, limit: usize) -> Self {
         let edns = query.edns.map(|edns| edns.dnssec_ok);
         let mut reply = Self::begin(buf, message, query.question_end, edns, limit);
-        let cookie = query.edns.and_then(|edns| edns.cookie);
-        reply.cookie = cookie.and_then(|cookie| Some((cookie.client, cookie.answer?)));
-        if reply.cookie.is_some() {
-            reply.limit = reply.limit.saturating_sub(COOKIE_LEN);
+        if let Some(cookie) = query.edns.and_then(|edns| edns.cookie) {
+            reply.give(&cookie);
         }
         let mut labels = query.name();
         let mut at = HEADER;
@@ -67,6 +65,21 @@ impl<'b> Reply<'b> {
             labels = up;
         }
         reply
+    }
+
+    /// Starts an answer to a guest that asks for nothing but a cookie.
+    pub(crate) fn to_cookie(buf: &'b mut Vec<u8>, message: &[u8], cookie: &Cookie) -> Self {
+        let mut reply = Self::begin(buf, message, HEADER, Some(false), 512);
+        reply.give(cookie);
+        reply
+    }
+
+    /// Gives the guest what is answered to its cookie.
+    fn give(&mut self, cookie: &Cookie) {
+        self.cookie = cookie.answer.map(|answer| (cookie.client, answer));
+        if self.cookie.is_some() {
+            self.limit = self.limit.saturating_sub(COOKIE_LEN);
+        }
     }
 
     /// Starts a bare refusal.
