@@ -66,9 +66,7 @@ pub fn may_hand_back(standing: Option<&Standing>) -> bool {
         // What was kept for a sender that came back, without any outage.
         StateName::Following => reachable,
         // A person who gives the service back gives its mail back.
-        StateName::Held => {
-            standing.role == Role::Standby && standing.condition() != Some(Condition::Dark)
-        }
+        StateName::Held => standing.handback && standing.role == Role::Standby,
         // It fails and answers in turn: what goes wrong is tried again.
         StateName::Supporting => standing.handback,
         StateName::Suspecting | StateName::Serving | StateName::Returning => false,

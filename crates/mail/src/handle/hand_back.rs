@@ -64,7 +64,9 @@ fn outcome(
         StateName::Held if standing.role != Role::Standby => HandBack::Acting { ordered: true },
         StateName::Serving => HandBack::Acting { ordered: false },
         StateName::Returning => HandBack::Returning,
-        StateName::HandingBack | StateName::Supporting if reachable => HandBack::Stopped,
+        StateName::HandingBack | StateName::Supporting | StateName::Held if reachable => {
+            HandBack::Stopped
+        }
         StateName::HandingBack
         | StateName::Supporting
         | StateName::Following

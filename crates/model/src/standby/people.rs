@@ -11,7 +11,14 @@ impl Standby {
             OrderKind::Hold => self.state.role(),
             OrderKind::Auto => return self.release(),
         };
-        self.question = None;
+        // Whether more goes to a primary that refuses what it should take stays open: whoever orders
+        // to stand by has said nothing of that. It ends where nothing may be handed back.
+        self.question
+            .take_if(|question| question.topic != Topic::HandBack);
+        if order.kind == OrderKind::Failback && self.question.is_none() {
+            // Who gives the service back gives back what is held for it, after a no as well.
+            self.paused = false;
+        }
         if role == Role::Acting && order.kind == OrderKind::Failover {
             self.permit();
         }
@@ -24,7 +31,8 @@ impl Standby {
     }
 
     /// Verdicts decide again; the role of this moment is where they start from. An order may have
-    /// left something behind that is not handed back yet: the part says so, or that it is done.
+    /// left something behind that is not handed back yet: the part says so, or that it is done. A
+    /// question that was open while the service was held is open still.
     fn release(&mut self) -> Option<Action> {
         match self.state {
             State::Held {
@@ -32,6 +40,10 @@ impl Standby {
                 ..
             } if self.policy.hands_back && self.condition() != Some(Condition::Dark) => {
                 self.state = State::HandingBack;
+                if self.question.is_some() {
+                    return None;
+                }
+                self.resume();
                 Some(Action::StartHandback)
             }
             State::Held { role, .. } => {
@@ -99,6 +111,11 @@ impl Standby {
         let asked = self.question.as_ref().map(|question| question.topic);
         if asked.is_some_and(|asked| is_as_good_as(asked, topic)) || self.is_refused(topic) {
             return;
+        }
+        if asked == Some(Topic::HandBack) {
+            // Asked again as soon as the part meets it again: a pause that nobody is asked about
+            // would never end.
+            self.paused = false;
         }
         self.questions += 1;
         let id = QuestionId::new(format!("{}-{}", self.service.service, self.questions));

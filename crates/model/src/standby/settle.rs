@@ -2,7 +2,8 @@
 
 use super::{Action, Notice, Running, Standby, State};
 use crate::{
-    Condition, Doubt, Effect, Fact, Mono, Now, OutageId, ReturnPolicy, Service, Timestamp, Topic,
+    Condition, Doubt, Effect, Fact, Mono, Now, OutageId, ReturnPolicy, Role, Service, Timestamp,
+    Topic,
 };
 
 impl Standby {
@@ -73,12 +74,13 @@ impl Standby {
     /// An outage ends when the primary has been clean for long enough and nobody acts any more.
     fn end_the_outage(&mut self, now: Now, facts: &mut Vec<Fact>) {
         let stands_by = matches!(self.state, State::Following | State::Held { .. });
-        if !stands_by || self.state.role() != crate::Role::Standby || !self.is_clean(now) {
+        if !stands_by || self.state.role() != Role::Standby || !self.is_clean(now) {
             return;
         }
         if let Some(outage) = self.outage.take() {
             self.clean = None;
-            self.question = None;
+            self.question
+                .take_if(|question| question.topic != Topic::HandBack);
             self.identity = self
                 .verdict
                 .as_ref()
@@ -296,11 +298,16 @@ impl Standby {
         }
     }
 
-    /// Whether the machine is where something may be handed back.
+    /// Whether the machine is where something may be handed back. A person who gives the service
+    /// back gives back what is held for it.
     pub(super) fn may_hand_back(&self) -> bool {
         match self.state {
             State::HandingBack => true,
-            State::Supporting => self.policy.hands_back,
+            State::Supporting
+            | State::Held {
+                role: Role::Standby,
+                ..
+            } => self.policy.hands_back,
             _ => false,
         }
     }
@@ -312,6 +319,7 @@ impl Standby {
                 self.condition(),
                 Some(Condition::Unstable | Condition::Reachable)
             ),
+            State::Held { .. } => self.condition() != Some(Condition::Dark),
             _ => true,
         };
         self.may_hand_back() && answers && !self.paused

@@ -21,7 +21,9 @@ fn standing(state: StateName, role: Role, condition: Condition) -> Standing {
         would: None,
         effect: None,
         relay: true,
-        handback: state == StateName::HandingBack,
+        handback: matches!(state, StateName::HandingBack | StateName::Held)
+            && role == Role::Standby
+            && condition != Condition::Dark,
         verdict: Some(Arc::new(Verdict {
             condition,
             ..verdict()
@@ -99,6 +101,12 @@ fn every_standing_says_what_hand_back_does() {
         ..standing(StateName::HandingBack, Standby, Reachable)
     };
     assert_eq!(of(stopped.clone()), HandBack::Stopped);
+    // Somebody said no while it was held: an order to stand by is not a yes.
+    let refused = Standing {
+        handback: false,
+        ..standing(StateName::Held, Standby, Reachable)
+    };
+    assert_eq!(of(refused), HandBack::Stopped);
     let question = asked(stopped);
     let Some(open) = question.question.clone() else {
         panic!("a question")

@@ -122,13 +122,86 @@ fn an_order_answers_for_the_question() {
 #[test]
 fn what_an_order_interrupts_is_handed_back_when_it_is_lifted() {
     for interrupt in [OrderKind::Hold, OrderKind::Failback] {
-        let mut day = paused();
+        let mut day = handing_back(Mode::Act);
         day.step(400, order(400, interrupt));
-        assert_eq!(state(&day), (StateName::Held, false, None));
+        // Who gives the service back gives back what is held for it.
+        assert_eq!(state(&day), (StateName::Held, true, None));
         day.step(500, order(500, OrderKind::Auto));
         assert_eq!(state(&day), (StateName::HandingBack, true, None));
         assert_eq!(starts(&day), 1);
     }
+}
+
+#[test]
+fn no_order_to_stand_by_hides_the_question() {
+    for interrupt in [OrderKind::Hold, OrderKind::Failback] {
+        for lifted in [false, true] {
+            let mut day = paused();
+            let asked = day.machine.standing().question;
+            day.step(400, order(400, interrupt));
+            let held = (StateName::Held, false, Some(Topic::HandBack));
+            assert_eq!(state(&day), held);
+            // Nor does the end of the outage, nor a restart.
+            day.reachable(500, "known");
+            day.step(2_000, Input::Tick);
+            assert!(day.machine.standing().outage.is_none());
+            restarted(&mut day, 3_000);
+            assert_eq!(state(&day), held);
+            if lifted {
+                day.step(3_100, order(3_100, OrderKind::Auto));
+                let open = (StateName::HandingBack, false, Some(Topic::HandBack));
+                assert_eq!(state(&day), open);
+            }
+            assert_eq!(day.machine.standing().question, asked);
+            assert_eq!(starts(&day), 0);
+            day.answer(3_200, true);
+            let (_, running, question) = state(&day);
+            assert_eq!((running, question, starts(&day)), (true, None, 1));
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_while_a_service_is_given_back_by_hand_is_asked_about() {
+    let mut day = handing_back(Mode::Act);
+    day.step(400, order(400, OrderKind::Failback));
+    day.step(410, Input::HandbackPaused);
+    let held = (StateName::Held, false, Some(Topic::HandBack));
+    assert_eq!(state(&day), held);
+    // A no is kept while it is held, and lifted as everywhere.
+    day.answer(420, false);
+    assert_eq!(state(&day), (StateName::Held, false, None));
+    day.step(425, order(425, OrderKind::Hold));
+    assert_eq!(state(&day), (StateName::Held, false, None));
+    for lift in [OrderKind::Failback, OrderKind::Auto] {
+        let mut day = Day {
+            machine: day.machine.clone(),
+            actions: vec![],
+        };
+        day.step(430, order(430, lift));
+        let (_, running, question) = state(&day);
+        assert_eq!((running, question), (true, None), "{lift:?}");
+    }
+}
+
+#[test]
+fn whoever_acts_by_order_hands_nothing_back_and_asks_nothing_of_it() {
+    let mut day = paused();
+    day.step(400, order(400, OrderKind::Failover));
+    assert_eq!(state(&day), (StateName::Held, false, None));
+    day.step(410, Input::HandbackPaused);
+    assert_eq!(state(&day), (StateName::Held, false, None));
+}
+
+#[test]
+fn nothing_is_handed_back_to_the_dark_by_order() {
+    let mut day = paused();
+    day.answer(330, true);
+    day.step(400, order(400, OrderKind::Failback));
+    day.dark(410, Cause::Silent);
+    assert_eq!(state(&day), (StateName::Held, false, None));
+    day.reachable(420, "known");
+    assert_eq!(state(&day), (StateName::Held, true, None));
 }
 
 #[test]
@@ -227,7 +300,7 @@ proptest! {
             let standing = day.machine.standing();
             if standing.handback {
                 let role = match standing.state {
-                    StateName::HandingBack => Role::Standby,
+                    StateName::HandingBack | StateName::Held => Role::Standby,
                     StateName::Supporting => Role::Returning,
                     other => return Err(TestCaseError::fail(format!("{other:?}"))),
                 };
@@ -236,7 +309,7 @@ proptest! {
                 prop_assert!(standing.question.is_none());
             }
             let asked = standing.question.is_some_and(|question| question.topic == Topic::HandBack);
-            let may_be = [StateName::HandingBack, StateName::Supporting];
+            let may_be = [StateName::HandingBack, StateName::Supporting, StateName::Held];
             prop_assert!(!asked || may_be.contains(&standing.state));
         }
     }

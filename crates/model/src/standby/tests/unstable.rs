@@ -163,3 +163,24 @@ fn chat_and_names_stay() {
         assert_eq!(Cause::Unstable.effect(service), Effect::Say, "{service}");
     }
 }
+
+#[test]
+fn a_question_about_handing_back_that_another_one_displaced_is_asked_again() {
+    let mut day = acting(true);
+    unstable(&mut day, 60);
+    day.step(70, Input::HandbackPaused);
+    let topic = |day: &Day| {
+        let question = day.machine.standing().question;
+        question.map(|question| question.topic)
+    };
+    assert_eq!(topic(&day), Some(Topic::HandBack));
+    let cause = Cause::ForeignCertificate;
+    day.dark(80, cause);
+    assert_eq!(topic(&day), Some(Topic::TakeOver(cause)));
+    unstable(&mut day, 90);
+    assert_eq!(topic(&day), None);
+    // The part tries again, and meets the same.
+    assert!(day.machine.standing().handback);
+    day.step(100, Input::HandbackPaused);
+    assert_eq!(topic(&day), Some(Topic::HandBack));
+}
