@@ -16,6 +16,7 @@ use crate::client::{Lost, Opening, TlsWish, Verb};
 use crate::config::{NextHop, Protocol, Trust};
 use crate::desk::call;
 use crate::envelope::{Recipient, Sender};
+use crate::handback::meaning::{Meaning, meaning};
 use crate::office::Office;
 use crate::post::Post;
 use crate::wire::path::{Mailbox, ReversePath};
@@ -196,11 +197,64 @@ async fn body(caller: &mut Caller, text: String) -> Result<Reply, CallError> {
     caller.reply(Verb::End).await
 }
 
-/// What a reply means; fine, or the end of the try.
+/// What a reply means; fine, or the end of the try. What answers our own mistake judges nobody: a
+/// notification is not given up for it before its days are over.
 fn judged(reply: &Reply) -> Result<(), Outcome> {
-    match reply.code() / 100 {
-        2 => Ok(()),
-        5 => Err(Outcome::Refused(reply.to_string())),
-        _ => Err(Outcome::Later(reply.to_string())),
+    match meaning(reply) {
+        Meaning::Taken => Ok(()),
+        Meaning::Refused | Meaning::NoSuchRecipient => Err(Outcome::Refused(reply.to_string())),
+        Meaning::Later | Meaning::Full | Meaning::TooMany | Meaning::OurMistake => {
+            Err(Outcome::Later(reply.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::wire::reply::ReplyReader;
+
+    /// What a reply makes of the try: `+` taken, `-` refused, `~` later.
+    fn of(line: &str) -> char {
+        let mut bytes = BytesMut::from(format!("{line}\r\n").as_bytes());
+        let reply = ReplyReader::default().read(&mut bytes).unwrap().unwrap();
+        match judged(&reply) {
+            Ok(()) => '+',
+            Err(Outcome::Refused(said)) => {
+                assert_eq!(said, line);
+                '-'
+            }
+            Err(Outcome::Later(_)) => '~',
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_a_reply_about_the_notification_refuses_it() {
+        for (line, want) in [
+            ("250 2.0.0 Queued", '+'),
+            ("550 5.1.1 User unknown", '-'),
+            ("550 5.7.1 Blocked", '-'),
+            ("554 5.6.0 Spam", '-'),
+            ("552 5.3.4 Too big", '-'),
+            ("450 4.2.0 Greylisted", '~'),
+            ("421 4.3.2 Going down", '~'),
+            // What we did.
+            ("500 What?", '~'),
+            ("501 5.5.4 Bad parameter", '~'),
+            ("502 5.5.1 Not implemented", '~'),
+            ("503 5.5.1 Nested MAIL", '~'),
+            ("504 5.5.4 No such parameter", '~'),
+            ("555 5.5.4 Unsupported option", '~'),
+            ("554 5.5.1 No valid recipients", '~'),
+            ("354 go on", '~'),
+            // What has an end.
+            ("552 5.2.2 Over quota", '~'),
+            ("552 5.5.3 Too many recipients", '~'),
+        ] {
+            assert_eq!(of(line), want, "{line}");
+        }
     }
 }
