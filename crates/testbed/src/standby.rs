@@ -136,19 +136,24 @@ impl Standby {
         Ok(())
     }
 
-    /// Teaches it these recipients (whole addresses). Right after a start the passphrase may not
-    /// have opened yet what is about people.
+    /// Teaches it these recipients (whole addresses). Right after a start what is about people may
+    /// still be under way to be opened, which is waited for; every other answer is an error at once.
     pub fn import_recipients<T: AsRef<str>>(&self, recipients: &[T]) -> Result<()> {
         let list = self.host().dir().join("recipients.txt");
         let lines: Vec<&str> = recipients.iter().map(AsRef::as_ref).collect();
         fs::write(&list, lines.join("\n"))?;
         let mut last = String::new();
-        let imported = until_asked("the list of recipients to be taken", CEILING, || {
-            match self.json(&["import", "recipients", utf8(&list)?]) {
-                Ok(said) => return Ok(Some(said)),
-                Err(error) => last = format!("{error:#}"),
+        let imported = until_asked("the list of recipients to be taken", CEILING, || match self
+            .json(&["import", "recipients", utf8(&list)?])
+        {
+            Ok(said) => Ok(Some(said)),
+            Err(error) => {
+                last = format!("{error:#}");
+                match is_being_opened(&last) {
+                    true => Ok(None),
+                    false => Err(error),
+                }
             }
-            Ok(None)
         });
         let imported = imported.with_context(|| last)?;
         ensure!(
@@ -245,4 +250,33 @@ pub fn binary() -> Result<PathBuf> {
 
 fn utf8(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is not UTF-8")
+}
+
+/// Whether a refused command says that what is about people is about to be open. Locked is another
+/// answer, and stays one.
+fn is_being_opened(said: &str) -> bool {
+    said.contains("what is about people is being opened")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_opening_that_is_under_way_is_waited_for() {
+        let said = |words: &str| format!("`servergate import` answered \"\", and said: {words}");
+        assert!(is_being_opened(&said(
+            "servergate: what is about people is being opened, which takes longer than 20 s here; \
+             nothing was done. Try again, and see `servergate status`"
+        )));
+        for words in [
+            "servergate: what is about people is locked; `servergate unlock` opens it",
+            "servergate: no standby runs here (/run/admin.sock does not answer); start it with \
+             `servergate run`",
+            "servergate: most of recipients.txt is not understood",
+            "",
+        ] {
+            assert!(!is_being_opened(&said(words)), "{words}");
+        }
+    }
 }
