@@ -134,14 +134,27 @@ fn age(desk: &Desk, organisation: &Organisation, lines: &mut Lines) {
     }
 }
 
+/// How much is kept, and where to look for what nobody hands back by itself: the quarantine may hold
+/// all the mail of somebody who is missing on the primary, and nothing else asks about that.
+fn kept(waiting: usize, quarantined: usize, bytes: u64) -> String {
+    let waits = match waiting {
+        1 => "1 message waits".to_owned(),
+        waiting => format!("{waiting} messages wait"),
+    };
+    let refused = match quarantined {
+        0 => "none in quarantine".to_owned(),
+        number => format!(
+            "{number} in quarantine, which a person decides about: `servergate mail quarantine`"
+        ),
+    };
+    format!("mail: {waits}, {refused}; {bytes} bytes")
+}
+
 /// What is kept of mail.
 pub(super) fn held(desk: &Desk, organisation: &Organisation) -> Option<String> {
     let mail = desk.mails.get(&organisation.id)?;
     let tally = mail.tally();
-    let (waiting, quarantined, bytes) = (tally.waiting, tally.quarantined, tally.bytes);
-    let mut held = format!(
-        "mail: {waiting} messages wait, {quarantined} refused by the primary, {bytes} bytes"
-    );
+    let mut held = kept(tally.waiting, tally.quarantined, tally.bytes);
     if let Some(oldest) = oldest(mail) {
         held.push_str(&format!(", the oldest since {oldest}"));
         if mail.is_long(oldest) {
@@ -149,4 +162,21 @@ pub(super) fn held(desk: &Desk, organisation: &Organisation) -> Option<String> {
         }
     }
     Some(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_quarantine_is_said_with_the_command_that_shows_it() {
+        assert_eq!(
+            kept(2, 0, 300),
+            "mail: 2 messages wait, none in quarantine; 300 bytes"
+        );
+        assert_eq!(
+            kept(1, 3, 4),
+            "mail: 1 message waits, 3 in quarantine, which a person decides about: `servergate mail quarantine`; 4 bytes"
+        );
+    }
 }

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn mail_that_waits_and_an_open_question_are_found() {
         let status = Status::new(json!({
-            "held": [{ "what": "mail: 7 messages wait, 0 refused by the primary, 9 bytes" }],
+            "held": [{ "what": "mail: 7 messages wait, none in quarantine; 9 bytes" }],
             "standings": [
                 { "question": null },
                 { "question": { "id": "mail-1", "topic": "hand-back" } },
