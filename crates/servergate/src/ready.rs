@@ -139,25 +139,26 @@ fn alerts(desk: &Desk, lines: &mut Lines) {
     let Some(state) = desk.alerts.as_ref().map(::watch::Alerts::state) else {
         return;
     };
+    let (light, says) = alert_line(&state);
+    lines.add(light, "standby", says);
+}
+
+fn alert_line(state: &::watch::AlertState) -> (Light, String) {
     match (state.failing_since, state.delivered) {
         (Some(since), _) => {
             let error = state.error.as_deref().unwrap_or("no reason was given");
             let says = format!(
                 "alerts are not delivered since {since}: {error}; `servergate alert test` tries again"
             );
-            lines.add(Light::Red, "standby", says);
+            (Light::Red, says)
         }
-        (None, Some(at)) => {
-            lines.add(
-                Light::Green,
-                "standby",
-                format!("the last alert was delivered at {at}"),
-            );
-        }
-        (None, None) => lines.add(
+        (None, Some(at)) => (
+            Light::Green,
+            format!("the last alert was delivered at {at}"),
+        ),
+        (None, None) => (
             Light::Yellow,
-            "standby",
-            "no alert was delivered since the start; `servergate alert test` sends one",
+            "no alert was delivered since the start; `servergate alert test` sends one".to_owned(),
         ),
     }
 }
@@ -263,4 +264,45 @@ pub(crate) fn rough(span: Duration) -> String {
 
 fn now(desk: &Desk) -> Timestamp {
     desk.host.clock.now().wall
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_people_would_be_told_is_a_line() {
+        let at = Timestamp::from_millis(1_779_268_443_000);
+        let state = |delivered, failing_since, error: Option<&str>| ::watch::AlertState {
+            delivered,
+            failing_since,
+            error: error.map(str::to_owned),
+            failed: u64::from(failing_since.is_some()),
+        };
+        for (state, light, words) in [
+            (
+                state(None, None, None),
+                Light::Yellow,
+                "no alert was delivered since the start; `servergate alert test` sends one",
+            ),
+            (
+                state(Some(at), None, None),
+                Light::Green,
+                "the last alert was delivered at 2026-05-20T09:14:03Z",
+            ),
+            // That one was delivered before is no comfort.
+            (
+                state(Some(at), Some(at), Some("the webhook answered 500")),
+                Light::Red,
+                "alerts are not delivered since 2026-05-20T09:14:03Z: the webhook answered 500; `servergate alert test` tries again",
+            ),
+            (
+                state(None, Some(at), None),
+                Light::Red,
+                "alerts are not delivered since 2026-05-20T09:14:03Z: no reason was given; `servergate alert test` tries again",
+            ),
+        ] {
+            assert_eq!(alert_line(&state), (light, words.to_owned()));
+        }
+    }
 }

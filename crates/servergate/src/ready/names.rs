@@ -33,19 +33,8 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
     let seconds = organisation.recovery_time().as_secs();
     match &steer.via {
         Via::Secondary => {
-            // Only what is really laid over a zone that is served: the rest was said above.
-            let steered = zones.iter().filter(|zone| zone.serving);
-            let steered: Vec<_> = steered
-                .flat_map(|zone| &zone.steered)
-                .map(ToString::to_string)
-                .collect();
-            if !steered.is_empty() {
-                let steered = steered.join(", ");
-                lines.add(
-                    Light::Green,
-                    "names",
-                    format!("steered by our name server: {steered}; at most {seconds} s after the last good page for who asks us"),
-                );
+            if let Some(says) = steered(&zones, seconds) {
+                lines.add(Light::Green, "names", says);
             }
             for zone in honest::zones(organisation, steer) {
                 coverage(desk, &zone, seconds, lines).await;
@@ -63,6 +52,22 @@ pub(super) async fn look(desk: &Desk, organisation: &Organisation, lines: &mut L
         }
         Via::Manual => by_hand(desk, organisation, steer, lines).await,
     }
+}
+
+/// What our name server steers: only what is really laid over a zone that is served. Why the rest
+/// is not was said of its zone.
+fn steered(zones: &[ZoneFacts], seconds: u64) -> Option<String> {
+    let serving = zones.iter().filter(|zone| zone.serving);
+    let steered: Vec<_> = serving
+        .flat_map(|zone| &zone.steered)
+        .map(ToString::to_string)
+        .collect();
+    (!steered.is_empty()).then(|| {
+        format!(
+            "steered by our name server: {}; at most {seconds} s after the last good page for who asks us",
+            steered.join(", ")
+        )
+    })
 }
 
 fn look_at_zone(desk: &Desk, zone: &ZoneFacts, lines: &mut Lines) {
@@ -216,4 +221,53 @@ fn zones(desk: &Desk, organisation: &Organisation) -> Vec<ZoneFacts> {
     let mut zones = desk.names.zones(desk.host.clock.now());
     zones.retain(|zone| zone.organisation == organisation.id);
     zones
+}
+
+#[cfg(test)]
+mod tests {
+    use model::OrganisationId;
+
+    use super::*;
+
+    fn zone(serving: bool, steered: &[&str], not_steered: &[&str]) -> ZoneFacts {
+        let name = |text: &&str| text.parse().expect("a name");
+        ZoneFacts {
+            organisation: OrganisationId::new("verein.test"),
+            zone: name(&"verein.test"),
+            serving,
+            serial: serving.then_some(7),
+            runway: None,
+            signatures_end: None,
+            signed: false,
+            behind: None,
+            trouble: None,
+            steered: steered.iter().map(name).collect(),
+            not_steered: not_steered.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn only_what_is_steered_is_called_steered() {
+        let both = ["verein.test", "www.verein.test"];
+        assert_eq!(
+            steered(&[zone(true, &both, &[]), zone(true, &["a.test"], &[])], 27).as_deref(),
+            Some(
+                "steered by our name server: verein.test, www.verein.test, a.test; at most 27 s after the last good page for who asks us"
+            )
+        );
+        // One name is not steered for a reason of its own: the other one still is.
+        let words = steered(
+            &[zone(true, &both[..1], &["www.verein.test is signed"])],
+            27,
+        );
+        assert!(words.is_some_and(|words| !words.contains("www.")));
+        for nothing in [
+            vec![],
+            vec![zone(true, &[], &["the zone is signed"])],
+            // What would be steered if there were something to answer from.
+            vec![zone(false, &both, &[])],
+        ] {
+            assert_eq!(steered(&nothing, 27), None, "{nothing:?}");
+        }
+    }
 }
