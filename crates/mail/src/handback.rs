@@ -11,7 +11,7 @@
 //! of a message concerns that message alone. Messages of one sender go over one connection, so
 //! they arrive in the order in which they were accepted; from one message to the next no answer is
 //! waited for in vain (`lane`). What a reply means is decided in [`meaning`] and [`judge`], what came
-//! of an attempt in [`attempt`].
+//! of an attempt in [`attempt`], how much goes out at a time in [`pace`].
 
 pub mod attempt;
 mod body;
@@ -20,6 +20,7 @@ mod job;
 pub mod judge;
 mod lane;
 pub mod meaning;
+pub mod pace;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ enum Ended {
     Emptied,
     /// The primary deferred some.
     Deferred,
+    /// It takes fewer connections than there were to be.
+    Crowded,
     /// The primary refuses what it should take: a person must look.
     Paused,
     /// The primary does not answer.
@@ -64,12 +67,49 @@ struct Conditions {
     evidence: evidence::Evidence,
     /// When those that were tried in vain are tried again: as many as wait, at the most.
     due: BTreeMap<u64, Mono>,
+    /// How much the primary takes.
+    pace: pace::Pace,
+    /// More connections it refused while so many stood.
+    connections: Option<usize>,
     introductions: lane::Introductions,
 }
 
 impl Conditions {
     fn is_due(&self, position: u64, now: Mono) -> bool {
         self.due.get(&position).is_none_or(|due| *due <= now)
+    }
+
+    /// Whether this message had better not be sent now, because of how many there were; then it is
+    /// due when the others are whom that concerns.
+    fn puts_off(&mut self, job: &job::Job, now: Mono) -> bool {
+        let client = job.client().address.ip();
+        let until = self.pace.until(&job.sender, client, now);
+        if let Some(until) = until {
+            self.due.insert(job.position, until);
+        }
+        until.is_some()
+    }
+
+    /// What came of a message shows how much the primary takes. Until when it waits with the others
+    /// whom that concerns, if it does.
+    fn note_pace(
+        &mut self,
+        job: &job::Job,
+        judged: &attempt::Judgement,
+        now: Mono,
+    ) -> Option<Mono> {
+        let client = job.client().address.ip();
+        if judged.taken() {
+            self.pace.taken(&job.sender, client, now);
+        }
+        let limited = judged.limited();
+        limited.then(|| self.pace.put_off(job.position, &job.sender, client, now))?
+    }
+
+    /// Whatever waits is tried at once.
+    fn hurry(&mut self) {
+        self.due.clear();
+        self.pace = pace::Pace::default();
     }
 }
 
@@ -188,7 +228,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
             () = office.people_read(), if !office.people_are_read() => {}
             () = office.hurry.notified() => {
                 memory.retry = None;
-                memory.conditions().due.clear();
+                memory.conditions().hurry();
             }
             () = sleep(&post, retry) => {}
         }
@@ -240,6 +280,7 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
                 .await;
         }
         Ended::Deferred => memory.wait_for_the_first(now.mono),
+        Ended::Crowded => memory.retry = Some((now.mono.after(RETRY), RETRY)),
         Ended::Unwritten => memory.wait_longer(now.mono),
         Ended::Broken => {
             memory.proved = false;
