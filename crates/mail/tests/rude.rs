@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use host::Tasks;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -157,8 +156,8 @@ impl Rude {
     pub(crate) async fn until(&self, enough: impl Fn() -> bool, what: &str) {
         let mut changed = self.changed.subscribe();
         let waiting = changed.wait_for(|_| enough());
-        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
-        assert!(waited.is_ok(), "no {what} for 30 s");
+        let waited = tokio::time::timeout(crate::stage::CEILING, waiting).await;
+        assert!(waited.is_ok(), "no {what} in time");
     }
 
     async fn converse(&self, stream: TcpStream) -> Option<()> {
