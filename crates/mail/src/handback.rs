@@ -11,7 +11,7 @@
 //! of a message concerns that message alone. Messages of one sender go over one connection, so
 //! they arrive in the order in which they were accepted; from one message to the next no answer is
 //! waited for in vain (`lane`). What a reply means is decided in [`meaning`] and [`judge`], what came
-//! of an attempt in [`attempt`].
+//! of an attempt in [`attempt`], how much goes out at a time in [`pace`].
 
 pub mod attempt;
 mod body;
@@ -20,25 +20,21 @@ mod job;
 pub mod judge;
 mod lane;
 pub mod meaning;
+mod memory;
+pub mod pace;
 mod round;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use host::{Drain, Handback, HandbackOutcome, Hint};
 use model::Mono;
 
+use memory::{Conditions, Memory, RETRY, backoff};
+
 use crate::office::Office;
 use crate::post::Post;
-
-/// The first wait after a round in which something had to stay; doubled up to the longest.
-const RETRY: Duration = Duration::from_secs(5);
-const LONGEST_RETRY: Duration = Duration::from_secs(600);
-/// The longest wait of one message after many attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +43,8 @@ enum Ended {
     Emptied,
     /// The primary deferred some.
     Deferred,
+    /// It takes fewer connections than there were to be.
+    Crowded,
     /// The primary refuses what it should take: a person must look.
     Paused,
     /// The primary does not answer.
@@ -55,102 +53,6 @@ enum Ended {
     Unwritten,
     /// The standing changed, the program ends, or what is kept is locked.
     Stopped,
-}
-
-/// What is known over all messages of a hand-back.
-#[derive(Debug, Default)]
-struct Conditions {
-    /// What speaks for an empty primary.
-    evidence: evidence::Evidence,
-    /// When those that were tried in vain are tried again: as many as wait, at the most.
-    due: BTreeMap<u64, Mono>,
-    introductions: lane::Introductions,
-}
-
-impl Conditions {
-    fn is_due(&self, position: u64, now: Mono) -> bool {
-        self.due.get(&position).is_none_or(|due| *due <= now)
-    }
-}
-
-/// How long a message waits that was tried in vain so often.
-fn backoff(tries: u32) -> Duration {
-    let doubled = 1_u32
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u32::MAX);
-    let longest = match tries {
-        ..=24 => LONGEST_RETRY,
-        _ => LONGEST_WAIT,
-    };
-    RETRY.saturating_mul(doubled).min(longest)
-}
-
-/// What is remembered between rounds.
-#[derive(Debug, Default)]
-struct Memory {
-    conditions: Arc<Mutex<Conditions>>,
-    /// A canary was taken since the primary is back.
-    proved: bool,
-    /// A round was paused because of refusals.
-    paused: bool,
-    /// A person was asked because of that.
-    asked: bool,
-    /// A person said yes: what is refused goes to quarantine.
-    released: bool,
-    /// It was said that nothing waits any more.
-    told: bool,
-    retry: Option<(Mono, Duration)>,
-}
-
-impl Memory {
-    /// Nothing may go out at the moment.
-    fn must_wait(&mut self, asked: bool) {
-        (self.proved, self.told, self.retry) = (false, false, None);
-        self.begin_anew();
-        self.asked = asked && self.paused;
-        self.paused &= asked;
-    }
-
-    /// Something may go out (again).
-    fn may_go_on(&mut self) {
-        if std::mem::take(&mut self.asked) {
-            // The question is gone and we may go on: a person said yes.
-            self.paused = false;
-            self.released = true;
-            self.begin_anew();
-        }
-    }
-
-    /// What was said before speaks for nothing now, and whatever waits is tried at once.
-    fn begin_anew(&mut self) {
-        let evidence = evidence::Evidence::new(self.released);
-        *self.conditions() = Conditions {
-            evidence,
-            ..Conditions::default()
-        };
-    }
-
-    fn conditions(&self) -> std::sync::MutexGuard<'_, Conditions> {
-        self.conditions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Others go on while a message waits: the next attempt is that of the first one due.
-    fn wait_for_the_first(&mut self, now: Mono) {
-        let first = self.conditions().due.values().min().copied();
-        match first.filter(|_| self.proved) {
-            Some(first) => self.retry = Some((first, RETRY)),
-            None => self.wait_longer(now),
-        }
-    }
-
-    fn wait_longer(&mut self, now: Mono) {
-        let next = self
-            .retry
-            .map_or(RETRY, |(_, last)| (last * 2).min(LONGEST_RETRY));
-        self.retry = Some((now.after(next), next));
-    }
 }
 
 /// Hands back for one organisation until the drain begins.
@@ -188,7 +90,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
             () = office.people_read(), if !office.people_are_read() => {}
             () = office.hurry.notified() => {
                 memory.retry = None;
-                memory.conditions().due.clear();
+                memory.conditions().hurry();
             }
             () = sleep(&post, retry) => {}
         }
@@ -196,6 +98,7 @@ pub(crate) async fn run(post: Arc<Post>, office: Arc<Office>, drain: Drain) {
 }
 
 async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, drain: &Drain) {
+    let began = post.host.clock.now().mono;
     // What the primary has and could not be written down goes first, and nothing goes twice.
     let ended = match office.spool.settle_again().await {
         Err(error) => {
@@ -239,7 +142,8 @@ async fn one_round(post: &Arc<Post>, office: &Arc<Office>, memory: &mut Memory, 
                 .send(outcome(HandbackOutcome::Paused))
                 .await;
         }
-        Ended::Deferred => memory.wait_for_the_first(now.mono),
+        Ended::Deferred => memory.wait_for_the_first(began, now.mono),
+        Ended::Crowded => memory.retry = Some((now.mono.after(RETRY), RETRY)),
         Ended::Unwritten => memory.wait_longer(now.mono),
         Ended::Broken => {
             memory.proved = false;

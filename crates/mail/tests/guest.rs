@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 pub(crate) const ANNA: [&str; 1] = ["anna@verein.test"];
 
 /// Nothing takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = crate::stage::CEILING;
 
 pub(crate) struct Guest(BufReader<TcpStream>);
 

@@ -354,25 +354,23 @@ async fn one_client_who_is_put_off_waits_alone() {
         ..Manners::default()
     })
     .await;
-    let mut ports = Vec::new();
-    for about in ["m0", "m1", "m2"] {
-        let mut guest = Guest::hello(stage.address).await;
-        ports.push(format!(" PORT={} ", guest.port()));
+    for (client, about) in [(2, "m0"), (2, "m1"), (3, "m2"), (4, "m3")] {
+        let mut guest = Guest::hello_from([127, 0, 0, client], stage.address).await;
         keep(&mut guest, "a", &["anna"], about).await;
     }
-    primary.told(|manners| {
-        let reply = "421 4.7.0 Too many connections from you";
-        manners.clients.push((ports[0].clone(), reply));
-    });
+    let reply = "421 4.7.0 Too many connections from you";
+    primary.told(|manners| manners.clients.push((" ADDR=127.0.0.2 ".to_owned(), reply)));
     stage.stand(Phase::HandingBack).await;
-    stage.waiting(1).await;
+    stage.waiting(2).await;
     stage.idle().await;
     let waits = stage.handle.waiting(0, 9).unwrap();
-    assert_eq!(
-        waits[0].recipients[0].2,
-        "421 4.7.0 Too many connections from you"
-    );
+    assert_eq!(waits[0].recipients[0].2, reply);
     assert_eq!(primary.taken().len(), 2);
+    // The second of his was not tried for that.
+    assert_eq!(primary.commands("XCLIENT").len(), 3);
+    primary.told(|manners| manners.clients.clear());
+    later(Duration::from_secs(6)).await;
+    stage.waiting(0).await;
 }
 
 #[tokio::test]
@@ -415,4 +413,91 @@ async fn a_thousand_recipients_take_as_many_transactions_as_the_primary_wants() 
         );
         assert_eq!(stage.handle.tally(), mail::spool::Tally::default());
     }
+}
+
+#[tokio::test]
+async fn what_a_primary_takes_no_more_of_waits_together_and_goes_on_together() {
+    const ALL: usize = 60;
+    const WINDOW: usize = 10;
+    let (primary, mut stage) = before(Manners {
+        offers: PIPELINED.to_vec(),
+        ..Manners::default()
+    })
+    .await;
+    let mut guest = Guest::hello(stage.address).await;
+    for number in 0..ALL {
+        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
+    }
+    primary.told(|manners| manners.mail = Some(WINDOW));
+    stage.stand(Phase::HandingBack).await;
+    let mut windows = 0;
+    while primary.taken().len() < ALL {
+        windows += 1;
+        assert!(windows <= ALL / WINDOW, "not all of a window is used");
+        let enough = (WINDOW * windows).min(ALL);
+        primary
+            .until(|| primary.taken().len() >= enough, "window")
+            .await;
+        stage.idle().await;
+        primary.told(|manners| manners.mail = Some(WINDOW));
+        // Others of them would wait for minutes by now.
+        later(Duration::from_secs(6)).await;
+    }
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    under_its_own_envelope(&primary.taken());
+    // A window costs a few refusals, and not one of each that waits.
+    let mails = primary.commands("MAIL").len();
+    assert!(mails <= ALL + windows * 5, "{mails} in {windows} windows");
+}
+
+#[tokio::test]
+async fn one_sender_who_is_limited_keeps_back_nobody_else() {
+    let (primary, mut stage) = before(Manners {
+        offers: PIPELINED.to_vec(),
+        ..Manners::default()
+    })
+    .await;
+    primary.told(|manners| {
+        let reply = "450 4.7.1 Sender rate limit exceeded";
+        manners.mails.push(("news@".to_owned(), reply));
+    });
+    let mut guest = Guest::hello(stage.address).await;
+    for number in 0..8 {
+        keep(&mut guest, "news", &["anna"], "news").await;
+        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
+    }
+    stage.stand(Phase::HandingBack).await;
+    primary
+        .until(|| primary.taken().len() == 8, "others'")
+        .await;
+    stage.idle().await;
+    assert!(primary.commands("MAIL FROM:<news@").len() <= 5);
+    primary.told(|manners| manners.mails.clear());
+    later(Duration::from_secs(11)).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    assert_eq!(primary.taken().len(), 16);
+}
+
+#[tokio::test]
+async fn a_primary_that_takes_few_connections_gets_no_more() {
+    const ALL: usize = 200;
+    let (primary, mut stage) = before(Manners {
+        offers: PIPELINED.to_vec(),
+        ..Manners::default()
+    })
+    .await;
+    let mut guest = Guest::hello(stage.address).await;
+    for number in 0..ALL {
+        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
+    }
+    primary.told(|manners| manners.connections = Some(1));
+    stage.stand(Phase::HandingBack).await;
+    // More of them are tried after some, and refused.
+    primary.until(|| primary.refused() > 0, "refusal").await;
+    stage.idle().await;
+    later(Duration::from_secs(6)).await;
+    assert_eq!(stage.ended().await, HandbackOutcome::Done);
+    assert_eq!(primary.taken().len(), ALL);
+    under_its_own_envelope(&primary.taken());
+    assert!(primary.refused() <= 8, "{}", primary.refused());
 }

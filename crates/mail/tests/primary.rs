@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use host::Tasks;
 use rustls::ServerConfig;
@@ -202,9 +201,9 @@ impl Primary {
     pub(crate) async fn until(&self, enough: impl Fn() -> bool, what: &str) {
         let mut changed = self.changed.subscribe();
         let waiting = changed.wait_for(|_| enough());
-        let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        let waited = tokio::time::timeout(crate::stage::CEILING, waiting).await;
         let number = self.messages().len();
-        assert!(waited.is_ok(), "no {what} for 20 s; {number} messages");
+        assert!(waited.is_ok(), "no {what} in time; {number} messages");
     }
 
     fn reply_to_recipient(&self, line: &str) -> String {

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use host::Tasks;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
@@ -34,6 +33,10 @@ pub(crate) struct Manners {
     pub(crate) splits: bool,
     /// So many recipients it takes in one transaction.
     pub(crate) limit: Option<usize>,
+    /// So many connections it takes at a time; to more it says 421.
+    pub(crate) connections: Option<usize>,
+    /// So many times it takes MAIL, and then no more until it is told so.
+    pub(crate) mail: Option<usize>,
     /// To XCLIENT; otherwise `220`.
     pub(crate) clients: Replies,
     /// To EHLO behind such an XCLIENT.
@@ -45,8 +48,24 @@ fn reply(replies: &Replies, to: &str) -> Option<&'static str> {
     found.map(|(_, reply)| *reply)
 }
 
+/// Conversations.
+#[derive(Default)]
+struct Standing {
+    now: usize,
+    refused: usize,
+}
+
+impl Standing {
+    fn is_above(&mut self, most: Option<usize>) -> bool {
+        let above = most.is_some_and(|most| self.now > most);
+        self.refused += usize::from(above);
+        above
+    }
+}
+
 #[derive(Default)]
 struct Shared {
+    standing: Mutex<Standing>,
     manners: Mutex<Manners>,
     commands: Mutex<Vec<String>>,
     messages: Mutex<Vec<Received>>,
@@ -92,11 +111,26 @@ impl Rude {
             while let Ok((stream, _)) = listener.accept().await {
                 let one = serving.clone();
                 tasks.spawn("rude primary's guest", async move {
+                    held(&one.shared.standing).now += 1;
                     one.converse(stream).await;
+                    held(&one.shared.standing).now -= 1;
                 });
             }
         });
         rude
+    }
+
+    /// How many conversations it refused.
+    pub(crate) fn refused(&self) -> usize {
+        held(&self.shared.standing).refused
+    }
+
+    /// Whether it takes no more at present.
+    fn has_enough(&self) -> bool {
+        let left = &mut held(&self.shared.manners).mail;
+        let enough = *left == Some(0);
+        *left = left.map(|left| left.saturating_sub(1));
+        enough
     }
 
     /// It is told something else.
@@ -122,13 +156,18 @@ impl Rude {
     pub(crate) async fn until(&self, enough: impl Fn() -> bool, what: &str) {
         let mut changed = self.changed.subscribe();
         let waiting = changed.wait_for(|_| enough());
-        let waited = tokio::time::timeout(Duration::from_secs(30), waiting).await;
-        assert!(waited.is_ok(), "no {what} for 30 s");
+        let waited = tokio::time::timeout(crate::stage::CEILING, waiting).await;
+        assert!(waited.is_ok(), "no {what} in time");
     }
 
     async fn converse(&self, stream: TcpStream) -> Option<()> {
         let (read, mut write) = stream.into_split();
         let (mut read, mut belief) = (BufReader::new(read), Belief::default());
+        let most = held(&self.shared.manners).connections;
+        if held(&self.shared.standing).is_above(most) {
+            let words = "421 4.7.0 rude.test Error: too many connections";
+            return self.say(&mut write, words).await;
+        }
         self.say(&mut write, "220 rude.test ESMTP").await?;
         loop {
             let mut line = Vec::new();
@@ -172,6 +211,7 @@ impl Rude {
                 "250 2.0.0 Ok"
             }
             "MAIL" if belief.mail.is_some() => "503 5.5.1 Error: nested MAIL command",
+            "MAIL" if self.has_enough() => "450 4.7.1 Error: too much mail from 127.0.0.1",
             "MAIL" => match reply(&manners.mails, line) {
                 Some(refusal) => refusal,
                 None => {

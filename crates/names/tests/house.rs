@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::ask::{Reply, read};
 
 /// Nothing on loopback takes so long.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 pub(crate) struct House {
     pub(crate) handle: Handle,

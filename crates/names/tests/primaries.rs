@@ -1,7 +1,6 @@
 //! Primaries that misbehave: whatever they send, the version that is served stays whole.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use domain::base::iana::{Class, Opcode, Rcode, Rtype};
 use domain::base::message_builder::MessageBuilder;
@@ -190,7 +189,7 @@ async fn after(script: &[Manner], asked: &[Rtype], failures: u64) {
     let notify = message("verein.test", Rtype::SOA, Opcode::NOTIFY);
     assert_eq!(udp(house.at, &notify).await.rcode, "NOERROR");
     for rtype in asked {
-        let next = tokio::time::timeout(Duration::from_secs(20), types.recv()).await;
+        let next = tokio::time::timeout(crate::house::SOON, types.recv()).await;
         assert_eq!(next.expect("a question in time").as_ref(), Some(rtype));
     }
     while house.counted("servergate_names_transfers_failed_total") < failures {

@@ -21,7 +21,7 @@ const HOST: &str = "mx.standby.example";
 const CLIENT: &str = "192.0.2.25";
 
 /// Real questions on loopback are answered at once, also where two cores do much else.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn txt(text: &str) -> Data {
     Data::Txt(text.to_owned())

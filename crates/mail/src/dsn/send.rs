@@ -203,9 +203,11 @@ fn judged(reply: &Reply) -> Result<(), Outcome> {
     match meaning(reply) {
         Meaning::Taken => Ok(()),
         Meaning::Refused | Meaning::NoSuchRecipient => Err(Outcome::Refused(reply.to_string())),
-        Meaning::Later | Meaning::Full | Meaning::TooMany | Meaning::OurMistake => {
-            Err(Outcome::Later(reply.to_string()))
-        }
+        Meaning::Later
+        | Meaning::Limited
+        | Meaning::Full
+        | Meaning::TooMany
+        | Meaning::OurMistake => Err(Outcome::Later(reply.to_string())),
     }
 }
 
@@ -241,6 +243,7 @@ mod tests {
             ("552 5.3.4 Too big", '-'),
             ("450 4.2.0 Greylisted", '~'),
             ("421 4.3.2 Going down", '~'),
+            ("450 4.7.1 too much mail", '~'),
             // What we did.
             ("500 What?", '~'),
             ("501 5.5.4 Bad parameter", '~'),

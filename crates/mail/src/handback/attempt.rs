@@ -45,6 +45,12 @@ impl Judgement {
         self.fates.iter().any(refused)
     }
 
+    /// Whether the primary takes no more at present.
+    pub fn limited(&self) -> bool {
+        let limited = |(_, why, _): &(usize, Wait, String)| *why == Wait::Limited;
+        !self.taken() && self.waits.iter().any(limited)
+    }
+
     /// Refuses a recipient's copy.
     pub fn quarantine(&mut self, index: usize, words: String) {
         self.fates.push((index, Fate::Quarantined, words));
@@ -60,7 +66,7 @@ impl Judgement {
                 Wait::Mistake | Wait::Missing => tries.is_multiple_of(TRIES),
                 Wait::Broken | Wait::Cut if proved => tries.is_multiple_of(TRIES),
                 Wait::Broken | Wait::Cut => tries.is_multiple_of(TRIES_IF_BROKEN),
-                Wait::Later => tries >= TRIES_LATER && since >= LATER,
+                Wait::Later | Wait::Limited => tries >= TRIES_LATER && since >= LATER,
             };
             match in_vain {
                 true => self.quarantine(index, format!("{words} (tried {tries} times)")),
@@ -273,6 +279,8 @@ mod tests {
             (Wait::Cut, 40, day, false, true),
             (Wait::Later, 500, day * 4, true, false),
             (Wait::Later, 500, day * 5, true, true),
+            (Wait::Limited, 11, day * 5, true, false),
+            (Wait::Limited, 12, day * 5, true, true),
         ] {
             let mut judged = Judgement::default();
             judged.waits.push((0, why, "no".to_owned()));

@@ -38,6 +38,7 @@ pub(super) struct Job {
     /// Whom the transaction under way names, and whether with parameters of RFC 3461.
     pub(super) named: Vec<usize>,
     pub(super) dsn: bool,
+    begun: bool,
     /// How often the connection broke at it in this round.
     pub(super) breaks: u32,
     /// Its client cannot be introduced: it goes without.
@@ -64,6 +65,7 @@ impl Job {
             attempt: Attempt::new(waiting.map(|(index, _)| index)),
             named: Vec::new(),
             dsn: false,
+            begun: false,
             breaks: 0,
             anonymous: false,
             message,
@@ -103,6 +105,7 @@ impl Job {
         let envelope = &self.message.meta.envelope;
         let (sender, size) = (&envelope.sender, self.message.meta.size);
         let dsn = self.attempt.with_dsn();
+        self.begun = true;
         self.named = self.attempt.next(most);
         let named = self.named.iter();
         let named = named.filter_map(|index| envelope.recipients.get(*index));
@@ -135,6 +138,11 @@ impl Job {
             }
         }
         !cut.is_empty()
+    }
+
+    /// Whether some of its recipients were named in this attempt, and others are still to be.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Whether it was in vain before, again and again: others have their turn.

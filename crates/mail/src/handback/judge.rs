@@ -9,6 +9,8 @@ use crate::wire::reply::{Capabilities, Reply};
 pub enum Wait {
     /// The primary wants it later, or the mailbox is full.
     Later,
+    /// The primary takes no more at present: of a sender, of a client, or of anybody.
+    Limited,
     /// The primary did not understand us.
     Mistake,
     /// The connection broke before the end was sent.
@@ -60,6 +62,10 @@ pub fn judge(said: &Said, named: usize, per_recipient: bool) -> Vec<Outcome> {
                 contents: false,
             },
             Outcome::TooMany(words) => Outcome::Waits(Wait::Later, words),
+            // What it does not like of the sender's address has X.1 (RFC 3463 §3.2).
+            Outcome::Waits(Wait::Later, words) if subject(mail) != Some(1) => {
+                Outcome::Waits(Wait::Limited, words)
+            }
             other => other,
         });
     }
@@ -128,6 +134,7 @@ fn outcome_of(reply: &Reply) -> Option<Outcome> {
     Some(match meaning(reply) {
         Meaning::Taken => return None,
         Meaning::Later | Meaning::Full => Outcome::Waits(Wait::Later, words),
+        Meaning::Limited => Outcome::Waits(Wait::Limited, words),
         Meaning::TooMany => Outcome::TooMany(words),
         Meaning::NoSuchRecipient => Outcome::Missing(words),
         Meaning::OurMistake => Outcome::Waits(Wait::Mistake, words),
@@ -144,6 +151,10 @@ fn odd(said: &Said) -> Reply {
     let mut odd = all.filter(|reply| meaning(reply) == Meaning::OurMistake);
     let words = "the replies belong to no transaction that was begun";
     odd.next().cloned().unwrap_or(Reply::plain(503, words))
+}
+
+fn subject(reply: &Reply) -> Option<u16> {
+    reply.enhanced().map(|(_, subject, _)| subject)
 }
 
 fn is_good(reply: &Reply) -> bool {
@@ -184,7 +195,8 @@ mod tests {
         }
     }
 
-    /// T taken, R refused, C for its contents, W waits, M our mistake, X cut, 0 missing, + too many.
+    /// T taken, R refused, C for its contents, W waits, M our mistake, L limited, X cut, 0 missing, + too
+    /// many.
     fn judged(said: &Said, per_recipient: bool) -> String {
         let outcomes = judge(said, said.recipients.len(), per_recipient);
         let letter = |outcome: &Outcome| match outcome {
@@ -193,6 +205,7 @@ mod tests {
             Outcome::Refused { .. } => 'R',
             Outcome::Missing(_) => '0',
             Outcome::Waits(Wait::Later, _) => 'W',
+            Outcome::Waits(Wait::Limited, _) => 'L',
             Outcome::Waits(Wait::Mistake, _) => 'M',
             Outcome::Waits(Wait::Cut, _) => 'X',
             Outcome::Waits(..) => 'B',
@@ -216,12 +229,25 @@ mod tests {
             // An answer to DATA that nobody knows is no yes.
             (said(250, &[250], 250, &[]), "M"),
             (said(550, &[503, 503], 503, &[]), "RR"),
-            (said(451, &[503], 503, &[]), "W"),
+            (said(451, &[503], 503, &[]), "L"),
             (said(501, &[503], 503, &[]), "M"),
             (said(250, &[554], 354, &[250]), "R"),
             (said(250, &[250], 354, &[]), "X"),
         ] {
             assert_eq!(judged(&what, false), outcome, "{what:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_later_to_mail_is_about_how_much_there_is_unless_it_names_the_address() {
+        for (line, outcome) in [
+            ((450, (4, 7, 1)), "L"),
+            ((452, (4, 3, 1)), "L"),
+            ((450, (4, 1, 8)), "W"),
+        ] {
+            let mut what = said(450, &[503], 503, &[]);
+            what.mail = Some(Reply::fixed(line.0, line.1, "not now"));
+            assert_eq!(judged(&what, false), outcome, "{line:?}");
         }
     }
 

@@ -21,7 +21,7 @@ use super::body::Reading;
 use super::job::Job;
 use super::judge::Wait;
 use super::meaning::{Meaning, meaning};
-use super::round::Shared;
+use super::round::{Shared, Stands};
 use crate::client::Lost;
 use crate::client::caller::{CallError, Caller};
 use crate::client::delivery::{Delivery, Said, Step};
@@ -54,7 +54,8 @@ pub(super) enum Report {
 
 impl Report {
     fn of(judgement: &Judgement) -> Self {
-        let later = |(_, why, _): &(usize, Wait, String)| *why == Wait::Later;
+        let later =
+            |(_, why, _): &(usize, Wait, String)| matches!(why, Wait::Later | Wait::Limited);
         match judgement {
             judgement if judgement.taken() => Self::Taken,
             Judgement { waits, .. } if waits.iter().any(later) => Self::Deferred,
@@ -85,6 +86,7 @@ struct Line {
     delivery: Delivery,
     /// Whom the primary believes to talk to.
     introduced: Option<Client>,
+    _stands: Stands,
 }
 
 /// What came of a transaction.
@@ -157,8 +159,12 @@ impl Lane {
                     todo.push_front((job, permit));
                     return report;
                 }
-                match self.begin(&mut job).await {
+                match self.begin(&mut job, canary).await {
                     Begun::Announced => {}
+                    Begun::PutOff => {
+                        report = Report::Deferred;
+                        continue;
+                    }
                     Begun::Over => {
                         report = self.finish(job, permit).await;
                         continue;

@@ -11,6 +11,9 @@ pub enum Meaning {
     Taken,
     /// Not now.
     Later,
+    /// Not now, and that is about how much there is, not about this message: it takes no more of a
+    /// sender, of a client, or of anybody.
+    Limited,
     /// Not now: the mailbox is full, which has an end.
     Full,
     /// Not in this transaction: it has recipients enough.
@@ -52,6 +55,28 @@ const NO_SUCH_WORDS: [&str; 22] = [
     "unrouteable address",
 ];
 
+/// Of how much there is, in the words of those who limit it (Postfix, Exim, Sendmail, big providers).
+const LIMIT_WORDS: [&str; 18] = [
+    "too much mail",
+    "too many messages",
+    "too many mails",
+    "too many emails",
+    "too many connections",
+    "too many concurrent",
+    "too many sessions",
+    "too many recipients from",
+    "too many requests",
+    "too many transactions",
+    "rate limit",
+    "ratelimit",
+    "rate-limit",
+    "rate exceeded",
+    "unusual rate",
+    "slow down",
+    "too fast",
+    "throttl",
+];
+
 const FULL_WORDS: [&str; 9] = [
     "mailbox full",
     "mailbox is full",
@@ -84,6 +109,11 @@ fn later(reply: &Reply, enhanced: Option<(u16, u16)>) -> Meaning {
     match (reply.code(), enhanced) {
         (452, None) if says(reply, &["too many recipients"]) => Meaning::TooMany,
         (_, Some((2, 2))) => Meaning::Full,
+        // RFC 3463: X.1 and X.2 are about an address or a mailbox, whatever is limited there.
+        (_, Some((1 | 2, _))) => Meaning::Later,
+        // X.3: its system is short of something; X.4.5: it is congested.
+        (_, Some((3, _) | (4, 5))) => Meaning::Limited,
+        _ if says(reply, &LIMIT_WORDS) => Meaning::Limited,
         _ => Meaning::Later,
     }
 }
@@ -128,13 +158,35 @@ mod tests {
 
     #[test]
     fn a_reply_is_about_what_its_code_and_words_say() {
-        use Meaning::{Full, Later, NoSuchRecipient, OurMistake, Refused, Taken, TooMany};
+        use Meaning::{Full, Later, Limited, NoSuchRecipient, OurMistake, Refused, Taken, TooMany};
         for (line, meant) in [
             ("250 2.1.5 Ok", Taken),
             ("251 will forward", Taken),
             ("450 4.2.0 Greylisted", Later),
-            ("451 4.7.1 Too many messages from you", Later),
+            (
+                "451 4.7.1 Greylisted, please try again in 299 seconds",
+                Later,
+            ),
+            ("451 4.1.8 Sender's domain does not resolve", Later),
+            (
+                "450 4.2.1 The user gets mail at too fast a rate limit",
+                Later,
+            ),
             ("421 4.7.0 Too many errors", Later),
+            // About how much there is.
+            ("451 4.7.1 Too many messages from you", Limited),
+            ("450 4.7.1 Error: too much mail from 192.0.2.1", Limited),
+            (
+                "450 4.7.1 Error: too many recipients from 192.0.2.1",
+                Limited,
+            ),
+            ("452 4.3.1 Insufficient system storage", Limited),
+            (
+                "452 4.4.5 Insufficient disk space; try again later",
+                Limited,
+            ),
+            ("451 Sender rate limit exceeded", Limited),
+            ("421 4.7.0 mx Too many connections from you", Limited),
             (
                 "550 5.1.1 <a@b.test>: Recipient address rejected: User unknown",
                 NoSuchRecipient,

@@ -2,7 +2,7 @@
 //! more and more connections.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use host::{Drain, Progress};
@@ -36,6 +36,10 @@ pub(super) struct Shared {
     pub(super) deferred: AtomicBool,
     pub(super) paused: AtomicBool,
     pub(super) broken: AtomicBool,
+    /// The primary refused a connection while others stood.
+    crowded: AtomicBool,
+    /// Connections that stand.
+    connections: AtomicUsize,
     /// It was decided otherwise, or the program ends. What was left out for that stays left out,
     /// even if it is decided back before the round is over.
     stopped: AtomicBool,
@@ -51,12 +55,34 @@ impl Shared {
 
     /// Whether another message may go out.
     pub(super) fn goes_on(&self) -> bool {
+        self.is_stopped();
+        [&self.paused, &self.broken, &self.stopped, &self.crowded]
+            .iter()
+            .all(|end| !end.load(Ordering::Relaxed))
+    }
+
+    fn is_stopped(&self) -> bool {
         if self.drain.has_begun() || !self.office.may_hand_back() {
             self.stopped.store(true, Ordering::Relaxed);
         }
-        [&self.paused, &self.broken, &self.stopped]
-            .iter()
-            .all(|end| !end.load(Ordering::Relaxed))
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// The primary refused another connection: whether that is because of those that stand. Then it
+    /// gets no more than these.
+    pub(super) fn is_crowded(&self) -> bool {
+        let standing = self.connections.load(Ordering::Relaxed);
+        if standing > 0 {
+            self.conditions().connections = Some(standing);
+            self.crowded.store(true, Ordering::Relaxed);
+        }
+        standing > 0
+    }
+
+    /// Whether this message had better wait with others (`pace`).
+    pub(super) fn puts_off(&self, job: &Job) -> bool {
+        let now = self.post.host.clock.now().mono;
+        self.conditions().puts_off(job, now)
     }
 
     fn ended(&self) -> Ended {
@@ -64,13 +90,31 @@ impl Shared {
             Ended::Paused
         } else if self.broken.load(Ordering::Relaxed) {
             Ended::Broken
-        } else if !self.goes_on() {
+        } else if self.is_stopped() {
             Ended::Stopped
         } else if self.office.spool.tally().waiting == 0 {
             Ended::Emptied
+        } else if self.crowded.load(Ordering::Relaxed) {
+            Ended::Crowded
         } else {
             Ended::Deferred
         }
+    }
+}
+
+/// A connection stands as long as this lives.
+pub(super) struct Stands(Arc<Shared>);
+
+impl Stands {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Stands {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -90,6 +134,8 @@ pub(super) async fn round(
         deferred: AtomicBool::new(false),
         paused: AtomicBool::new(false),
         broken: AtomicBool::new(false),
+        crowded: AtomicBool::new(false),
+        connections: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
     });
     if !memory.proved {
@@ -151,7 +197,9 @@ async fn search(
         jobs.retain(|job| job.is_stuck() == stuck && !tried.contains(&job.position));
         while !jobs.is_empty() {
             let job = jobs.remove(choice(&jobs));
-            if !shared.conditions().evidence.would_show(&job.about()) {
+            // One that waits with others is the canary only if there are no others.
+            let waits = !stuck && shared.puts_off(&job);
+            if waits || !shared.conditions().evidence.would_show(&job.about()) {
                 continue;
             }
             tried.insert(job.position);
@@ -180,6 +228,8 @@ async fn bulk(shared: &Arc<Shared>) {
     let mut after = 0;
     let under_way = Arc::new(Semaphore::new(UNDER_WAY as usize));
     let most = shared.office.config.lanes.max(1);
+    let taken = shared.conditions().connections;
+    let most = taken.map_or(most, |taken| taken.min(most));
     let mut lanes = Lanes::default();
     let mut wanted = 1;
     loop {
@@ -240,7 +290,11 @@ async fn jobs(shared: &Arc<Shared>, after: u64, due: bool) -> Vec<Job> {
                 let conditions = conditions.conditions();
                 numbers.retain(|number| conditions.is_due(*number, now.mono));
             }
-            let jobs = read(&office, &numbers, now.wall);
+            let mut jobs = read(&office, &numbers, now.wall);
+            if due {
+                let mut conditions = conditions.conditions();
+                jobs.retain(|job| !conditions.puts_off(job, now.mono));
+            }
             if !jobs.is_empty() {
                 return jobs;
             }

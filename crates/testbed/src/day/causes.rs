@@ -11,9 +11,9 @@ use crate::peer::nginx::{Nginx, Site};
 use crate::report::Report;
 use crate::standby::Standby;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = crate::lab::CEILING;
 /// Clean minutes (here ten seconds), the stage, and a busy machine.
-const HEALED: Duration = Duration::from_secs(120);
+const HEALED: Duration = crate::lab::CEILING;
 
 /// What is done to the web server.
 enum Fault {

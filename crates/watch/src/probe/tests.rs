@@ -19,7 +19,7 @@ use super::*;
 use crate::target::Probe;
 
 /// For servers that answer: long enough for a busy machine. It is waited out only by a defect.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(180);
 /// For servers that are silent.
 const SHORT: Duration = Duration::from_millis(250);
 

@@ -1,14 +1,16 @@
 //! Before a message is announced: there is a connection, its client is introduced, and the primary
 //! can take it.
 
+use std::sync::Arc;
+
 use super::{Lane, Line};
 use crate::client::caller::{CallError, Caller};
 use crate::client::delivery::Delivery;
-use crate::config::Protocol;
 use crate::desk::{attributes, call};
 use crate::handback::job::Job;
 use crate::handback::judge::Wait;
 use crate::handback::meaning::{Meaning, meaning};
+use crate::handback::round::{Shared, Stands};
 
 /// So many different clients are refused before anybody was introduced, and it is not tried again.
 const REFUSED: u32 = 2;
@@ -33,6 +35,8 @@ impl Introductions {
 pub(super) enum Begun {
     /// It is announced.
     Announced,
+    /// It is not tried now: there were too many of its sender's, its client's or anybody's.
+    PutOff,
     /// The attempt is over before anything was said of it.
     Over,
     /// It is to be begun again, over another connection.
@@ -43,9 +47,13 @@ pub(super) enum Begun {
 
 impl Lane {
     /// Announces a message.
-    pub(super) async fn begin(&mut self, job: &mut Job) -> Begun {
+    pub(super) async fn begin(&mut self, job: &mut Job, canary: bool) -> Begun {
         if job.attempt.is_over() {
             return Begun::Over;
+        }
+        // What has begun with others goes on with them.
+        if !canary && !job.has_begun() && self.shared.puts_off(job) {
+            return Begun::PutOff;
         }
         let foreign = |line: &Line| line.introduced.is_some();
         let closed = |line: &Line| line.delivery.is_closed();
@@ -59,7 +67,9 @@ impl Lane {
         if self.line.is_none() {
             let (post, office) = (&self.shared.post, &self.shared.office);
             match call(post, office, None).await {
-                Ok(caller) => self.line = Some(Line::new(caller, office.config.primary.protocol)),
+                Ok(caller) => self.line = Some(Line::new(caller, &self.shared)),
+                // Others have one: it is no sign that the primary is gone.
+                Err(_) if self.shared.is_crowded() => return Begun::Broken,
                 Err(error) => return self.failed(&error),
             }
         }
@@ -134,8 +144,12 @@ impl Lane {
         };
         self.line = None;
         match refused {
-            Some(reply) if meaning(&reply) == Meaning::Later => {
-                // Not now, for this client: that is the answer to this message.
+            // Not now, for this client: that is the answer to this message.
+            Some(reply) if matches!(meaning(&reply), Meaning::Later | Meaning::Limited) => {
+                let now = self.shared.post.host.clock.now().mono;
+                let client = job.client().address.ip();
+                let pace = &mut self.shared.conditions().pace;
+                pace.put_off_client(client, now);
                 job.attempt.give_up(Wait::Later, &reply.to_string());
                 Ok(Some(Begun::Over))
             }
@@ -150,7 +164,7 @@ impl Lane {
     /// Announces the next message together with the end of this one, where that is possible.
     pub(super) fn announce_next(&mut self, job: &Job, next: Option<&mut Job>) -> bool {
         let Some(next) = next else { return false };
-        if self.one_by_one || !self.shared.goes_on() {
+        if self.one_by_one || !self.shared.goes_on() || self.shared.puts_off(next) {
             return false;
         }
         let without = self.goes_without(next);
@@ -175,12 +189,14 @@ impl Lane {
 }
 
 impl Line {
-    fn new(caller: Caller, protocol: Protocol) -> Self {
+    fn new(caller: Caller, shared: &Arc<Shared>) -> Self {
+        let protocol = shared.office.config.primary.protocol;
         let pipelining = caller.capabilities().pipelining;
         Self {
             caller,
             delivery: Delivery::new(protocol, pipelining),
             introduced: None,
+            _stands: Stands::new(shared),
         }
     }
 }

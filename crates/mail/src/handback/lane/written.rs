@@ -31,7 +31,9 @@ impl Lane {
         let report = Report::of(&judgement);
         let shared = Arc::clone(&self.shared);
         let now = shared.post.host.clock.now();
-        if !judgement.waits.is_empty() {
+        let together = shared.conditions().note_pace(&job, &judgement, now.mono);
+        // What everybody of them waits for was no attempt of its own.
+        if !judgement.waits.is_empty() && together.is_none() {
             job.row.tries += 1;
             let since = *job.row.tried.get_or_insert(now.wall);
             let since = now.wall.since(since);
@@ -44,7 +46,7 @@ impl Lane {
         let waits = !judgement.waits.is_empty();
         if waits {
             shared.post.metrics.taken(Taken::Deferred);
-            let due = now.mono.after(backoff(job.row.tries));
+            let due = together.unwrap_or_else(|| now.mono.after(backoff(job.row.tries)));
             shared.conditions().due.insert(job.position, due);
         } else {
             shared.conditions().due.remove(&job.position);

@@ -33,7 +33,12 @@ async fn echo(tasks: &Tasks) -> SocketAddr {
     at
 }
 
-/// What a guest at `at` lives through: their word comes back, or nothing does.
+/// Whoever waits longer waits for ever: no test depends on how busy the machine is.
+const CEILING: Duration = Duration::from_secs(180);
+/// Nothing came for so long, so nothing comes.
+const SILENCE: Duration = Duration::from_millis(400);
+
+/// What a guest at `at` lives through: their word comes back.
 async fn talks(at: SocketAddr) -> io::Result<bool> {
     let talking = async {
         let mut stream = TcpStream::connect(at).await?;
@@ -42,13 +47,11 @@ async fn talks(at: SocketAddr) -> io::Result<bool> {
         stream.read_exact(&mut word).await?;
         Ok(&word == b"hallo")
     };
-    timeout(Duration::from_millis(400), talking)
-        .await
-        .unwrap_or(Ok(false))
+    timeout(CEILING, talking).await.unwrap_or(Ok(false))
 }
 
 async fn connects(at: SocketAddr) -> Result<io::Result<TcpStream>, tokio::time::error::Elapsed> {
-    timeout(Duration::from_millis(400), TcpStream::connect(at)).await
+    timeout(SILENCE, TcpStream::connect(at)).await
 }
 
 #[tokio::test]
@@ -81,15 +84,13 @@ async fn what_was_connected_falls_silent_and_ends_when_the_cable_is_back() {
     assert_eq!(old.read_u8().await.unwrap(), b'a');
     cables.pull(Cable::Primary).await;
     old.write_all(b"b").await.unwrap();
-    let waiting = timeout(Duration::from_millis(300), old.read_u8()).await;
+    let waiting = timeout(SILENCE, old.read_u8()).await;
     assert!(
         waiting.is_err(),
         "neither a byte nor an end may come: {waiting:?}"
     );
     cables.plug_in(Cable::Primary).await;
-    let end = timeout(Duration::from_secs(5), old.read_u8())
-        .await
-        .unwrap();
+    let end = timeout(CEILING, old.read_u8()).await.unwrap();
     assert!(end.is_err(), "the old connection should be over: {end:?}");
 }
 
@@ -101,16 +102,16 @@ async fn datagrams_are_dropped_while_it_is_out() {
         .lay_udp(free(), echo(&tasks).await, &[Cable::Primary])
         .await
         .unwrap();
-    let answered = async |word: &[u8]| {
-        timeout(Duration::from_millis(400), ask(at, word))
+    let answered = async |word: &[u8], patience| {
+        timeout(patience, ask(at, word))
             .await
             .is_ok_and(|it| it.is_ok())
     };
-    assert!(answered(b"a").await);
+    assert!(answered(b"a", CEILING).await);
     cables.pull(Cable::Primary).await;
-    assert!(!answered(b"b").await);
+    assert!(!answered(b"b", SILENCE).await);
     cables.plug_in(Cable::Primary).await;
-    assert!(answered(b"c").await);
+    assert!(answered(b"c", CEILING).await);
 }
 
 #[tokio::test]
