@@ -53,8 +53,8 @@ impl AdminSocket {
         })
     }
 
-    /// Answers requests with `answer` until the drain begins.
-    pub async fn serve<F, A>(self, answer: F, tasks: Tasks, drain: Drain)
+    /// Answers requests with `answer` until the drain begins. May be begun again.
+    pub async fn serve<F, A>(&self, answer: F, tasks: Tasks, drain: Drain)
     where
         F: Fn(Value) -> A + Send + Sync + 'static,
         A: Future<Output = Value> + Send + 'static,

@@ -23,4 +23,4 @@ pub use outlet::{
     Handback, HandbackOutcome, Hint, Outlet, OutletReceiver, Outlets, Progress, Reminder, outlet,
 };
 pub use part::{Host, OpenError, Part, RunError, chain};
-pub use tasks::{Drain, DrainTrigger, Restarts, TaskReport, Tasks};
+pub use tasks::{Drain, DrainTrigger, Held, Restarts, TaskReport, Tasks};

@@ -1,6 +1,6 @@
 //! Named tasks and the drain: every spawn is listed, counted and ended in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 mod keep;
 
-pub use keep::Restarts;
+pub use keep::{Held, Restarts};
 
 /// Spawns and lists tasks. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,8 @@ struct Inner {
     panicked: AtomicU64,
     /// What was begun again after a panic.
     restarts: Mutex<BTreeMap<&'static str, u64>>,
+    /// What would be begun again after one.
+    kept: Mutex<BTreeSet<&'static str>>,
     /// Whether work that blocks runs on the runtime itself.
     simulated: bool,
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use host::Drain;
+use host::{Drain, Held};
 use tokio::sync::mpsc;
 
 use crate::auth::check::{Checker, LIMIT, Subject, unknown};
@@ -26,6 +26,7 @@ use crate::wire::path::ReversePath;
 const MOST: usize = 8 << 20;
 
 /// Who is asked about messages.
+#[derive(Clone)]
 pub(crate) struct Asked {
     /// Who answers DNS questions; the machine's resolver if nothing is said.
     pub(crate) resolver: Option<SocketAddr>,
@@ -37,7 +38,7 @@ pub(crate) struct Asked {
 pub(crate) async fn run(
     post: Arc<Post>,
     asked: Asked,
-    mut checks: mpsc::Receiver<ToCheck>,
+    mut checks: Held<mpsc::Receiver<ToCheck>>,
     drain: Drain,
 ) {
     if post.offices().is_empty() {

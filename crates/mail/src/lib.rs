@@ -38,15 +38,17 @@ pub mod way;
 pub mod wire;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use host::outbound::Shares;
 use host::session::{Counters, Driver, Limits};
 use host::tls::{ClientTls, HopTls};
-use host::{Drain, DrainTrigger, Host, OpenError, Part, RunError, chain};
+use host::{Drain, DrainTrigger, Held, Host, OpenError, Part, RunError, chain};
 use model::{OrganisationId, Standings};
 use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use config::{Config, MailConfig, Trust};
 use head::Ours;
@@ -88,7 +90,7 @@ pub struct Setting {
 
 impl Mail {
     /// Where guests are heard.
-    pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
+    pub fn addresses(&self) -> Vec<SocketAddr> {
         let bound = self.listeners.iter();
         bound.filter_map(|one| one.local_addr().ok()).collect()
     }
@@ -166,35 +168,15 @@ impl Part for Mail {
             checks,
             _calls_end,
         } = self;
-        let tasks = post.host.tasks.clone();
+        let (tasks, clock) = (post.host.tasks.clone(), post.host.clock.clone());
         let mut running = Vec::new();
         told.send_replace(standings.borrow().clone());
-        running.push(tasks.spawn("mail standings", follow(standings, told, drain.clone())));
+        let (held, end) = ((standings, told), drain.clone());
+        let following = move |held| follow(held, end.clone());
+        let (name, now) = ("mail standings", clock.clone());
+        running.push(tasks.keep_with(name, now, drain.clone(), held, following));
         for (office, changes) in learned {
-            let keeping = office::keep_learned(
-                post.host.clone(),
-                Arc::clone(&office),
-                changes,
-                drain.clone(),
-            );
-            running.push(tasks.spawn("mail people", keeping));
-            if let Some(after) = office.config.notices.reminder {
-                let host = post.host.clone();
-                let reminding = remind::run(host, Arc::clone(&office), after, drain.clone());
-                running.push(tasks.spawn("mail reminder", reminding));
-            }
-            let notices = &office.config.notices;
-            if notices.failure.is_some() || notices.delay.is_some() {
-                let (post, office) = (Arc::clone(&post), Arc::clone(&office));
-                let telling = dsn::run(post, office, config.resolver, drain.clone());
-                running.push(tasks.spawn("mail dsn", telling));
-            }
-            // Nobody would miss it before mail is to go back: it is begun again if it breaks.
-            let (posts, end) = (Arc::clone(&post), drain.clone());
-            let handing =
-                move || handback::run(Arc::clone(&posts), Arc::clone(&office), end.clone());
-            let clock = post.host.clock.clone();
-            running.push(tasks.keep("mail hand back", clock, drain.clone(), handing));
+            running.extend(work_of(&post, &office, changes, config.resolver, &drain));
         }
         let limits = config.general.limits;
         let filter = config.general.rspamd.map(|address| {
@@ -205,8 +187,10 @@ impl Part for Mail {
             resolver: config.resolver,
             filter,
         };
-        let inspecting = inspect::run(Arc::clone(&post), asked, checks, drain.clone());
-        running.push(tasks.spawn("mail checks", inspecting));
+        let (inner, end) = (Arc::clone(&post), drain.clone());
+        let inspecting =
+            move |held| inspect::run(Arc::clone(&inner), asked.clone(), held, end.clone());
+        running.push(tasks.keep_with("mail checks", clock, drain.clone(), checks, inspecting));
         let terms = Terms::new(config.name, tls.is_some(), limits.message);
         let door = Door {
             guests: serve::guests(&limits),
@@ -230,12 +214,47 @@ impl Part for Mail {
     }
 }
 
+/// Begins what goes on for one organisation as long as the program runs. Nobody would miss it before
+/// it is needed, so it is begun again if it breaks.
+fn work_of(
+    post: &Arc<Post>,
+    office: &Arc<Office>,
+    changes: mpsc::Receiver<Change>,
+    resolver: Option<SocketAddr>,
+    drain: &Drain,
+) -> Vec<JoinHandle<()>> {
+    let (tasks, clock) = (&post.host.tasks, &post.host.clock);
+    let all = || (Arc::clone(post), Arc::clone(office), drain.clone());
+    let mut running = Vec::new();
+    let (inner, own, end) = all();
+    let keeping =
+        move |held| office::keep_learned(inner.host.clone(), Arc::clone(&own), held, end.clone());
+    let (name, now) = ("mail people", clock.clone());
+    running.push(tasks.keep_with(name, now, drain.clone(), changes, keeping));
+    let notices = &office.config.notices;
+    if let Some(after) = notices.reminder {
+        let (inner, own, end) = all();
+        let reminding =
+            move || remind::run(inner.host.clone(), Arc::clone(&own), after, end.clone());
+        running.push(tasks.keep("mail reminder", clock.clone(), drain.clone(), reminding));
+    }
+    if notices.failure.is_some() || notices.delay.is_some() {
+        let (inner, own, end) = all();
+        let telling = move || dsn::run(Arc::clone(&inner), Arc::clone(&own), resolver, end.clone());
+        running.push(tasks.keep("mail dsn", clock.clone(), drain.clone(), telling));
+    }
+    let (inner, own, end) = all();
+    let handing = move || handback::run(Arc::clone(&inner), Arc::clone(&own), end.clone());
+    running.push(tasks.keep("mail hand back", clock.clone(), drain.clone(), handing));
+    running
+}
+
 /// Tells the offices of every change of the standings until the drain begins.
 async fn follow(
-    mut standings: watch::Receiver<Standings>,
-    told: watch::Sender<Standings>,
+    mut held: Held<(watch::Receiver<Standings>, watch::Sender<Standings>)>,
     drain: Drain,
 ) {
+    let (standings, told) = &mut *held;
     loop {
         // Both arms are cancel-safe.
         let changed = tokio::select! {

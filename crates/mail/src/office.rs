@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::tls::HopTls;
-use host::{Drain, Host, Tasks};
+use host::{Drain, Held, Host, Tasks};
 use model::{Mono, Service, ServiceId, Standings, Timestamp, Topic};
 use store::Store;
 use tokio::sync::{Notify, SetOnce, mpsc, watch};
@@ -257,7 +257,7 @@ impl Office {
 pub(crate) async fn keep_learned(
     host: Host,
     office: Arc<Office>,
-    mut changes: mpsc::Receiver<Change>,
+    mut changes: Held<mpsc::Receiver<Change>>,
     drain: Drain,
 ) {
     let seal = host.store.seal();

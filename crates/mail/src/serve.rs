@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::limits::{Guests, Seat};
-use host::session::listener::{self, Opened};
+use host::session::listener::{self, Listening, Opened};
 use host::session::{Connection, Driver, Side};
-use host::{Drain, OpenError};
+use host::{Drain, Held, OpenError};
 use rustls::ServerConfig;
 
 use crate::config::Limits;
@@ -83,11 +83,13 @@ pub(crate) async fn run(door: Arc<Door>, listeners: Vec<host::net::Listener>) {
             counters: door.driver.counters.clone(),
         };
         let inner = Arc::clone(&door);
-        let accepting = listener::serve(listener, outer, move |stream, from, seat| {
+        let accepting = Listening::new(listener, outer, move |stream, from, seat| {
             let door = Arc::clone(&inner);
             async move { door.converse(stream, from, seat).await }
         });
-        serving.push(tasks.spawn("smtp listener", accepting));
+        let (clock, drain) = (door.post.host.clock.clone(), door.drain.clone());
+        let work = |mut held: Held<Listening<_>>| async move { held.run().await };
+        serving.push(tasks.keep_with("smtp listener", clock, drain, accepting, work));
     }
     look(&door).await;
     for listener in serving {

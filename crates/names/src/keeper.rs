@@ -30,6 +30,7 @@ pub(crate) struct Keeper {
     pub(crate) organisation: model::OrganisationId,
     pub(crate) apex: Name,
     pub(crate) place: Place,
+    /// What was written down last.
     pub(crate) restored: Option<Saved>,
     pub(crate) primary: transfer::Primary,
     pub(crate) settings: Settings,
@@ -61,20 +62,21 @@ enum Kept {
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 impl Keeper {
+    /// Keeps the zone until the drain begins. May be begun again: it goes on from what was written
+    /// down last.
     pub(crate) async fn run(
-        mut self,
+        &mut self,
         mut standings: watch::Receiver<Standings>,
-        mut door: mpsc::Receiver<Knock>,
-        drain: Drain,
+        door: &mut mpsc::Receiver<Knock>,
+        drain: &Drain,
     ) {
         let mut machine = Secondary::new(self.host.clock.now(), self.settings);
         let mut actions = Vec::new();
         let mut work: Option<Work> = None;
         let mut inputs = Vec::new();
-        if let (Some(saved), Some(version)) = (
-            self.restored.take(),
-            self.desk.published.version(&self.apex),
-        ) {
+        if let (Some(saved), Some(version)) =
+            (self.restored, self.desk.published.version(&self.apex))
+        {
             let Saved { refreshed_at, dark } = saved;
             inputs.push(Input::Restored {
                 soa: version.zone.soa(),
@@ -169,8 +171,11 @@ impl Keeper {
                     let Some(saved) = machine.saved() else {
                         continue;
                     };
-                    if let Err(error) = self.place.keep_saved(saved).await {
-                        tracing::warn!(zone = %self.apex, %error, "the zone's state was not written");
+                    match self.place.keep_saved(saved).await {
+                        Ok(()) => self.restored = Some(saved),
+                        Err(error) => {
+                            tracing::warn!(zone = %self.apex, %error, "the zone's state was not written");
+                        }
                     }
                 }
             }
@@ -278,6 +283,7 @@ impl Keeper {
             Kept::UpToDate(serial) => Ok(Input::UpToDate(serial)),
             Kept::Version(version) => {
                 let soa = version.zone.soa();
+                self.restored = Some(saved);
                 self.desk.published.put(&self.apex, version.clone(), true);
                 self.desk.counters.transfers_in.inc();
                 self.count_unavailable();

@@ -39,9 +39,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use host::limits::Guests;
-use host::{Drain, Host, OpenError, Part, RunError};
+use host::{Drain, Held, Host, OpenError, Part, RunError};
 use model::Standings;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 pub use delegation::{PORT, answers, delegation};
 pub use rate::RateLimit;
@@ -189,16 +190,25 @@ impl Part for Names {
         };
         for Bound { tcp, udp, .. } in bound {
             for socket in udp {
-                let work = serve::udp::work(socket, Arc::clone(&desk), drain.clone());
-                tasks.push(host.tasks.spawn("names-datagrams", work));
+                let (desk, end) = (Arc::clone(&desk), drain.clone());
+                let socket = Arc::new(socket);
+                let work =
+                    move || serve::udp::work(Arc::clone(&socket), Arc::clone(&desk), end.clone());
+                let clock = host.clock.clone();
+                let kept = host
+                    .tasks
+                    .keep("names-datagrams", clock, drain.clone(), work);
+                tasks.push(kept);
             }
-            let work = serve::tcp::accept(tcp, counterpart.clone(), drain.clone());
-            tasks.push(host.tasks.spawn("names-accept", work));
+            let (shared, end) = (counterpart.clone(), drain.clone());
+            let work = move |tcp| serve::tcp::accept(tcp, shared.clone(), end.clone());
+            let (name, clock) = ("names-accept", host.clock.clone());
+            tasks.push(host.tasks.keep_with(name, clock, drain.clone(), tcp, work));
         }
         let talks = Arc::new(Semaphore::new(TALKS));
         for zone in kept {
             let work = keep_zone(zone, &host, &desk, limits, &talks, &standings, &drain);
-            tasks.push(host.tasks.spawn("names-keeper", work));
+            tasks.extend(work);
         }
         loop {
             tokio::select! {
@@ -293,7 +303,7 @@ fn keep_zone(
     talks: &Arc<Semaphore>,
     standings: &watch::Receiver<Standings>,
     drain: &Drain,
-) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+) -> Option<JoinHandle<()>> {
     let Kept {
         organisation,
         apex,
@@ -331,7 +341,7 @@ fn keep_zone(
             let (talks, standings) = (Arc::clone(talks), standings.clone());
             let keeper = Keeper {
                 story: Story::default(),
-                host,
+                host: host.clone(),
                 desk,
                 organisation: id,
                 apex,
@@ -342,20 +352,32 @@ fn keep_zone(
                 talks,
                 notices,
             };
-            Box::pin(keeper.run(standings, door, drain))
+            let (tasks, clock, end) = (host.tasks, host.clock, drain.clone());
+            let work = move |mut held: Held<(Keeper, _)>| {
+                let (standings, end) = (standings.clone(), end.clone());
+                async move {
+                    let (keeper, door) = &mut *held;
+                    keeper.run(standings, door, &end).await;
+                }
+            };
+            let keeping = tasks.keep_with("names-keeper", clock, drain, (keeper, door), work);
+            Some(keeping)
         }
         (Source::File(path), ..) => {
             let origin = Origin {
-                host,
+                host: host.clone(),
                 desk,
                 organisation: id,
                 apex,
                 path,
                 notices,
             };
-            Box::pin(origin.run(drain))
+            let origin = Arc::new(origin);
+            let (tasks, clock, end) = (host.tasks, host.clock, drain.clone());
+            let work = move || Arc::clone(&origin).run(end.clone());
+            Some(tasks.keep("names-keeper", clock, drain, work))
         }
-        _ => Box::pin(std::future::ready(())),
+        _ => None,
     }
 }
 

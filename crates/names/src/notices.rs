@@ -27,6 +27,18 @@ pub(crate) struct Notices {
     pub(crate) running: Arc<Mutex<HashMap<(Name, SocketAddr), u32>>>,
 }
 
+/// Lets a secondary be told of the next version where telling it of this one broke: else a task
+/// would be taken to run for ever.
+struct Broken(Notices, (Name, SocketAddr));
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().remove(&self.1);
+        }
+    }
+}
+
 impl Notices {
     /// Tells everybody about `zone`. One task for each zone and secondary at most.
     pub(crate) fn tell(&self, apex: &Name, zone: Arc<Zone>) {
@@ -40,8 +52,11 @@ impl Notices {
                 continue;
             }
             let (notices, zone) = (self.clone(), Arc::clone(&zone));
-            self.tasks
-                .spawn("names-notify", async move { notices.work(key, zone).await });
+            let broken = Broken(self.clone(), key.clone());
+            self.tasks.spawn("names-notify", async move {
+                let _broken = broken;
+                notices.work(key, zone).await;
+            });
         }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn open(apex: &Name, path: &Path) -> Result<Version, OpenError> {
 }
 
 impl Origin {
-    pub(crate) async fn run(self, drain: Drain) {
+    pub(crate) async fn run(self: Arc<Self>, drain: Drain) {
         let mut told = String::new();
         loop {
             tokio::select! {

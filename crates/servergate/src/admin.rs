@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result, anyhow, bail};
 use host::admin::AdminSocket;
 use host::tls::Certificates;
-use host::{Drain, Host, OutletReceiver, Progress, Tasks};
+use host::{Drain, Held, Host, OutletReceiver, Progress};
 use model::{
     Answer, Fact, Operator, Order, OrderKind, OrganisationId, QuestionId, ServiceId, Standings,
     Statement, Timestamp,
@@ -48,19 +48,24 @@ pub(crate) struct Progresses(Arc<Mutex<BTreeMap<(ServiceId, &'static str), Progr
 
 impl Progresses {
     /// Keeps the last of each kind of what `receiver` brings.
-    pub(crate) fn follow(host: &Host, mut receiver: OutletReceiver<Progress>) -> Self {
+    pub(crate) fn follow(host: &Host, receiver: OutletReceiver<Progress>, drain: &Drain) -> Self {
         let all = Self::default();
         let kept = all.clone();
-        host.tasks.spawn("progress", async move {
-            while let Some(progress) = receiver.recv().await {
-                let key = (progress.service.clone(), progress.work);
-                kept.0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(key, progress);
-            }
-        });
+        let work = move |receiver| kept.clone().keep(receiver);
+        let clock = host.clock.clone();
+        host.tasks
+            .keep_with("progress", clock, drain.clone(), receiver, work);
         all
+    }
+
+    async fn keep(self, mut receiver: Held<OutletReceiver<Progress>>) {
+        while let Some(progress) = receiver.recv().await {
+            let key = (progress.service.clone(), progress.work);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key, progress);
+        }
     }
 
     fn json(&self) -> Vec<Value> {
@@ -77,8 +82,9 @@ impl Progresses {
 
 impl Desk {
     /// Answers until the drain begins.
-    pub(crate) async fn serve(self, socket: AdminSocket, tasks: Tasks, drain: Drain) {
-        let desk = Arc::new(self);
+    pub(crate) async fn serve(self: Arc<Self>, socket: Held<AdminSocket>, drain: Drain) {
+        let tasks = self.host.tasks.clone();
+        let desk = self;
         let answer = move |request| {
             let desk = Arc::clone(&desk);
             async move {

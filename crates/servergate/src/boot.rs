@@ -133,7 +133,7 @@ pub async fn stand_by(
         sites: site.handles(),
         mails: mail.handles(),
         alerts: watch.alerts(),
-        progress: Progresses::follow(&host, progress),
+        progress: Progresses::follow(&host, progress, &drain),
         certificates: certificates.clone(),
     };
 
@@ -156,14 +156,13 @@ pub async fn stand_by(
     let listen = web_listen(&config);
     let serving = web::serve(listen, &host, certificates.as_ref(), drain.clone()).await?;
     if let Some(certificates) = certificates {
-        let following = certificates.follow(host.clock.clone(), host.tasks.clone(), drain.clone());
-        host.tasks.spawn("certificates", following);
+        follow_certificates(certificates, &host, &drain);
     }
     if let Some(at) = config.listen.metrics {
         web::serve_metrics(at, &host, drain.clone()).await?;
     }
     if around.machine {
-        host.tasks.spawn("delegations", looking.run(drain.clone()));
+        look_up_delegations(looking, &host, &drain);
         open_desk(&config, &host, desk, &drain).await?;
         tell_systemd(&host, &drain);
     }
@@ -290,6 +289,26 @@ fn certificates(config: &Config, host: &Host) -> Result<Option<Certificates>> {
     Ok(Some(Certificates::open(files, &host.metrics)?))
 }
 
+/// Takes new ones up when their files change.
+fn follow_certificates(certificates: Certificates, host: &Host, drain: &Drain) {
+    let (clock, tasks, end) = (host.clock.clone(), host.tasks.clone(), drain.clone());
+    let following = move || {
+        let (clock, tasks, end) = (clock.clone(), tasks.clone(), end.clone());
+        certificates.clone().follow(clock, tasks, end)
+    };
+    let clock = host.clock.clone();
+    host.tasks
+        .keep("certificates", clock, drain.clone(), following);
+}
+
+/// Keeps true what alerts say of steering.
+fn look_up_delegations(looking: crate::honest::Looking, host: &Host, drain: &Drain) {
+    let (looking, end) = (Arc::new(looking), drain.clone());
+    let work = move || Arc::clone(&looking).run(end.clone());
+    let clock = host.clock.clone();
+    host.tasks.keep("delegations", clock, drain.clone(), work);
+}
+
 /// What guests of the mail part are shown: no ALPN, and a certificate also for who names no host.
 fn smtp_tls(
     config: &Config,
@@ -318,8 +337,11 @@ async fn open_desk(config: &Config, host: &Host, desk: Desk, drain: &Drain) -> R
     let socket = AdminSocket::bind(&config.listen.admin)
         .await
         .with_context(|| format!("the admin socket {}", config.listen.admin.display()))?;
-    let answering = desk.serve(socket, host.tasks.clone(), drain.clone());
-    host.tasks.spawn("admin", answering);
+    let (desk, end) = (Arc::new(desk), drain.clone());
+    let answering = move |socket| Arc::clone(&desk).serve(socket, end.clone());
+    let clock = host.clock.clone();
+    host.tasks
+        .keep_with("admin", clock, drain.clone(), socket, answering);
     Ok(())
 }
 
@@ -428,3 +450,6 @@ fn tell_systemd(host: &Host, drain: &Drain) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! What is found is what [`names::reach`] computes from; here is only who is asked, and when.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use host::Drain;
@@ -31,7 +32,7 @@ pub(crate) struct Looking {
 impl Looking {
     /// Looks now and every hour until the drain begins. A standby on loopback alone is a
     /// rehearsal, and asks nobody outside unless a resolver is named for it.
-    pub(crate) async fn run(self, drain: Drain) {
+    pub(crate) async fn run(self: Arc<Self>, drain: Drain) {
         let addresses = &self.config.standby.addresses;
         if self.config.standby.resolver.is_none() && addresses.iter().all(IpAddr::is_loopback) {
             return;
@@ -204,3 +205,6 @@ pub(crate) fn system_resolver() -> Option<SocketAddr> {
     let address: IpAddr = servers.find_map(|server| server.trim().parse().ok())?;
     Some(SocketAddr::new(address, names::PORT))
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,37 +46,57 @@ pub struct Door {
     pub counters: Counters,
 }
 
-/// Lets guests in until the drain begins; returns when all have gone, or had to. `per_guest` holds
-/// the seat for as long as the guest stays.
-pub async fn serve<G, F>(listener: Listener, door: Door, per_guest: G)
+/// A listener with its door, for as long as guests are let in, and until the last one is gone.
+pub struct Listening<G> {
+    listener: Option<Listener>,
+    house: Arc<(Door, G)>,
+    here: Option<mpsc::Sender<()>>,
+    gone: mpsc::Receiver<()>,
+}
+
+impl<G, F> Listening<G>
 where
     G: Fn(Opened, SocketAddr, Seat) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    let (here, mut gone) = mpsc::channel::<()>(1);
-    let house = Arc::new((door, per_guest));
-    let door = &house.0;
-    loop {
-        // Both arms are cancel-safe: `accept` by contract, the other only waits.
-        let accepted = tokio::select! {
-            biased;
-            () = door.drain.begun() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => let_in(&house, stream, peer, here.clone()),
-            // The guest went before it was let in.
-            Err(error) if is_the_guests(&error) => {}
-            Err(error) => {
-                tracing::debug!("accept: {error}");
-                door.counters.refuse(Refusal::Accept);
-                door.clock.sleep(BREATH).await;
-            }
+    /// Nobody is let in yet. `per_guest` holds the seat for as long as the guest stays.
+    pub fn new(listener: Listener, door: Door, per_guest: G) -> Self {
+        let (here, gone) = mpsc::channel(1);
+        Self {
+            listener: Some(listener),
+            house: Arc::new((door, per_guest)),
+            here: Some(here),
+            gone,
         }
     }
-    drop((listener, here));
-    // Nothing is ever sent: this ends when the last guest's end of it is dropped.
-    let _ = gone.recv().await;
+
+    /// Lets guests in until the drain begins; returns when all have gone, or had to. May be begun
+    /// again.
+    pub async fn run(&mut self) {
+        let door = &self.house.0;
+        while let (Some(listener), Some(here)) = (&self.listener, &self.here) {
+            // Both arms are cancel-safe: `accept` by contract, the other only waits.
+            let accepted = tokio::select! {
+                biased;
+                () = door.drain.begun() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => let_in(&self.house, stream, peer, here.clone()),
+                // The guest went before it was let in.
+                Err(error) if is_the_guests(&error) => {}
+                Err(error) => {
+                    tracing::debug!("accept: {error}");
+                    door.counters.refuse(Refusal::Accept);
+                    door.clock.sleep(BREATH).await;
+                }
+            }
+        }
+        self.listener = None;
+        self.here = None;
+        // Nothing is ever sent: this ends when the last guest's end of it is dropped.
+        let _ = self.gone.recv().await;
+    }
 }
 
 /// Whether `accept` failed because of the one guest and the next may be let in at once.

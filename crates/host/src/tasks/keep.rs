@@ -1,11 +1,13 @@
 //! Work that must go on: begun again when it panicked, after a wait, and counted.
 //!
-//! Parts run with it what nobody would miss before it is needed, such as the hand-back.
+//! Whatever runs as long as the program is run with it, but for the parts themselves and the decision,
+//! whose end is the program's.
 
 use std::future::Future;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use super::{Drain, Tasks};
@@ -17,6 +19,9 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 /// What ran for so long begins with the first wait again.
 const STEADY: Duration = Duration::from_secs(3600);
+
+/// What kept work holds over all its beginnings, such as the far end of a queue.
+pub type Held<T> = OwnedMutexGuard<T>;
 
 /// How often a task was begun again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,7 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let tasks = self.clone();
+        self.note_kept(name);
         self.spawn("keeper", async move {
             let mut wait = FIRST;
             loop {
@@ -64,6 +70,42 @@ impl Tasks {
                 tasks.count_restart(name);
             }
         })
+    }
+
+    /// Like [`Self::keep`], for work that holds something: whoever panics lets go of it, and the next
+    /// beginning finds it as it was left.
+    pub fn keep_with<T, B, F>(
+        &self,
+        name: &'static str,
+        clock: Clock,
+        drain: Drain,
+        held: T,
+        begin: B,
+    ) -> JoinHandle<()>
+    where
+        T: Send + 'static,
+        B: Fn(Held<T>) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let held = Arc::new((Arc::new(Mutex::new(held)), begin));
+        self.keep(name, clock, drain, move || {
+            let shared = Arc::clone(&held);
+            async move {
+                let (held, begin) = &*shared;
+                begin(Arc::clone(held).lock_owned().await).await;
+            }
+        })
+    }
+
+    /// The names of all that is begun again if it panics.
+    pub fn kept(&self) -> Vec<&'static str> {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().copied().collect()
+    }
+
+    fn note_kept(&self, name: &'static str) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(name);
     }
 
     /// What was begun again since the start, by name.
@@ -119,6 +161,44 @@ mod tests {
         assert_eq!(tasks.panicked(), times);
         // 1 + 2 + … + 256, and three times the longest.
         assert_eq!(started.elapsed().as_secs(), 511 + 3 * 300);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_queue_is_held_over_a_panic() {
+        let (_trigger, drain) = Drain::new();
+        let tasks = Tasks::default();
+        let (sender, receiver) = tokio::sync::mpsc::channel::<u32>(8);
+        let (told, mut heard) = tokio::sync::mpsc::channel(8);
+        let work = move |mut held: Held<tokio::sync::mpsc::Receiver<u32>>| {
+            let told = told.clone();
+            async move {
+                while let Some(number) = held.recv().await {
+                    assert_ne!(number, 2, "for the test");
+                    told.send(number).await.expect("somebody listens");
+                }
+            }
+        };
+        let kept = tasks.keep_with("queue", Clock::system(), drain, receiver, work);
+        for number in 1..=4 {
+            sender.send(number).await.expect("it is begun again");
+        }
+        drop(sender);
+        kept.await.expect("it ends when the work ends by itself");
+        let mut all = Vec::new();
+        while let Ok(number) = heard.try_recv() {
+            all.push(number);
+        }
+        // What it choked on is gone with it, and nothing else.
+        assert_eq!(all, [1, 3, 4]);
+        let times = 1;
+        assert_eq!(
+            tasks.restarts(),
+            [Restarts {
+                name: "queue",
+                times
+            }]
+        );
+        assert_eq!(tasks.kept(), ["queue"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ use crate::limits::Guests;
 use crate::metrics::Metrics;
 use crate::net::{Listener, Stream, within};
 use crate::tls::Certificates;
-use crate::{Drain, Host, OpenError, Tasks};
+use crate::{Drain, Held, Host, OpenError, Tasks};
 
 /// Listeners that are bound and serve.
 #[derive(Debug)]
@@ -157,11 +157,12 @@ async fn start(
     let plain = http.into_iter().map(|listener| (listener, None));
     let secure = https.into_iter().map(|listener| (listener, tls.clone()));
     let ended = plain.chain(secure).map(|(listener, tls)| {
+        let (clock, drain) = (host.clock.clone(), door.house.drain.clone());
         let door = Arc::clone(&door);
-        host.tasks.spawn(
-            "web listener",
-            async move { door.keep(listener, tls).await },
-        )
+        let work = move |listener| Arc::clone(&door).keep(listener, tls.clone());
+        let listener = Some(listener);
+        host.tasks
+            .keep_with("web listener", clock, drain, listener, work)
     });
     Ok(Serving {
         http: http_at,
@@ -204,8 +205,8 @@ struct Door {
 const BREATH: Duration = Duration::from_millis(50);
 
 impl Door {
-    async fn keep(self: Arc<Self>, listener: Listener, tls: Option<TlsAcceptor>) {
-        loop {
+    async fn keep(self: Arc<Self>, mut held: Held<Option<Listener>>, tls: Option<TlsAcceptor>) {
+        while let Some(listener) = held.as_ref() {
             // Both arms are cancel-safe: `accept` by contract, the other only waits.
             let accepted = tokio::select! {
                 biased;
@@ -221,7 +222,7 @@ impl Door {
                 }
             }
         }
-        drop(listener);
+        held.take();
         let all = u32::try_from(self.listen.limits.connections).unwrap_or(u32::MAX);
         // Each connection ends itself at this time; the second is for the farewell.
         let limit = self.listen.limits.drain + Duration::from_secs(1);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use host::limits::{Guests, Seat};
 use host::net::{Listener, Stream, within};
-use host::{Drain, Tasks};
+use host::{Drain, Held, Tasks};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
@@ -56,7 +56,7 @@ pub(crate) struct Counterpart {
 }
 
 /// Accepts until the drain begins.
-pub(crate) async fn accept(listener: Listener, shared: Counterpart, drain: Drain) {
+pub(crate) async fn accept(listener: Held<Listener>, shared: Counterpart, drain: Drain) {
     loop {
         let accepted = tokio::select! {
             () = drain.begun() => return,

@@ -29,8 +29,7 @@ const NAP: Duration = Duration::from_millis(100);
 
 /// Answers at one socket until the drain begins. A thread that panics is replaced: one guest's
 /// question does not cost the others the service.
-pub(crate) async fn work(socket: UdpSocket, desk: Arc<Desk>, drain: Drain) {
-    let socket = Arc::new(socket);
+pub(crate) async fn work(socket: Arc<UdpSocket>, desk: Arc<Desk>, drain: Drain) {
     let blocking = socket.set_nonblocking(false);
     if let Err(error) = blocking.and_then(|()| socket.set_read_timeout(Some(NAP))) {
         tracing::error!(%error, "a DNS socket cannot be used");

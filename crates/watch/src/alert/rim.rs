@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use host::{Drain, Host, OpenError, Reminder};
+use host::{Drain, Host, OpenError, Reminder, Tasks};
 use model::{Fact, Standings};
 use store::{CommitError, Store};
 use tokio::sync::{mpsc, watch};
@@ -130,8 +130,10 @@ impl Rim {
             retry: self.retry,
             counters: self.counters.clone(),
         };
+        let tasks = self.host.tasks.clone();
         self.host.tasks.spawn("alert", async move {
-            let delivered = trying.deliver(&written).await;
+            let trying = async move { trying.deliver(&written).await };
+            let delivered = has_ended_well(&tasks, trying).await;
             let _ = ends.send(Ended { message, delivered }).await;
         });
     }
@@ -157,6 +159,16 @@ impl Rim {
         }
         self.desk.sent(self.host.clock.now(), &message, out);
     }
+}
+
+/// Whether the tries brought a message to its addressee. One that breaks has not, and says so: else
+/// it would be taken to be under way for ever, and whoever is to be told would hear nothing any more.
+async fn has_ended_well(
+    tasks: &Tasks,
+    trying: impl Future<Output = bool> + Send + 'static,
+) -> bool {
+    // That it panicked was counted.
+    tasks.spawn("alert delivery", trying).await.unwrap_or(false)
 }
 
 /// The next reminder. Cancel-safe.
@@ -230,5 +242,19 @@ fn door(host: &Host, config: &AlertConfig) -> Result<Door, OpenError> {
             let url = url.clone();
             Ok(Door::Webhook { url, trust })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_delivery_that_breaks_has_failed_and_is_not_under_way_for_ever() {
+        let tasks = Tasks::default();
+        assert!(has_ended_well(&tasks, async { true }).await);
+        assert!(!has_ended_well(&tasks, async { false }).await);
+        assert!(!has_ended_well(&tasks, async { panic!("for the test") }).await);
+        assert_eq!(tasks.panicked(), 1);
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::listener::{Door, Opened, serve};
+use super::listener::{Door, Listening, Opened};
 use super::*;
 use crate::Tasks;
 use crate::limits::{Guests, Seat};
@@ -44,9 +44,10 @@ async fn house(most: usize, proxies: &[&str]) -> House {
         header: Duration::from_secs(10),
         counters: Counters::default(),
     };
+    let mut listening = Listening::new(listener, door.clone(), attend);
     let ended = door
         .tasks
-        .spawn("toy listener", serve(listener, door.clone(), attend));
+        .spawn("toy listener", async move { listening.run().await });
     House {
         at,
         door,
@@ -85,6 +86,45 @@ async fn one_too_many_is_told_so_and_the_next_has_the_seat() {
     house.ended.await.unwrap();
     assert_eq!(line(&mut third).await, "");
     assert_eq!(house.door.guests.present(), 0);
+}
+
+#[tokio::test]
+async fn who_was_there_before_a_new_beginning_is_waited_for_at_the_end() {
+    let listener = Net::Real
+        .listen("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
+    let at = listener.local_addr().unwrap();
+    let (trigger, drain) = Drain::new();
+    let door = Door {
+        drain,
+        patience: Duration::from_secs(60),
+        ..house(4, &[]).await.door
+    };
+    let mut listening = Listening::new(listener, door.clone(), attend);
+    let mut first = TcpStream::connect(at).await.unwrap();
+    tokio::select! {
+        () = listening.run() => panic!("it listens"),
+        line = line(&mut first) => assert_eq!(line, "127.0.0.1\r\n"),
+    }
+    // It broke here, and is begun again.
+    let mut second = TcpStream::connect(at).await.unwrap();
+    tokio::select! {
+        () = listening.run() => panic!("it listens"),
+        line = line(&mut second) => assert_eq!(line, "127.0.0.1\r\n"),
+    }
+    trigger.begin();
+    let mut ending = Box::pin(listening.run());
+    drop(second);
+    while door.guests.present() > 1 {
+        tokio::select! {
+            biased;
+            () = &mut ending => panic!("somebody is there"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(first);
+    ending.await;
 }
 
 #[tokio::test]
