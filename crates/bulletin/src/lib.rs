@@ -108,14 +108,14 @@ impl Part for Bulletin {
                         return Err(RunError::Ended("nobody publishes standings any more".to_owned()));
                     }
                     let snapshot = Arc::clone(&standings.borrow_and_update());
-                    let changed = writer.catch_up().map_err(RunError::Store)?;
+                    let changed = writer.catch_up_if_it_can();
                     writer.follow(&snapshot, changed);
                 }
                 taken = records.recv_many(&mut batch, PAGE), if !records.is_closed() || !records.is_empty() => {
                     // The log has them, in order, with those that found no room in the channel.
                     if taken > 0 {
                         batch.clear();
-                        let changed = writer.catch_up().map_err(RunError::Store)?;
+                        let changed = writer.catch_up_if_it_can();
                         writer.write(&changed);
                     }
                 }
@@ -170,6 +170,15 @@ impl Writer {
     /// Takes in what the log has beyond what was taken in, page by page; says whose pages that
     /// changes. A record that this version cannot read is passed over and counted: an old page is
     /// better than none.
+    /// As [`Self::catch_up`]. A disk that cannot be read leaves the page as it is, and what is
+    /// measured now is shown all the same; the next record wakes us again.
+    fn catch_up_if_it_can(&mut self) -> BTreeSet<OrganisationId> {
+        self.catch_up().unwrap_or_else(|why| {
+            tracing::warn!(why = &*why, "the record cannot be read for the public page");
+            BTreeSet::new()
+        })
+    }
+
     fn catch_up(&mut self) -> Result<BTreeSet<OrganisationId>, Arc<str>> {
         let mut changed = BTreeSet::new();
         loop {

@@ -60,10 +60,7 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The store gives no more receipts.
-    #[error("the store: {0}")]
-    Store(Arc<str>),
-    /// Something else.
+    /// Why.
     #[error("{0}")]
     Ended(String),
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Organisation};
 use crate::decide::Told;
-use crate::decide::task::{Instruction, LastObservations};
+use crate::decide::task::{Instruction, LastObservations, Undurable};
 use crate::protocol::Request;
 use crate::{ready, record};
 
@@ -33,6 +33,7 @@ pub(crate) struct Desk {
     pub(crate) started: Timestamp,
     pub(crate) standings: watch::Receiver<Standings>,
     pub(crate) observed: LastObservations,
+    pub(crate) undurable: Undurable,
     pub(crate) instructions: mpsc::Sender<Instruction>,
     pub(crate) names: ::names::Handle,
     pub(crate) sites: BTreeMap<OrganisationId, ::site::SiteHandle>,

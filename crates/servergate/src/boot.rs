@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use crate::admin::{Desk, Progresses};
 use crate::assemble;
 use crate::config::Config;
-use crate::decide::task::{Inlets, Instruction, LastObservations, Outcomes, Task};
+use crate::decide::task::{Inlets, Instruction, LastObservations, Outcomes, Task, Undurable};
 
 /// How many things may wait in each outlet.
 const WAITING: usize = 1024;
@@ -87,6 +87,7 @@ pub async fn stand_by(
 
     // The one decision, with the standings as they were before the restart.
     let observed = LastObservations::default();
+    let undurable = Undurable::default();
     let (standings, follow) = channel::channel(Arc::default());
     let targets = assemble::burst_targets(&config);
     // A mass outage asks for a burst of every service at once.
@@ -98,6 +99,7 @@ pub async fn stand_by(
         targets,
         records: shown,
         observed: observed.clone(),
+        undurable: undurable.clone(),
     };
     let (instructions, instructed) = mpsc::channel(16);
     let task = Task::new(host.clone(), config.decided(), outcomes);
@@ -128,6 +130,7 @@ pub async fn stand_by(
         started: host.clock.now().wall,
         standings: follow.clone(),
         observed,
+        undurable,
         instructions,
         names: names.handle(),
         sites: site.handles(),

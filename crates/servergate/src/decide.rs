@@ -5,6 +5,7 @@
 //! durable what it wants durable, and shows the standings to the parts.
 
 pub(crate) mod task;
+mod unwritten;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

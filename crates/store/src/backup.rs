@@ -104,7 +104,8 @@ pub(crate) fn write(
 ) -> Result<BackupReport, BackupError> {
     make_empty(to)?;
     let _no_sweep = blobs.hold_sweeps();
-    let snapshot = engine.db.snapshot();
+    let spaces = engine.spaces()?;
+    let snapshot = spaces.db.snapshot();
     let mut report = BackupReport::default();
 
     let path = to.join("records");
@@ -115,7 +116,7 @@ pub(crate) fn write(
         hasher: blake3::Hasher::new(),
     };
     out.write_all(MAGIC).map_err(at)?;
-    for (space, keyspace) in [(TABLE, &engine.kv), (LOG, &engine.log)] {
+    for (space, keyspace) in [(TABLE, &spaces.kv), (LOG, &spaces.log)] {
         for guard in snapshot.iter(keyspace) {
             let (key, value) = guard.into_inner().map_err(ReadError::from)?;
             // A restored store is another one: its identity is its own.

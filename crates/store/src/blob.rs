@@ -45,6 +45,8 @@ struct Inner {
     engine: Engine,
     sealing: Arc<Sealing>,
     next_temporary: AtomicU64,
+    /// Bytes written since it was looked whether the disk has room.
+    unlooked: AtomicU64,
     /// Held while a blob gets its name, is linked or is removed, so that none is removed between
     /// being looked for and being linked. Holds the bytes in all blobs, once they were counted.
     gate: Mutex<Option<u64>>,
@@ -86,6 +88,7 @@ impl Blobs {
             engine,
             sealing,
             next_temporary: AtomicU64::new(0),
+            unlooked: AtomicU64::new(0),
             gate: Mutex::new(None),
             sweeping: Mutex::new(()),
         })))

@@ -4,13 +4,14 @@
 //! what waits (one group), checks each batch's conditions against the tables and the batches of
 //! the group before it, writes the group as one atomic batch of the engine with one `fdatasync`,
 //! and only then makes receipts. Readers and watchers never see what is not durable.
-//! After a failed write or sync nothing is tried again: the kernel reports a lost page once.
+//! After a failed write or sync nothing is tried again, for the kernel reports a lost page once:
+//! the files are opened again (`reopen`), and what they hold then is written anew.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use fjall::PersistMode;
 use tokio::sync::oneshot;
@@ -18,11 +19,13 @@ use tokio::sync::oneshot;
 use crate::disk;
 use crate::engine::{self, Engine};
 use crate::log::Firsts;
+use crate::open::Lock;
+use crate::room::Room;
 use crate::seal::Sealing;
 use crate::stage::{Accepted, Staged, Writer};
 use crate::stats::Counters;
 use crate::table::Watchers;
-use crate::{Batch, Blobs, CommitError, LogName, Position, ReadError, Receipt};
+use crate::{Batch, Blobs, CommitError, LogName, Position, ReadError, Receipt, ReopenError};
 
 /// Records removed from a log in one step, so that a long trim does not keep commits waiting.
 const TRIM_STEP: usize = 2048;
@@ -41,6 +44,10 @@ pub(crate) enum Request {
         below: u64,
         reply: oneshot::Sender<Result<bool, CommitError>>,
     },
+    /// Open the files again after a failed write.
+    Reopen {
+        reply: SyncSender<Result<(), ReopenError>>,
+    },
     /// Finish what was asked before, then stop.
     Close,
 }
@@ -49,7 +56,7 @@ impl Request {
     fn size(&self) -> usize {
         match self {
             Self::Commit { size, .. } => *size,
-            Self::Trim { .. } | Self::Close => 0,
+            Self::Trim { .. } | Self::Reopen { .. } | Self::Close => 0,
         }
     }
 }
@@ -75,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) next: HashMap<LogName, u64>,
     pub(crate) dir: PathBuf,
     pub(crate) reserve: u64,
+    pub(crate) room: Room,
+    pub(crate) lock: Lock,
 }
 
 /// A reply that waits for the sync.
@@ -119,21 +128,25 @@ impl Core {
         let size: usize = group.iter().map(Request::size).sum();
         let asked = group
             .iter()
-            .filter(|request| !matches!(request, Request::Close))
+            .filter(|request| matches!(request, Request::Commit { .. } | Request::Trim { .. }))
             .count() as u64;
         // Held over the write, so that no blob is swept between being looked for and linked.
         let blobs = self.blobs.clone();
         let links = |request: &Request| match request {
             Request::Commit { batch, .. } => !batch.links.is_empty(),
-            Request::Trim { .. } | Request::Close => false,
+            _ => false,
         };
         let gate = group.iter().any(links).then(|| blobs.gate());
 
         let mut staged = Staged::default();
         let mut waiting = Vec::with_capacity(group.len());
         let available = disk::available(&self.dir);
+        let mut reopen = Vec::new();
         for request in group {
-            waiting.extend(self.stage(request, available, &mut staged));
+            match request {
+                Request::Reopen { reply } => reopen.push(reply),
+                other => waiting.extend(self.stage(other, available, &mut staged)),
+            }
         }
         let written = if waiting.is_empty() {
             Ok(())
@@ -144,8 +157,14 @@ impl Core {
         self.counters.leave_queue(size);
         self.counters.waiting.fetch_sub(asked, Ordering::Relaxed);
         match written {
-            Ok(()) => self.answer(waiting, staged),
+            Ok(()) => {
+                self.room.see_to_the_journal();
+                self.answer(waiting, staged);
+            }
             Err(error) => self.poison(waiting, &error),
+        }
+        for reply in reopen {
+            let _ = reply.send(self.reopen());
         }
     }
 
@@ -178,7 +197,7 @@ impl Core {
                     None
                 }
             },
-            Request::Close => None,
+            Request::Reopen { .. } | Request::Close => None,
         }
     }
 
@@ -243,7 +262,8 @@ impl Core {
         }
         let mut removed = 0;
         let mut first = 0;
-        for guard in self.engine.log.range(range).take(TRIM_STEP) {
+        let spaces = self.engine.spaces().map_err(read_failed)?;
+        for guard in spaces.log.range(range).take(TRIM_STEP) {
             let key = guard.key().map_err(|error| read_failed(error.into()))?;
             first = engine::position_of(&key)
                 .map_err(read_failed)?
@@ -263,17 +283,12 @@ impl Core {
 
     /// One batch of the engine, one sync.
     fn write(&mut self, staged: &Staged) -> Result<(), fjall::Error> {
-        let waited = self.engine.wait_for_workers()?;
+        // Only this thread closes it.
+        let spaces = self.engine.spaces().map_err(|_| fjall::Error::Poisoned)?;
+        let waited = spaces.wait_for_workers()?;
         self.counters.waited_for_workers(waited);
-        let mut batch = self
-            .engine
-            .db
-            .batch()
-            .durability(Some(PersistMode::SyncData));
-        for (entries, keyspace) in [
-            (&staged.kv, &self.engine.kv),
-            (&staged.log, &self.engine.log),
-        ] {
+        let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncData));
+        for (entries, keyspace) in [(&staged.kv, &spaces.kv), (&staged.log, &spaces.log)] {
             for (key, value) in entries {
                 match value {
                     Some(value) => batch.insert(keyspace, key.as_slice(), value.as_slice()),
@@ -281,11 +296,8 @@ impl Core {
                 }
             }
         }
-        batch.insert(
-            &self.engine.kv,
-            engine::OWN_REVISION,
-            self.revision.to_be_bytes(),
-        );
+        let revision = self.revision.to_be_bytes();
+        batch.insert(&spaces.kv, engine::OWN_REVISION, revision);
         batch.commit()
     }
 
@@ -326,8 +338,9 @@ impl Core {
 
     fn poison(&self, waiting: Vec<Waiting>, error: &fjall::Error) {
         self.counters.poison();
+        self.room.drop_ballast();
         let error = CommitError::Io(crate::EngineError::of(error));
-        tracing::error!(%error, "a write failed; nothing more is accepted until a restart");
+        tracing::error!(%error, "a write failed; nothing more is accepted until the files are opened again");
         for reply in waiting {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             match reply {

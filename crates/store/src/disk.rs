@@ -35,3 +35,14 @@ pub(crate) fn random() -> io::Result<[u8; 16]> {
     getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
+
+/// Whether the file system of `dir` takes a write, and keeps it.
+pub(crate) fn try_out(dir: &Path) -> io::Result<()> {
+    let path = dir.join("format.new");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; 4096])?;
+        file.sync_all()
+    });
+    let removed = fs::remove_file(&path);
+    written.and(removed)
+}

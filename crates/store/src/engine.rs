@@ -16,7 +16,8 @@
 //! | `00 00 S N` | id of the last data key drawn, 8 bytes big-endian |
 //! | `00 00 S K` key id, 4 bytes big-endian | the data key, wrapped (see `seal/key`) |
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fjall::{
@@ -39,17 +40,31 @@ const UNMERGED_LIMIT: usize = 18;
 /// Between two looks at whether they are still behind.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// How long files are waited for that readers still hold, or that are still to be written.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Its two keyspaces and the journal they share.
-#[derive(Clone)]
-pub(crate) struct Engine {
+pub(crate) struct Spaces {
     pub(crate) db: Database,
     pub(crate) kv: Keyspace,
     pub(crate) log: Keyspace,
 }
 
-impl Engine {
-    /// Opens or makes the engine's files in `dir`.
-    pub(crate) fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
+/// The engine, which may be closed and opened again under those who hold it: after a failed write
+/// it takes nothing more, and the standby must outlive that.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Inner>);
+
+struct Inner {
+    dir: PathBuf,
+    cache: u64,
+    journal: u64,
+    /// Nobody holds the lock for longer than it takes to copy what is in it.
+    spaces: RwLock<Option<Arc<Spaces>>>,
+}
+
+impl Spaces {
+    fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
         let db = Database::builder(dir)
             .cache_size(cache)
             .max_journaling_size(journal.max(LEAST_JOURNAL))
@@ -70,7 +85,6 @@ impl Engine {
         })?;
         Ok(Self { db, kv, log })
     }
-
     /// Waits while the engine's workers are behind. The engine would wait by itself inside a
     /// commit, but for ever if its workers died of a full disk meanwhile. Says about how long.
     pub(crate) fn wait_for_workers(&self) -> Result<Duration, fjall::Error> {
@@ -90,9 +104,93 @@ impl Engine {
         })
     }
 
+    /// Writes everything that lies in memory into tables, so that no journal from before is needed
+    /// any more. Bounded: the workers may have died.
+    fn work_off(&self) -> Result<(), fjall::Error> {
+        let mut waited = Duration::ZERO;
+        self.kv.rotate_memtable()?;
+        self.log.rotate_memtable()?;
+        while self.kv.sealed_memtable_count() + self.log.sealed_memtable_count() > 0 {
+            self.db.persist(PersistMode::Buffer)?;
+            if waited > PATIENCE {
+                return Err(fjall::Error::Poisoned);
+            }
+            std::thread::sleep(PAUSE);
+            waited += PAUSE;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Opens or makes the engine's files in `dir`.
+    pub(crate) fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
+        let spaces = Spaces::open(dir, cache, journal)?;
+        Ok(Self(Arc::new(Inner {
+            dir: dir.to_path_buf(),
+            cache,
+            journal,
+            spaces: RwLock::new(Some(Arc::new(spaces))),
+        })))
+    }
+
+    /// What is open. Held for one read or write only.
+    ///
+    /// # Errors
+    /// It is being opened again.
+    pub(crate) fn spaces(&self) -> Result<Arc<Spaces>, ReadError> {
+        let spaces = self.0.spaces.read().unwrap_or_else(PoisonError::into_inner);
+        spaces.clone().ok_or(ReadError::Away)
+    }
+
+    /// Where its files lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Closes it, if nobody reads for long; `false`: it is open as before.
+    pub(crate) fn close(&self) -> bool {
+        let Some(mut spaces) = self.put(None) else {
+            return true;
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            match Arc::try_unwrap(spaces) {
+                Ok(_closed) => return true,
+                Err(held) if waited < PATIENCE => spaces = held,
+                Err(held) => {
+                    self.put(Some(held));
+                    return false;
+                }
+            }
+            std::thread::sleep(PAUSE);
+            waited += PAUSE;
+        }
+    }
+
+    /// Opens what was closed. What was read of the journals is written into tables before anything
+    /// is added: after a failed sync the kernel shows as written what the disk never got.
+    pub(crate) fn open_again(&self) -> Result<(), fjall::Error> {
+        let Inner { cache, journal, .. } = *self.0;
+        let spaces = Spaces::open(&self.0.dir, cache, journal)?;
+        let worked_off = spaces.work_off();
+        // Readers have it in any case.
+        self.put(Some(Arc::new(spaces)));
+        worked_off
+    }
+
+    fn put(&self, spaces: Option<Arc<Spaces>>) -> Option<Arc<Spaces>> {
+        let mut place = self
+            .0
+            .spaces
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut place, spaces)
+    }
+
     /// The number at one of the store's own keys.
     pub(crate) fn own_number(&self, key: &[u8]) -> Result<Option<u64>, ReadError> {
-        let Some(bytes) = self.kv.get(key)? else {
+        let Some(bytes) = self.spaces()?.kv.get(key)? else {
             return Ok(None);
         };
         let number = bytes.as_ref().try_into().map_err(|_| ReadError::Envelope)?;
@@ -101,7 +199,7 @@ impl Engine {
 
     /// The position of the last record of `log` that is there.
     pub(crate) fn last_position(&self, log: &LogName) -> Result<Option<u64>, ReadError> {
-        let Some(guard) = self.log.prefix(log.prefix()).next_back() else {
+        let Some(guard) = self.spaces()?.log.prefix(log.prefix()).next_back() else {
             return Ok(None);
         };
         position_of(&guard.key()?).map(Some)
@@ -109,7 +207,7 @@ impl Engine {
 
     /// Whether any key keeps `blob`.
     pub(crate) fn is_linked(&self, blob: &BlobId) -> Result<bool, ReadError> {
-        match self.kv.prefix(links_of_blob(blob)).next() {
+        match self.spaces()?.kv.prefix(links_of_blob(blob)).next() {
             None => Ok(false),
             Some(guard) => guard.key().map(|_| true).map_err(Into::into),
         }
@@ -119,7 +217,7 @@ impl Engine {
     pub(crate) fn linked_by(&self, key: &Key) -> Result<Vec<BlobId>, ReadError> {
         let prefix = links_of_key(key);
         let mut blobs = Vec::new();
-        for guard in self.kv.prefix(&prefix) {
+        for guard in self.spaces()?.kv.prefix(&prefix) {
             let found = guard.key()?;
             let hash = found.get(prefix.len()..).unwrap_or_default();
             blobs.push(BlobId::from_slice(hash).ok_or(ReadError::Envelope)?);
@@ -129,7 +227,7 @@ impl Engine {
 
     /// First and next position of `log`, once it was trimmed.
     pub(crate) fn trim_mark(&self, log: &LogName) -> Result<Option<(u64, u64)>, ReadError> {
-        let Some(mark) = self.kv.get(trim_key(log))? else {
+        let Some(mark) = self.spaces()?.kv.get(trim_key(log))? else {
             return Ok(None);
         };
         trim_mark_from(&mark).map(Some).ok_or(ReadError::Envelope)
@@ -137,9 +235,10 @@ impl Engine {
 
     /// All logs that were ever trimmed: name in its encoded form, and first position.
     pub(crate) fn trimmed_logs(&self) -> Result<Vec<(Vec<u8>, u64)>, ReadError> {
-        let snapshot = self.db.snapshot();
+        let spaces = self.spaces()?;
+        let snapshot = spaces.db.snapshot();
         let mut marks = Vec::new();
-        for guard in snapshot.prefix(&self.kv, OWN_TRIM) {
+        for guard in snapshot.prefix(&spaces.kv, OWN_TRIM) {
             let (key, value) = guard.into_inner()?;
             let log = key.get(OWN_TRIM.len()..).unwrap_or_default().to_vec();
             let (first, _) = trim_mark_from(&value).ok_or(ReadError::Envelope)?;

@@ -114,7 +114,7 @@ pub enum CommitError {
         limit: usize,
     },
     /// A write or sync failed earlier: no more promises are given. Reads go on.
-    #[error("an earlier write failed; nothing more is accepted until a restart")]
+    #[error("an earlier write failed; nothing is accepted until the disk takes a write again")]
     Poisoned,
     /// A linked blob is not there.
     #[error("blob {id} is not in the store")]
@@ -144,6 +144,35 @@ pub enum CommitError {
     Read(#[source] Arc<ReadError>),
 }
 
+/// Why the files were not opened again after a failed write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// The disk does not take a write.
+    #[error("the disk of {} does not take a write", dir.display())]
+    Disk {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Somebody reads for long.
+    #[error("somebody is still reading")]
+    Busy,
+    /// What is there cannot be opened.
+    #[error("what is on the disk cannot be opened")]
+    Open(#[from] OpenError),
+    /// It opened, and does not take what lay in memory.
+    #[error("what was read of the journal cannot be written")]
+    Engine(#[source] EngineError),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The store was opened for reading.
+    #[error("the store is open for reading only")]
+    ReadOnly,
+}
+
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -151,6 +180,9 @@ pub enum ReadError {
     /// The engine refused; a checksum that does not match is reported here.
     #[error("storage engine")]
     Engine(#[source] EngineError),
+    /// After a failed write the files are being opened again.
+    #[error("the store's files are being opened again; try once more in a moment")]
+    Away,
     /// The bytes are no record of ours.
     #[error("the record's envelope is damaged")]
     Envelope,
@@ -206,7 +238,7 @@ pub enum SealError {
     #[error("the store is open for reading only")]
     ReadOnly,
     /// A write or sync failed earlier.
-    #[error("an earlier write failed; nothing more is accepted until a restart")]
+    #[error("an earlier write failed; nothing is accepted until the disk takes a write again")]
     Poisoned,
     /// What lies in the store makes no sense.
     #[error("{0} in the store is damaged; restore a backup")]

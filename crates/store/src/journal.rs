@@ -118,6 +118,17 @@ fn inspect_one(
     })
 }
 
+/// The number of the newest journal in the engine's directory.
+pub(crate) fn newest(engine_dir: &Path) -> Option<u64> {
+    let journals = journals(engine_dir).ok()?;
+    journals.into_iter().map(|(number, _)| number).max()
+}
+
+/// How many there are.
+pub(crate) fn count(engine_dir: &Path) -> io::Result<usize> {
+    Ok(journals(engine_dir)?.len())
+}
+
 fn journals(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir)? {

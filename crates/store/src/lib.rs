@@ -32,13 +32,14 @@ mod key;
 mod log;
 mod open;
 mod options;
+mod reopen;
+mod room;
 mod seal;
 mod stage;
 mod stats;
 mod table;
 
 use std::fmt;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -51,7 +52,7 @@ pub use backup::{BackupReport, restore};
 pub use batch::{Batch, Expect, Position, Receipt, Revision};
 pub use blob::{Blob, BlobId, BlobWriter, Blobs, InvalidBlobId, SealedBlob, SealedWriter, Swept};
 pub use error::{
-    BackupError, BlobError, CommitError, EngineError, OpenError, ReadError, SealError,
+    BackupError, BlobError, CommitError, EngineError, OpenError, ReadError, ReopenError, SealError,
 };
 pub use key::{Key, LogName, Table};
 pub use log::Entry;
@@ -63,13 +64,16 @@ pub use table::{Change, Versioned, Watch};
 use commit::{Core, GroupLimits, Request};
 use engine::Engine;
 use log::Firsts;
-use open::{Access, Opened};
+use open::{Access, Lock, Opened};
 use seal::Sealing;
 use stats::Counters;
 use table::Watchers;
 
 /// Keys and log names are at most so long in their encoded form.
 const MAX_KEY: usize = 4096;
+
+/// Places in the queue for what may take of the reserve: decisions, which no flood keeps out.
+const OWN_PLACES: usize = 64;
 
 /// A store. A cheap handle; the files are free for others when the last one is gone.
 #[derive(Clone)]
@@ -89,7 +93,7 @@ struct Shared {
     backing_up: Arc<AtomicBool>,
     closed: AtomicBool,
     /// Last, so that it is given up after the engine.
-    _lock: File,
+    _lock: Lock,
 }
 
 enum Writer {
@@ -107,7 +111,13 @@ impl Store {
     /// # Errors
     /// It is in use, of a newer format, damaged, or the directory holds something else.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let opened = open::open(dir, &options, Access::Write)?;
+        let opened = match open::open(dir, &options, Access::Write) {
+            // A start needs a little room as well: for it the ballast is there.
+            Err(OpenError::Io { .. } | OpenError::Engine(_)) if room::give_up_ballast(dir) => {
+                open::open(dir, &options, Access::Write)?
+            }
+            opened => opened?,
+        };
         Self::start(opened, options, Access::Write, dir)
     }
 
@@ -177,12 +187,13 @@ impl Store {
     /// that was waiting, the batch may be there after a restart; after all others it is not.
     pub async fn commit(&self, batch: Batch) -> Result<Receipt, CommitError> {
         let size = batch.size();
+        let first = batch.may_take_of_the_reserve();
         let refusal = self.too_large(&batch, size).map_or(Ok(()), Err);
         if let Err(error) = refusal.and_then(|()| self.accepts()) {
             return Err(self.refused(error));
         }
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Commit { batch, size, reply }, size)?;
+        self.ask(Request::Commit { batch, size, reply }, size, first)?;
         answer.await.unwrap_or(Err(CommitError::Closed))
     }
 
@@ -264,11 +275,32 @@ impl Store {
         loop {
             self.accepts()?;
             let (request, answer) = commit::trim_request(log, below);
-            self.ask(request, 0)?;
+            self.ask(request, 0, false)?;
             if !answer.await.unwrap_or(Err(CommitError::Closed))? {
                 return Ok(());
             }
         }
+    }
+
+    /// After a failed write: looks whether the disk takes a write now, and opens the files again,
+    /// under all who hold this store. Whoever reads meanwhile hears [`ReadError::Away`]; a batch
+    /// that failed may be there or not. Nothing happens if no write failed. Blocks.
+    ///
+    /// # Errors
+    /// The disk does not take a write, somebody reads for long, or what is there is damaged.
+    pub fn reopen(&self) -> Result<(), ReopenError> {
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        match &self.0.writer {
+            Writer::None => return Err(ReopenError::ReadOnly),
+            Writer::Inline(core) => {
+                let mut core = core.lock().unwrap_or_else(PoisonError::into_inner);
+                return core.reopen();
+            }
+            Writer::Thread { requests, .. } => requests
+                .send(Request::Reopen { reply })
+                .map_err(|_| ReopenError::Closed)?,
+        }
+        answer.recv().unwrap_or(Err(ReopenError::Closed))
     }
 
     /// Sealing: its state, set-up, lock and unlock.
@@ -292,9 +324,14 @@ impl Store {
         }
     }
 
-    /// Whether a write or sync failed, after which nothing more is accepted until a restart.
+    /// Whether a write or sync failed, after which nothing more is accepted until [`Store::reopen`].
     pub fn is_poisoned(&self) -> bool {
         self.0.counters.is_poisoned()
+    }
+
+    /// Follows [`Store::is_poisoned`].
+    pub fn failing(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.0.counters.failing()
     }
 
     /// The large bodies.
@@ -305,10 +342,15 @@ impl Store {
     /// Counts since opening.
     pub fn stats(&self) -> Stats {
         Stats {
-            disk_bytes: self.0.engine.db.disk_space().unwrap_or(0),
+            disk_bytes: self.disk_bytes(),
             set_aside_bytes: self.0.set_aside,
             ..self.0.counters.stats()
         }
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        let spaces = self.0.engine.spaces();
+        spaces.map_or(0, |spaces| spaces.db.disk_space().unwrap_or(0))
     }
 
     /// Finishes what was asked before and takes no more. Other handles can still read; the files
@@ -347,8 +389,9 @@ impl Store {
         error
     }
 
-    /// Hands a request to the committer without waiting for room.
-    fn ask(&self, request: Request, size: usize) -> Result<(), CommitError> {
+    /// Hands a request to the committer without waiting for room. `first`: there is a place for it
+    /// however much else waits.
+    fn ask(&self, request: Request, size: usize, first: bool) -> Result<(), CommitError> {
         let counters = &self.0.counters;
         let requests = match &self.0.writer {
             Writer::None => return Err(self.refused(CommitError::ReadOnly)),
@@ -361,10 +404,22 @@ impl Store {
             }
             Writer::Thread { requests, .. } => requests,
         };
-        if !counters.enter_queue(size, self.0.options.max_queue_bytes) {
+        let (most, most_bytes) = match first {
+            true => (usize::MAX, usize::MAX),
+            false => (
+                self.0.options.max_queue.max(1),
+                self.0.options.max_queue_bytes,
+            ),
+        };
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        if !counters.enter_queue(size, most_bytes) {
             return Err(self.refused(CommitError::Full));
         }
-        counters.waiting.fetch_add(1, Ordering::Relaxed);
+        if counters.waiting.fetch_add(1, Ordering::Relaxed) >= most {
+            counters.leave_queue(size);
+            counters.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(self.refused(CommitError::Full));
+        }
         requests.try_send(request).map_err(|error| {
             counters.leave_queue(size);
             counters.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -377,7 +432,8 @@ impl Store {
 }
 
 fn start_thread(core: Core, options: &Options) -> std::io::Result<Writer> {
-    let (requests, waiting) = std::sync::mpsc::sync_channel(options.max_queue.max(1));
+    let places = options.max_queue.max(1).saturating_add(OWN_PLACES);
+    let (requests, waiting) = std::sync::mpsc::sync_channel(places);
     let limits = GroupLimits {
         batches: options.max_group,
         bytes: options.max_group_bytes,

@@ -44,7 +44,7 @@ pub(crate) fn read(
     limit: usize,
 ) -> Result<Vec<Entry>, ReadError> {
     let range = log.at(from)..=log.at(u64::MAX);
-    let found = engine.log.range(range).take(limit);
+    let found = engine.spaces()?.log.range(range).take(limit);
     found.map(|guard| entry(sealing, guard)).collect()
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn read_one(
     position: Position,
 ) -> Result<Option<Entry>, ReadError> {
     let key = log.at(position.0);
-    match engine.log.get(&key)? {
+    match engine.spaces()?.log.get(&key)? {
         None => Ok(None),
         Some(bytes) => open(sealing, &key, &bytes).map(Some),
     }
@@ -69,7 +69,7 @@ pub(crate) fn last(
     count: usize,
 ) -> Result<Vec<Entry>, ReadError> {
     let range = log.at(first)..=log.at(u64::MAX);
-    let newest_first = engine.log.range(range).rev().take(count);
+    let newest_first = engine.spaces()?.log.range(range).rev().take(count);
     let entries = newest_first.map(|guard| entry(sealing, guard));
     let mut entries: Vec<Entry> = entries.collect::<Result<_, _>>()?;
     entries.reverse();

@@ -5,6 +5,7 @@
 //! lock      held by whoever has it open
 //! db/       the engine's files
 //! blobs/    large bodies (see `blob`)
+//! ballast   nothing: room that is given up when a write fails (see `room`)
 //! aside/    what was set aside from a damaged journal (see `journal`), if ever
 //! ```
 
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fjall::PersistMode;
 
@@ -20,6 +21,7 @@ use crate::blob::Limits;
 use crate::commit::Core;
 use crate::engine::{self, Engine};
 use crate::log::Firsts;
+use crate::room::Room;
 use crate::seal::Sealing;
 use crate::stats::Counters;
 use crate::table::Watchers;
@@ -28,15 +30,26 @@ use crate::{Blobs, OpenError, Options, ReadError, disk, journal};
 /// The newest format this program reads and the one it writes.
 const FORMAT: u32 = 1;
 const FORMAT_WORDS: &str = "servergate store format ";
-const OURS: [&str; 6] = ["format", "format.new", "lock", "db", "blobs", "aside"];
+const OURS: [&str; 7] = [
+    "format",
+    "format.new",
+    "lock",
+    "db",
+    "blobs",
+    "aside",
+    "ballast",
+];
 
 /// What a store is made of, once open.
 pub(crate) struct Opened {
     pub(crate) core: Core,
     /// Held open as long as the store is.
-    pub(crate) lock: File,
+    pub(crate) lock: Lock,
     pub(crate) set_aside: u64,
 }
+
+/// The file that says that the store is in use. Another one when the disk was mounted anew.
+pub(crate) type Lock = Arc<Mutex<File>>;
 
 /// Whether a store may be made and written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,7 +108,15 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
     for (log, first) in engine.trimmed_logs()? {
         firsts.set(log, first);
     }
+    let mut room = Room::new(dir, &db, options.ballast_bytes);
+    if access == Access::Write {
+        room.see_to_the_journal();
+        room.take_ballast(options.reserve_bytes);
+    }
+    let lock = Arc::new(Mutex::new(lock));
     let core = Core {
+        room,
+        lock: Arc::clone(&lock),
         revision: engine.own_number(&engine::OWN_REVISION)?.unwrap_or(0),
         engine,
         blobs,
@@ -164,7 +185,7 @@ fn make_directory(dir: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
     let file = File::options()
         .create(true)
@@ -196,11 +217,9 @@ fn drop_unfinished(db: &Path) -> io::Result<()> {
 
 /// The identity in the store, or a new one made durable.
 fn identity(engine: &Engine, options: &Options, dir: &Path) -> Result<[u8; 16], OpenError> {
-    if let Some(bytes) = engine
-        .kv
-        .get(engine::OWN_IDENTITY)
-        .map_err(ReadError::from)?
-    {
+    let spaces = engine.spaces()?;
+    let known = spaces.kv.get(engine::OWN_IDENTITY);
+    if let Some(bytes) = known.map_err(ReadError::from)? {
         let identity = bytes.as_ref().try_into();
         return identity.map_err(|_| OpenError::Read(ReadError::Envelope));
     }
@@ -208,13 +227,13 @@ fn identity(engine: &Engine, options: &Options, dir: &Path) -> Result<[u8; 16], 
         Some(identity) => identity,
         None => disk::random().map_err(|source| io_error(dir, source))?,
     };
-    let mut batch = engine.db.batch().durability(Some(PersistMode::SyncAll));
-    batch.insert(&engine.kv, engine::OWN_IDENTITY, identity);
+    let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(&spaces.kv, engine::OWN_IDENTITY, identity);
     batch.commit().map_err(|error| engine_error(dir, &error))?;
     Ok(identity)
 }
 
-fn engine_error(dir: &Path, error: &fjall::Error) -> OpenError {
+pub(crate) fn engine_error(dir: &Path, error: &fjall::Error) -> OpenError {
     match error {
         fjall::Error::Locked => OpenError::Locked {
             dir: dir.to_path_buf(),

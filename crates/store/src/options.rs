@@ -64,6 +64,9 @@ pub struct Options {
     /// With less free on the disk only deletions are taken, and what may take of the reserve
     /// ([`crate::Batch::from_the_reserve`]).
     pub reserve_bytes: u64,
+    /// What is set aside on the disk beyond that, to be given up when a write fails; 0: nothing, and
+    /// no blocks for journals either.
+    pub ballast_bytes: u64,
     /// Changes that wait for a slow watcher, before it is told that it missed some.
     pub watch_capacity: usize,
     /// The identity of a new store; drawn by the operating system if not given.
@@ -88,6 +91,7 @@ impl Default for Options {
             max_blob_bytes: 256 << 20,
             blob_grace: Duration::from_secs(3600),
             reserve_bytes: 128 << 20,
+            ballast_bytes: 64 << 20,
             watch_capacity: 256,
             identity: None,
             passphrase_cost: PassphraseCost::default(),

@@ -204,7 +204,7 @@ impl Sealing {
             }
         }
         let lost = ReadError::KeyLost { key_id: id };
-        let Some(wrapped) = self.engine.kv.get(engine::seal_key(id))? else {
+        let Some(wrapped) = self.engine.spaces()?.kv.get(engine::seal_key(id))? else {
             return Err(lost);
         };
         let mut unlocked = self
@@ -297,19 +297,16 @@ impl Sealing {
         if self.counters.is_poisoned() {
             return Err(SealError::Poisoned);
         }
-        let mut batch = self
-            .engine
-            .db
-            .batch()
-            .durability(Some(PersistMode::SyncData));
+        let spaces = self.engine.spaces()?;
+        let mut batch = spaces.db.batch().durability(Some(PersistMode::SyncData));
         for (key, value) in entries {
-            batch.insert(&self.engine.kv, *key, *value);
+            batch.insert(&spaces.kv, *key, *value);
         }
-        let written = self.engine.wait_for_workers().and_then(|_| batch.commit());
+        let written = spaces.wait_for_workers().and_then(|_| batch.commit());
         written.map_err(|error| {
             // As in the committer: the kernel reports a lost page once.
             self.counters.poison();
-            tracing::error!(%error, "a key could not be written; nothing more is accepted until a restart");
+            tracing::error!(%error, "a key could not be written; nothing more is accepted until the files are opened again");
             SealError::Engine(EngineError::of(&error))
         })
     }
@@ -324,7 +321,7 @@ impl fmt::Debug for Sealing {
 }
 
 fn own(engine: &Engine, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-    Ok(engine.kv.get(key)?.map(|bytes| bytes.to_vec()))
+    Ok(engine.spaces()?.kv.get(key)?.map(|bytes| bytes.to_vec()))
 }
 
 fn long_enough(passphrase: &[u8]) -> Result<(), SealError> {

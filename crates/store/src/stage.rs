@@ -213,6 +213,7 @@ impl Staged {
         match self.kv.get(key.bytes()) {
             Some(staged) => staged.as_deref().map(revision).transpose(),
             None => engine
+                .spaces()?
                 .kv
                 .get(key.bytes())?
                 .as_deref()

@@ -1,7 +1,9 @@
 //! What the store counts; the host exports it as metrics.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 /// Counts since opening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Stats {
     pub behind: Duration,
     /// A write failed: nothing more is accepted.
     pub poisoned: bool,
+    /// How often the files were opened again after that.
+    pub reopened: u64,
     /// Bytes of the engine's files on disk, without blobs.
     pub disk_bytes: u64,
     /// Bytes behind the last whole write that were set aside at opening: what was being written
@@ -36,9 +40,11 @@ pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) waiting: AtomicU64,
+    reopened: AtomicU64,
     behind_millis: AtomicU64,
     queued_bytes: AtomicUsize,
-    poisoned: AtomicBool,
+    /// True after a failed write, until the files were opened again.
+    poisoned: watch::Sender<bool>,
 }
 
 impl Counters {
@@ -51,6 +57,7 @@ impl Counters {
             waiting: self.waiting.load(Ordering::Relaxed),
             behind: Duration::from_millis(self.behind_millis.load(Ordering::Relaxed)),
             poisoned: self.is_poisoned(),
+            reopened: self.reopened.load(Ordering::Relaxed),
             disk_bytes: 0,
             set_aside_bytes: 0,
         }
@@ -63,11 +70,21 @@ impl Counters {
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+        *self.poisoned.borrow()
     }
 
     pub(crate) fn poison(&self) {
-        self.poisoned.store(true, Ordering::Release);
+        self.poisoned.send_replace(true);
+    }
+
+    pub(crate) fn failing(&self) -> watch::Receiver<bool> {
+        self.poisoned.subscribe()
+    }
+
+    /// The files were opened again, and take writes.
+    pub(crate) fn heal(&self) {
+        self.reopened.fetch_add(1, Ordering::Relaxed);
+        self.poisoned.send_replace(false);
     }
 
     /// Takes `size` bytes of the queue's budget; `false` if they are not there.

@@ -24,7 +24,7 @@ pub(crate) fn get(
     sealing: &Sealing,
     key: &Key,
 ) -> Result<Option<Versioned>, ReadError> {
-    match engine.kv.get(key.bytes())? {
+    match engine.spaces()?.kv.get(key.bytes())? {
         None => Ok(None),
         Some(bytes) => open(sealing, key, &bytes).map(Some),
     }
@@ -37,7 +37,7 @@ pub(crate) fn scan(
     limit: usize,
 ) -> Result<Vec<(Key, Versioned)>, ReadError> {
     let mut found = Vec::new();
-    for guard in engine.kv.prefix(prefix.bytes()).take(limit) {
+    for guard in engine.spaces()?.kv.prefix(prefix.bytes()).take(limit) {
         let (key, bytes) = guard.into_inner()?;
         let key = prefix.found(&key);
         let value = open(sealing, &key, &bytes)?;
@@ -58,7 +58,7 @@ pub(crate) fn scan_after(
     let mut found = Vec::new();
     let start = prefix.bytes().max(after.bytes());
     let range = (Excluded(start.to_vec()), Unbounded);
-    for guard in engine.kv.range::<Vec<u8>, _>(range).take(limit) {
+    for guard in engine.spaces()?.kv.range::<Vec<u8>, _>(range).take(limit) {
         let (key, bytes) = guard.into_inner()?;
         let key = prefix.found(&key);
         if !key.starts_with(prefix) {

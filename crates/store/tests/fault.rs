@@ -80,6 +80,21 @@ fn child_with_a_limit() {
         store.read(&LOG, Position::START, 100).unwrap().len(),
         usize::from(receipts)
     );
+    // Under whoever holds it the files are opened again: it takes batches, and has what it had.
+    let mut watch = store.watch(Key::table(TABLE));
+    store.reopen().unwrap();
+    let stats = store.stats();
+    assert_eq!((stats.poisoned, stats.reopened), (false, 1));
+    let before = store.read(&LOG, Position::START, 100).unwrap().len();
+    assert!((receipts..=receipts + 1).contains(&u8::try_from(before).unwrap()));
+    let small = Batch::new().put(Key::table(TABLE).with_bytes(b"on"), "on");
+    wait(store.commit(small)).unwrap();
+    let told = wait(watch.next());
+    assert!(matches!(told, store::Change::Set { .. }), "{told:?}");
+    // Nothing happens where nothing failed.
+    store.reopen().unwrap();
+    assert_eq!(store.stats().reopened, 1);
+    wait(store.commit(Batch::new().delete(Key::table(TABLE).with_bytes(b"on")))).unwrap();
     drop(store);
     // The store can be opened again in the same process under the limit, and read.
     let store = Store::open(&dir, inline()).unwrap();

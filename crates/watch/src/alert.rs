@@ -13,12 +13,14 @@
 //! back much later ([`BACK_TOGETHER`]). After [`MOST`] messages in an hour the further ones about
 //! what was spoken of already are at least [`PACE`] apart, and say all that came meanwhile; a
 //! question, and a service that was not spoken of, never wait for that. When all of our own sight
-//! was gone, one message says so after it came back. A message that could not be delivered stays
+//! was gone, one message says so after it came back; that our own disk takes nothing is said at once
+//! (`disk`). A message that could not be delivered stays
 //! news.
 //!
 //! The rim ([`Rim`]) delivers, and writes down what was said before anything else happens.
 
 mod deliver;
+mod disk;
 mod due;
 mod reminders;
 mod rim;
@@ -94,6 +96,8 @@ pub(crate) struct Message {
     pub(crate) questions: Vec<(QuestionId, ServiceId)>,
     /// When we were blind: from, to, how often.
     pub(crate) blind: Option<Blindness>,
+    /// Of our own disk.
+    pub(crate) disk: Option<disk::Disk>,
     /// What it reminds of.
     pub(crate) reminders: Vec<Reminder>,
 }
@@ -131,6 +135,7 @@ pub(crate) struct Desk {
     tables: BTreeMap<About, Table>,
     blind_since: Option<(Timestamp, bool)>,
     blindness: Option<Blindness>,
+    disk: Option<disk::Trouble>,
 }
 
 #[derive(Debug)]
@@ -186,6 +191,7 @@ impl Desk {
             tables: BTreeMap::new(),
             blind_since: None,
             blindness: None,
+            disk: None,
         }
         .remembering(before.questions)
     }
@@ -399,6 +405,7 @@ impl Desk {
             uncounted: 0,
             questions: Vec::new(),
             blind: None,
+            disk: None,
             reminders: Vec::new(),
         };
         let told = |(outage, kept): (&OutageId, &Kept)| Told {
@@ -428,12 +435,13 @@ impl Desk {
             message.reminders.extend(self.reminders_about(about));
             message.uncounted += self.tables.get(about).map_or(0, |table| table.uncounted);
             if *about == About::Ourselves {
-                message.blind = self.blindness;
+                (message.blind, message.disk) = (self.blindness, self.disk_news());
             }
         }
         let empty = message.outages.is_empty()
             && message.questions.is_empty()
             && message.blind.is_none()
+            && message.disk.is_none()
             && message.reminders.is_empty()
             && message.uncounted == 0;
         (!empty).then_some(message)
@@ -464,6 +472,7 @@ impl Desk {
             }
         }
         self.reminded(message);
+        self.disk_told(message);
         if let (Some(said), Some(blindness)) = (message.blind, self.blindness)
             && said.to == blindness.to
         {

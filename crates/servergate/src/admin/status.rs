@@ -36,8 +36,19 @@ impl Desk {
             "panicked": self.host.tasks.panicked(),
             "restarts": restarts,
             "store": self.host.store.has_room().err().map(|error| error.to_string()),
+            "undurable": self.undurable(),
             "sealing": self.sealing(),
             "said": said,
+        }))
+    }
+
+    /// What was decided and is not durable; `None` while the disk takes everything.
+    fn undurable(&self) -> Option<Value> {
+        let unwritten = self.undurable.held();
+        let since = unwritten.since()?.to_string();
+        let (machines, records, lost) = unwritten.count();
+        Some(json!({
+            "since": since, "why": unwritten.why(), "standings": machines, "records": records, "records_lost": lost,
         }))
     }
 

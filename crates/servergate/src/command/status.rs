@@ -27,6 +27,9 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
         let words = format!("nothing new is taken: {why}");
         println!("{}", show::paint(&words, Style::new().red().bold()));
     }
+    if let Some(words) = undurable(&reply["undurable"]) {
+        println!("{}", show::paint(&words, Style::new().red().bold()));
+    }
     if let Some(words) = sealing(reply["sealing"].as_str()) {
         println!("{}", show::paint(words, Style::new().yellow().bold()));
     }
@@ -48,6 +51,17 @@ pub(crate) async fn status(config: &Config, json: bool) -> Result<()> {
     print_observations(&reply)?;
     print_held(&reply);
     Ok(())
+}
+
+/// What holds, and would be forgotten by a restart.
+fn undurable(reply: &Value) -> Option<String> {
+    let since = reply["since"].as_str()?;
+    let (standings, records) = (&reply["standings"], &reply["records"]);
+    let why = reply["why"].as_str().unwrap_or_default();
+    Some(format!(
+        "not durable since {since} ({why}): {standings} standings and {records} entries of the record are in \
+         memory only, hold all the same, and are written when the disk takes them"
+    ))
 }
 
 fn rows(standings: &[Standing]) -> Vec<Vec<String>> {

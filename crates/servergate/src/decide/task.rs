@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError};
+use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError, chain};
 use model::{
     Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target,
 };
 use store::{Batch, Key, LogName, Position, Store, Table};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::unwritten::Unwritten;
 use super::{Decided, Decider, Told, Wanted};
 
 /// The log that holds the record.
@@ -25,6 +26,9 @@ const RECORDS: u64 = 100_000;
 
 /// So many observations are decided about in one go.
 const TOGETHER: usize = 256;
+
+/// At most so many records are written in one: a batch has a limit in bytes.
+const PIECE: usize = 1000;
 
 /// Where the machines' durable parts lie, by organisation and service.
 const MACHINES: Table = Table::new("machine");
@@ -58,6 +62,8 @@ pub(crate) struct Outcomes {
     pub(crate) records: mpsc::Sender<Record>,
     /// The last observation of every target, for `status`.
     pub(crate) observed: LastObservations,
+    /// What is not durable yet.
+    pub(crate) undurable: Undurable,
 }
 
 /// The last observation of every target. Shared with whoever answers `status`.
@@ -78,6 +84,16 @@ impl LastObservations {
     fn keep(&self, observation: &Observation) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.insert(observation.target.clone(), observation.clone());
+    }
+}
+
+/// What was decided and is not durable. Shared with whoever answers `status`.
+#[derive(Clone, Default)]
+pub(crate) struct Undurable(Arc<Mutex<Unwritten>>);
+
+impl Undurable {
+    pub(crate) fn held(&self) -> std::sync::MutexGuard<'_, Unwritten> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,10 +124,11 @@ impl Task {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let mut begins = vec![Fact::Started { version }];
         begins.extend(self.decider.reconfigured());
-        self.take_down(begins).await?;
+        self.take_down(begins).await;
         loop {
             let now = self.host.clock.now();
-            let wakeup = self.decider.next_wakeup(now);
+            let again = self.outcomes.undurable.held().next();
+            let wakeup = self.decider.next_wakeup(now).into_iter().chain(again).min();
             let mut done = None;
             // Every arm is cancel-safe: receiving and sleeping lose nothing.
             let told = tokio::select! {
@@ -135,7 +152,7 @@ impl Task {
                 },
                 Some(fact) = inlets.records.recv() => {
                     let facts = drain_facts(fact, &mut inlets.records);
-                    self.note(facts).await?;
+                    self.note(facts).await;
                     continue;
                 }
                 () = wait(&self.host, wakeup) => Told::Tick,
@@ -147,13 +164,14 @@ impl Task {
             if more {
                 self.decide_what_waits(now, &mut inlets.observations, &mut out);
             }
-            self.carry_out(out).await?;
+            self.carry_out(out).await;
             if let Some(done) = done {
                 // Whoever asked may have gone; the order stands all the same.
                 let _ = done.send(self.decider.standings());
             }
         }
-        self.take_down(vec![Fact::Stopped]).await
+        self.take_down(vec![Fact::Stopped]).await;
+        Ok(())
     }
 
     /// The record is bounded: the oldest go, a year and more of quiet days or of many outages.
@@ -176,19 +194,14 @@ impl Task {
     }
 
     /// Does what is wanted: what is to be durable is committed, all at once, before anybody can
-    /// see what follows from it. Of several snapshots only the last is shown.
-    async fn carry_out(&mut self, wanted: Vec<Wanted>) -> Result<(), RunError> {
-        // A full disk must not keep anybody from standing by: decisions are few and small.
-        let mut batch = Batch::new().from_the_reserve();
-        let mut records = Vec::new();
-        let mut shown = None;
+    /// see what follows from it; a disk that takes nothing lifts that ([`Unwritten`]). Of several
+    /// snapshots only the last is shown.
+    async fn carry_out(&mut self, wanted: Vec<Wanted>) {
+        let (mut machines, mut records, mut shown) = (Vec::new(), Vec::new(), None);
         for wanted in wanted {
             match wanted {
-                Wanted::Persist(service, saved) => {
-                    batch = batch.put(machine_key(&service), encode(&saved)?);
-                }
+                Wanted::Persist(service, saved) => machines.push((service, saved)),
                 Wanted::Record(record) => {
-                    batch = batch.append(&record_log(), encode(&RecordSpec::V1(record.clone()))?);
                     say(&record);
                     records.push(record);
                 }
@@ -206,11 +219,80 @@ impl Task {
                 Wanted::Handback(..) => {}
             }
         }
-        self.commit(batch, &mut records).await?;
+        self.outcomes.undurable.held().add(machines, records);
+        self.write().await;
         if let Some(standings) = shown {
             self.outcomes.standings.send_replace(standings);
         }
-        Ok(())
+    }
+
+    /// Makes durable what is not.
+    async fn write(&self) {
+        loop {
+            let now = self.host.clock.now();
+            let (batch, records) = {
+                let unwritten = self.outcomes.undurable.held();
+                if unwritten.is_empty() || !unwritten.is_due(now) {
+                    return;
+                }
+                batch_of(&unwritten)
+            };
+            let written = match self.reopened().await {
+                Ok(()) => self.committed(batch).await,
+                Err(why) => Err(why),
+            };
+            match written {
+                Ok(()) => self.is_written(records),
+                Err(why) => return self.is_not_written(now, &why),
+            }
+        }
+    }
+
+    fn is_written(&self, records: usize) {
+        let mut unwritten = self.outcomes.undurable.held();
+        let since = unwritten.since();
+        for record in unwritten.written(records) {
+            // It is only a wake-up: the page reads the log. At the end nobody listens any more.
+            if let Err(mpsc::error::TrySendError::Full(_)) = self.outcomes.records.try_send(record)
+            {
+                tracing::debug!("the public page is behind with the record");
+            }
+        }
+        if let Some(since) = since.filter(|_| unwritten.is_empty()) {
+            tracing::warn!(%since, "the disk takes again what is decided; all of it is written");
+        }
+    }
+
+    fn is_not_written(&self, now: Now, why: &str) {
+        let mut unwritten = self.outcomes.undurable.held();
+        if unwritten.since().is_none() {
+            tracing::error!(
+                why,
+                "the disk takes nothing; what is decided holds all the same, in memory"
+            );
+        }
+        if unwritten.why() != why {
+            tracing::warn!(why, "what was decided is not written");
+        }
+        unwritten.failed(now, why);
+    }
+
+    /// After a failed write the store's files are opened again, beside the runtime.
+    async fn reopened(&self) -> Result<(), String> {
+        if !self.host.store.is_poisoned() {
+            return Ok(());
+        }
+        let store = self.host.store.clone();
+        let opening = self.host.tasks.blocking("store", move || store.reopen());
+        match opening.await {
+            Ok(opened) => opened.map_err(|error| chain(&error)),
+            Err(_) => Err("the attempt panicked".to_owned()),
+        }
+    }
+
+    async fn committed(&self, batch: Batch) -> Result<(), String> {
+        let committed = self.host.store.commit(batch).await;
+        committed.map(drop).map_err(|error| chain(&error))
     }
 
     /// What came together is decided in one go and made durable in one: a mass outage is hundreds
@@ -234,17 +316,17 @@ impl Task {
     }
 
     /// Takes in what parts say; some of it counts for what may be moved.
-    async fn note(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
+    async fn note(&mut self, facts: Vec<Fact>) {
         let now = self.host.clock.now();
         let mut out = Vec::new();
         for fact in facts {
             self.decider.handle(now, Told::Fact(fact), &mut out);
         }
-        self.carry_out(out).await
+        self.carry_out(out).await;
     }
 
     /// Appends facts of our own to the record.
-    async fn take_down(&mut self, facts: Vec<Fact>) -> Result<(), RunError> {
+    async fn take_down(&mut self, facts: Vec<Fact>) {
         let Now { wall: at, .. } = self.host.clock.now();
         let place = &self.host.place;
         let record = |fact| {
@@ -255,23 +337,7 @@ impl Task {
             })
         };
         let wanted = facts.into_iter().map(record).collect();
-        self.carry_out(wanted).await
-    }
-
-    async fn commit(&self, batch: Batch, records: &mut Vec<Record>) -> Result<(), RunError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let committed = self.host.store.commit(batch).await;
-        committed.map_err(|error| RunError::Store(error.to_string().into()))?;
-        for record in records.drain(..) {
-            // It is only a wake-up: the page reads the log. At the end nobody listens any more.
-            if let Err(mpsc::error::TrySendError::Full(_)) = self.outcomes.records.try_send(record)
-            {
-                tracing::debug!("the public page is behind with the record");
-            }
-        }
-        Ok(())
+        self.carry_out(wanted).await;
     }
 }
 
@@ -317,8 +383,24 @@ fn saved_machine(store: &Store, service: &ServiceId) -> Restored {
     }
 }
 
-fn encode<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, RunError> {
-    serde_json::to_vec(value).map_err(|error| RunError::Ended(error.to_string()))
+/// What waits: machines as they are, and the first records in order. How many of these.
+fn batch_of(unwritten: &Unwritten) -> (Batch, usize) {
+    // A full disk must not keep anybody from standing by: decisions are few and small.
+    let mut batch = Batch::new().from_the_reserve();
+    for (service, saved) in unwritten.machines() {
+        batch = batch.put(machine_key(service), encode(saved));
+    }
+    let mut records = 0;
+    for record in unwritten.records().take(PIECE) {
+        batch = batch.append(&record_log(), encode(&RecordSpec::V1(record.clone())));
+        records += 1;
+    }
+    (batch, records)
+}
+
+/// Texts, numbers and maps with text keys: this cannot fail.
+fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }
 
 /// The log says what an operator must know: standings, outages, start and stop. No more.

@@ -50,7 +50,7 @@ fn fill(from: &Path, draft: &Path) -> Result<(), BackupError> {
         ..Options::default()
     };
     let opened = open::open(draft, &options, Access::Write)?;
-    let engine = &opened.core.engine;
+    let engine = opened.core.engine.spaces()?;
     let refused = |error: fjall::Error| BackupError::Read(ReadError::from(error));
     let mut batch = engine.db.batch();
     let mut waiting = 0;

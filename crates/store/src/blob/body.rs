@@ -11,8 +11,9 @@ use super::{BlobId, Blobs, error_at, length_if_there};
 use crate::BlobError;
 
 const CHUNK: usize = 64 << 10;
-/// After so many bytes a writer looks again whether the disk has room.
-const LOOK_EVERY: u64 = 8 << 20;
+/// After so many bytes, of all writers together, it is looked again whether the disk has room:
+/// many small ones are as large as one.
+const LOOK_EVERY: u64 = 4 << 20;
 
 /// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing.
 #[derive(Debug)]
@@ -42,13 +43,19 @@ impl BlobWriter {
     /// # Errors
     /// It became too large, the disk is full, or the write failed.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
-        let before = self.written;
-        self.written = before.saturating_add(bytes.len() as u64);
+        let length = bytes.len() as u64;
+        self.written = self.written.saturating_add(length);
         let limit = self.blobs.0.limits.blob_bytes;
         if self.written > limit {
             return Err(BlobError::TooLarge { limit });
         }
-        if before / LOOK_EVERY != self.written / LOOK_EVERY {
+        let unlooked = &self.blobs.0.unlooked;
+        if unlooked
+            .fetch_add(length, Ordering::Relaxed)
+            .saturating_add(length)
+            >= LOOK_EVERY
+        {
+            unlooked.store(0, Ordering::Relaxed);
             self.blobs.look_for_room()?;
         }
         self.hasher.update(bytes);

@@ -55,7 +55,8 @@ fn filled(dir: &Path) -> Store {
 fn what_lies_at_another_place_does_not_open() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());
-    let (kv, log) = (&store.0.engine.kv, &store.0.engine.log);
+    let spaces = store.0.engine.spaces().unwrap();
+    let (kv, log) = (&spaces.kv, &spaces.log);
     let of_a = kv.get(key("a").bytes()).unwrap().unwrap();
     kv.insert(key("b").bytes(), of_a.as_ref()).unwrap();
     assert!(matches!(store.get(&key("b")), Err(ReadError::Altered)));
@@ -82,7 +83,7 @@ fn what_lies_at_another_place_does_not_open() {
 fn what_is_altered_in_any_byte_does_not_open() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());
-    let kv = &store.0.engine.kv;
+    let kv = &store.0.engine.spaces().unwrap().kv;
     let good = kv.get(key("a").bytes()).unwrap().unwrap();
     for index in 0..good.len() {
         let mut bad = good.to_vec();
@@ -100,14 +101,22 @@ fn each_opening_and_renewal_has_a_key_of_its_own_stored_before_use() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());
     let ids = |store: &Store| {
-        let own = store.0.engine.kv.prefix(b"\0\0SK");
+        let own = store.0.engine.spaces().unwrap().kv.prefix(b"\0\0SK");
         let ids = own.map(|guard| guard.key().unwrap()[4..].to_vec());
         ids.map(|id| u32::from_be_bytes(id.try_into().unwrap()))
             .collect::<Vec<u32>>()
     };
     assert_eq!(ids(&store), [1]);
     let stored = |store: &Store| {
-        let bytes = store.0.engine.kv.get(key("a").bytes()).unwrap().unwrap();
+        let bytes = store
+            .0
+            .engine
+            .spaces()
+            .unwrap()
+            .kv
+            .get(key("a").bytes())
+            .unwrap()
+            .unwrap();
         u32::from_be_bytes(bytes[2..6].try_into().unwrap())
     };
     assert_eq!(stored(&store), 1);
@@ -133,7 +142,7 @@ fn a_lost_or_foreign_key_is_told_from_a_locked_store() {
     let first = || store.get(&key("a"));
     assert!(matches!(first(), Err(ReadError::Sealed { key_id: 1 })));
     store.seal().unlock(WORDS).unwrap();
-    let kv = &store.0.engine.kv;
+    let kv = &store.0.engine.spaces().unwrap().kv;
     let wrapped = kv.get(engine::seal_key(1)).unwrap().unwrap();
     let mut bad = wrapped.to_vec();
     bad[500] ^= 1;
@@ -149,7 +158,7 @@ fn a_lost_or_foreign_key_is_told_from_a_locked_store() {
 fn damaged_keys_of_the_store_are_refused_and_not_made_anew() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());
-    let kv = &store.0.engine.kv;
+    let kv = &store.0.engine.spaces().unwrap().kv;
     let pair = kv.get(engine::OWN_SEAL_PAIR).unwrap().unwrap();
     // Another public half: data keys wrapped to it would be lost.
     let (other, _) = super::Pair::draw(&super::slots::draw_root().unwrap()).unwrap();

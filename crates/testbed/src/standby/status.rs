@@ -17,6 +17,12 @@ impl Status {
         self.text_of(service, "/role")
     }
 
+    /// The state of a service's machine: `following`, `held`, `serving` and so on.
+    #[must_use]
+    pub fn state(&self, service: &str) -> &str {
+        self.text_of(service, "/state")
+    }
+
     /// The role that mode act would have, where mode observe hides one.
     #[must_use]
     pub fn would(&self, service: &str) -> &str {

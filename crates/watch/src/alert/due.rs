@@ -62,6 +62,9 @@ impl Desk {
         if !self.reminders_about(about).is_empty() {
             at(together);
         }
+        if *about == About::Ourselves && self.disk_news().is_some() {
+            at(together);
+        }
         if table.uncounted > 0 || (*about == About::Ourselves && self.blindness.is_some()) {
             at(in_turn);
         }

@@ -87,6 +87,8 @@ impl Rim {
         let mut out = Vec::new();
         let mut followed = true;
         let mut reminders = self.reminders.take();
+        let mut disk = self.host.store.failing();
+        disk.mark_changed();
         standings.mark_changed();
         loop {
             let clock = self.host.clock.clone();
@@ -108,6 +110,11 @@ impl Rim {
                     }
                     Err(_) => followed = false,
                 },
+                // The store outlives us.
+                Ok(()) = disk.changed() => {
+                    let failing = *disk.borrow_and_update();
+                    self.desk.look_at_the_disk(self.host.clock.now(), failing, &mut out);
+                }
                 Some(end) = ended.recv() => self.ended(end, &mut out).await,
                 reminder = next(&mut reminders) => match reminder {
                     Some(reminder) => self.desk.remind(self.host.clock.now(), reminder, &mut out),

@@ -421,6 +421,7 @@ fn blindness_without_references_is_not_called_their_silence() {
             uncounted: 0,
             questions: Vec::new(),
             blind,
+            disk: None,
             reminders: Vec::new(),
         };
         words::write(&message, &Standings::default(), &Phrasebook::default()).text

@@ -39,7 +39,8 @@ pub(crate) struct Phrasebook {
 pub(crate) struct Written {
     /// A name of its own, so that a receiver can tell a repetition.
     pub(crate) id: String,
-    /// What kind of message it is: `dark`, `recovered`, `question`, `blind`, `reminder`.
+    /// What kind of message it is: `dark`, `recovered`, `question`, `blind`, `disk`,
+    /// `reminder`.
     pub(crate) kind: &'static str,
     /// One line.
     pub(crate) subject: String,
@@ -67,6 +68,7 @@ struct Form<'a> {
     shorter_outages_not_listed: u64,
     questions: Vec<&'a Question>,
     blind: Option<FormBlind>,
+    disk: Option<FormDisk>,
     reminders: Vec<FormReminder<'a>>,
 }
 
@@ -83,6 +85,12 @@ struct FormOutage<'a> {
     service: &'a ServiceId,
     over: bool,
     standing: Option<&'a Standing>,
+}
+
+#[derive(Serialize)]
+struct FormDisk {
+    since: String,
+    over: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +126,8 @@ pub(crate) fn write(message: &Message, standings: &Standings, book: &Phrasebook)
 fn kind(message: &Message) -> &'static str {
     if message.outages.iter().any(|told| !told.over) {
         "dark"
+    } else if message.disk.is_some() {
+        "disk"
     } else if message.blind.is_some() {
         "blind"
     } else if message.outages.is_empty() && message.uncounted == 0 {
@@ -144,7 +154,10 @@ fn services(message: &Message, select: impl Fn(&Told) -> bool) -> String {
 
 fn subject(message: &Message, standings: &Standings, kind: &str) -> String {
     let organisation = match &message.about {
-        About::Ourselves => return "this standby could not see".to_owned(),
+        About::Ourselves => {
+            let disk = message.disk.map(super::disk::Disk::subject);
+            return disk.unwrap_or("this standby could not see").to_owned();
+        }
         About::Organisation(organisation) => organisation,
         About::Several => return several::subject(message, kind),
     };
@@ -174,6 +187,9 @@ fn text(message: &Message, standings: &Standings, book: &Phrasebook, subject: &s
     let _ = writeln!(text, "{subject}");
     if let Some(place) = &book.place {
         let _ = writeln!(text, "said by the standby {place} at {}", message.at);
+    }
+    if let Some(disk) = message.disk {
+        disk.write(&mut text);
     }
     if let Some(blind) = message.blind {
         blindness(&mut text, blind);
@@ -381,6 +397,10 @@ fn json(
         to: blind.to.to_string(),
         times: blind.times,
     });
+    let disk = message.disk.map(|disk| FormDisk {
+        since: disk.since.to_string(),
+        over: disk.over.map(|over| over.to_string()),
+    });
     let form = Form {
         version: 1,
         id,
@@ -397,6 +417,7 @@ fn json(
         shorter_outages_not_listed: message.uncounted,
         questions: questions(message, standings),
         blind,
+        disk,
         reminders: message.reminders.iter().map(form_reminder).collect(),
     };
     serde_json::to_string(&form).unwrap_or_else(|error| {

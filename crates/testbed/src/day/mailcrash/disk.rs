@@ -75,6 +75,7 @@ fn full(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
     keep_some(stage, book)?;
     report.note("with room again it takes mail again");
 
+    to_the_last_block(report, stage)?;
     // Room is made by handing back, so that has to go on with a full disk, and after a restart.
     stage.image()?.fill(LEFT)?;
     stage.standby.stop()?;
@@ -105,27 +106,112 @@ fn broken(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()>
         refusals.insert(said);
     }
     says_that_nothing_is_taken(stage, "write failed")?;
-    let process = stage.standby.process.as_mut().context("it does not run")?;
-    process.require_running()?;
-    let log = process.stdout() + &process.stderr();
-    ensure!(
-        log.contains("nothing more is accepted until a restart"),
-        "the log does not say it"
-    );
     report.note(format_args!(
         "a dead disk: no 250 in {} ms, {refusals:?}; `status` and the log say it",
         dead.elapsed().as_millis()
     ));
+    decided_in_memory(report, stage)?;
+    let process = stage.standby.process.as_mut().context("it does not run")?;
+    process.require_running()?;
+    let log = process.stdout() + &process.stderr();
+    ensure!(
+        log.contains("what is decided holds all the same, in memory"),
+        "the log does not say it"
+    );
+    mended_under_it(report, stage, book)?;
     stage.standby.kill()?;
-    stage.image()?.unmount()?;
-    stage.image()?.mount()?;
     let held = stage.start_again()?;
     ensure!(
-        held >= SOME as usize,
-        "{held} of {SOME} are there after the disk was replaced"
+        held >= 2 * SOME as usize,
+        "{held} of {} are there after the disk was mended",
+        2 * SOME
     );
+    let status = stage.standby.status()?;
+    ensure!(
+        status.role("mail") == "acting" && status.state("mail") == "held",
+        "what was ordered while the disk was dead is forgotten: {}",
+        status.text()
+    );
+    order(stage, "auto")?;
     keep_some(stage, book)?;
-    report.note(format_args!("mounted and started again: {held} are there"));
+    report.note(format_args!(
+        "killed and started again: {held} are there, and what was ordered meanwhile holds"
+    ));
+    Ok(())
+}
+
+/// Others take the last block: orders are taken, `status` answers, it starts again.
+fn to_the_last_block(report: &mut Report, stage: &mut Stage) -> Result<()> {
+    stage.image()?.fill_to_the_last_block()?;
+    for _ in 0..6 {
+        order(stage, "hold")?;
+        order(stage, "auto")?;
+    }
+    let undurable = |stage: &Stage| -> Result<bool> {
+        let status = stage.standby.status()?;
+        Ok(status.pointer("/undurable").is_some_and(|it| !it.is_null()))
+    };
+    ensure!(!undurable(stage)?, "orders need room that others can take");
+    stage.standby.stop()?;
+    let held = stage.start_again()?;
+    ensure!(held == 2 * SOME as usize, "{held} wait after a restart");
+    order(stage, "hold")?;
+    order(stage, "auto")?;
+    ensure!(
+        !undurable(stage)?,
+        "after a restart orders need room that others can take"
+    );
+    stage.image()?.empty()?;
+    report.note("with no block left it takes fourteen orders durably and starts again");
+    Ok(())
+}
+
+fn order(stage: &Stage, verb: &str) -> Result<()> {
+    let said = stage.standby.command(&[verb, "mail", "--by", "test"])?;
+    ensure!(said.status.success(), "{verb}: {}", said.stderr);
+    Ok(())
+}
+
+/// What is decided while the disk takes nothing holds, and `status` says how much it is.
+fn decided_in_memory(report: &mut Report, stage: &Stage) -> Result<()> {
+    order(stage, "hold")?;
+    let status = stage.standby.status()?;
+    ensure!(
+        status.state("mail") == "held",
+        "an order on a dead disk does nothing: {}",
+        status.text()
+    );
+    let undurable = status.pointer("/undurable/records");
+    let records = undurable.and_then(|records| records.as_u64());
+    ensure!(
+        records.is_some_and(|records| records > 0),
+        "`status` does not say what is not durable: {}",
+        status.text()
+    );
+    report.note(format_args!(
+        "an order on the dead disk holds; {records:?} entries of the record are in memory"
+    ));
+    Ok(())
+}
+
+/// The disk is mended while the standby runs: it goes on by itself.
+fn mended_under_it(report: &mut Report, stage: &mut Stage, book: &mut Book) -> Result<()> {
+    let process = stage.standby.process.as_ref().map(|process| process.id());
+    let process = process.context("it does not run")?;
+    stage.image()?.mount_anew(process)?;
+    let mended = Instant::now();
+    stage
+        .standby
+        .wait_status("the mended disk to be used", SOON, |status| {
+            let null = |name| status.pointer(name).is_some_and(|it| it.is_null());
+            null("/store") && null("/undurable")
+        })?;
+    let took = mended.elapsed();
+    keep_some(stage, book)?;
+    report.note(format_args!(
+        "{:.1} s after the disk was mended it is used, without a restart",
+        took.as_secs_f32()
+    ));
     Ok(())
 }
 

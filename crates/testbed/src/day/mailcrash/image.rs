@@ -79,6 +79,27 @@ impl Image {
         })
     }
 
+    /// Mounts it in the place of the dead one, which whoever has files open still holds: what an
+    /// operator does who mends a disk under a running program. That program (`process`) has a mount
+    /// namespace of its own.
+    pub(super) fn mount_anew(&mut self, process: u32) -> Result<()> {
+        let (at, file) = (text(&self.at)?, text(&self.file)?);
+        let device = command("losetup", &["--find", "--show", file])?;
+        let device = device.trim();
+        let process = process.to_string();
+        let there = ["-t", process.as_str(), "-m"];
+        let mounted = command("umount", &["-l", at])
+            .and_then(|_| command("mount", &["-t", "ext4", device, at]))
+            .and_then(|_| command("nsenter", &[&there[..], &["umount", "-l", at]].concat()))
+            .and_then(|_| {
+                let words = ["mount", "-t", "ext4", device, at];
+                command("nsenter", &[&there[..], &words].concat())
+            });
+        // It is let go of as soon as it is unmounted.
+        command("losetup", &["-d", device])?;
+        mounted.map(|_| ())
+    }
+
     /// Cuts its power: nothing is flushed (FS_IOC_SHUTDOWN with NOLOGFLUSH, which is what
     /// `shutdown` without `-f` asks for).
     pub(super) fn cut_power(&self) -> Result<()> {
@@ -93,6 +114,22 @@ impl Image {
         let length = space.saturating_sub(free).to_string();
         let ballast = self.at.join("ballast");
         command("fallocate", &["-l", &length, text(&ballast)?]).map(|_| ())
+    }
+
+    /// Leaves nothing to others: what `fill` cannot take at once is written.
+    pub(super) fn fill_to_the_last_block(&self) -> Result<()> {
+        self.fill(8 << 20)?;
+        let path = self.at.join("ballast");
+        let mut file = File::options().append(true).open(path)?;
+        let mut piece = 1 << 20;
+        while piece >= 512 {
+            if file.write_all(&vec![1; piece]).is_err() {
+                piece /= 2;
+            }
+        }
+        // What lies in memory has its blocks set aside; a sync gives them.
+        let _ = file.sync_all();
+        Ok(())
     }
 
     /// Takes the ballast away.
