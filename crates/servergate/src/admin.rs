@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Organisation};
 use crate::decide::Told;
-use crate::decide::task::{Instruction, LastObservations, Undurable};
+use crate::decide::task::{Followed, Instruction, LastObservations, Undurable};
 use crate::protocol::Request;
 use crate::{ready, record};
 
@@ -226,15 +226,20 @@ impl Desk {
         self.instruct(Told::Answer(answer), &service).await
     }
 
-    /// Tells the decision, and gives the standing that followed, once it is durable.
+    /// Tells the decision, and gives the standing that followed, durable or why not.
     async fn instruct(&self, told: Told, service: &ServiceId) -> Result<Value> {
-        let (done, standings) = oneshot::channel();
+        let followed = self.tell(told).await?;
+        Ok(json!({
+            "standing": followed.standings.get(service),
+            "undurable": followed.undurable,
+        }))
+    }
+
+    async fn tell(&self, told: Told) -> Result<Followed> {
+        let (done, followed) = oneshot::channel();
         let sent = self.instructions.send(Instruction { told, done }).await;
         sent.map_err(|_| anyhow!("the standby is ending"))?;
-        let standings = standings
-            .await
-            .context("the order was not made durable; see the log")?;
-        Ok(json!({ "standing": standings.get(service) }))
+        followed.await.context("the standby is ending")
     }
 
     async fn say(
@@ -259,13 +264,14 @@ impl Desk {
             by: speaker,
             reason,
         };
-        let (done, durable) = oneshot::channel();
-        let told = Told::Fact(Fact::Statement(statement));
-        let sent = self.instructions.send(Instruction { told, done }).await;
-        sent.map_err(|_| anyhow!("the standby is ending"))?;
-        durable
-            .await
-            .context("the statement was not made durable; see the log")?;
+        let followed = self.tell(Told::Fact(Fact::Statement(statement))).await?;
+        if let Some(why) = followed.undurable {
+            // The write that failed may have been its own.
+            bail!(
+                "not published: the disk takes nothing ({why}); once it does again look at the page \
+                 before you say it again"
+            );
+        }
         let page = organisation.bulletin.url.clone().unwrap_or_default();
         Ok(json!({ "page": page, "at": now.to_string() }))
     }

@@ -20,7 +20,11 @@ impl From<fjall::Error> for EngineError {
 impl EngineError {
     /// The words of an error that the engine keeps for itself.
     pub(crate) fn of(error: &fjall::Error) -> Self {
-        Self(Arc::from(error.to_string()))
+        // What the operating system says, without the engine's names for it.
+        Self(match error {
+            fjall::Error::Io(error) => Arc::from(error.to_string()),
+            error => Arc::from(error.to_string()),
+        })
     }
 }
 

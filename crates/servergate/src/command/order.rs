@@ -51,6 +51,9 @@ fn print(reply: &Value, json: bool) -> Result<()> {
         format!(", as {} ordered at {at}", by.0)
     });
     println!("{}: {}{held}", standing.service, show::role(standing.role));
+    if let Some(why) = reply["undurable"].as_str() {
+        println!("it holds, and a restart would forget it: the disk takes nothing ({why})");
+    }
     if let Some(would) = standing.would {
         println!("mode is observe: nothing moves; in mode act it would be {would}");
     }

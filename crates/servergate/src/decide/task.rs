@@ -37,8 +37,16 @@ const MACHINES: Table = Table::new("machine");
 pub(crate) struct Instruction {
     /// What is told.
     pub(crate) told: Told,
-    /// Receives the standings that followed, once they are durable.
-    pub(crate) done: oneshot::Sender<Standings>,
+    /// Receives what followed.
+    pub(crate) done: oneshot::Sender<Followed>,
+}
+
+/// What followed from an instruction.
+pub(crate) struct Followed {
+    pub(crate) standings: Standings,
+    /// Why it is not durable, if it is not. An order holds all the same, in memory; a person's word
+    /// that was to be published is not.
+    pub(crate) undurable: Option<String>,
 }
 
 /// The ends of all outlets that lead to the decision.
@@ -160,14 +168,20 @@ impl Task {
             let mut out = Vec::new();
             let now = self.host.clock.now();
             let more = matches!(told, Told::Observation(_));
+            let promised = done.is_some() && matches!(told, Told::Fact(_));
             self.decider.handle(now, told, &mut out);
             if more {
                 self.decide_what_waits(now, &mut inlets.observations, &mut out);
             }
-            self.carry_out(out).await;
+            let records = self.carry_out(out).await;
             if let Some(done) = done {
+                let standings = self.decider.standings();
+                let undurable = self.undurable(if promised { records } else { 0 });
                 // Whoever asked may have gone; the order stands all the same.
-                let _ = done.send(self.decider.standings());
+                let _ = done.send(Followed {
+                    standings,
+                    undurable,
+                });
             }
         }
         self.take_down(vec![Fact::Stopped]).await;
@@ -195,8 +209,8 @@ impl Task {
 
     /// Does what is wanted: what is to be durable is committed, all at once, before anybody can
     /// see what follows from it; a disk that takes nothing lifts that ([`Unwritten`]). Of several
-    /// snapshots only the last is shown.
-    async fn carry_out(&mut self, wanted: Vec<Wanted>) {
+    /// snapshots only the last is shown. How many records that made.
+    async fn carry_out(&mut self, wanted: Vec<Wanted>) -> usize {
         let (mut machines, mut records, mut shown) = (Vec::new(), Vec::new(), None);
         for wanted in wanted {
             match wanted {
@@ -219,11 +233,22 @@ impl Task {
                 Wanted::Handback(..) => {}
             }
         }
+        let made = records.len();
         self.outcomes.undurable.held().add(machines, records);
         self.write().await;
         if let Some(standings) = shown {
             self.outcomes.standings.send_replace(standings);
         }
+        made
+    }
+
+    /// Why what was just told is not durable, if it is not; then its last records, so many, are taken
+    /// back: a word that is published has a receipt, or is not published.
+    fn undurable(&self, taken_back: usize) -> Option<String> {
+        let mut unwritten = self.outcomes.undurable.held();
+        unwritten.since()?;
+        unwritten.take_back(taken_back);
+        Some(unwritten.why().to_owned())
     }
 
     /// Makes durable what is not.

@@ -40,6 +40,12 @@ impl Unwritten {
         self.lost = self.lost.saturating_add(above as u64);
     }
 
+    /// The last records, so many, are not to be written.
+    pub(crate) fn take_back(&mut self, records: usize) {
+        let left = self.records.len().saturating_sub(records);
+        self.records.truncate(left);
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.machines.is_empty() && self.records.is_empty()
@@ -129,7 +135,9 @@ mod tests {
         }
         assert_eq!(unwritten.count(), (0, RECORDS, 3));
         unwritten.failed(now(1), "no");
-        assert_eq!(unwritten.written(2), [record(3), record(4)]);
+        unwritten.add(Vec::new(), vec![record(7), record(8)]);
+        unwritten.take_back(2);
+        assert_eq!(unwritten.written(2), [record(5), record(6)]);
         assert!(unwritten.since().is_some());
         assert_eq!(unwritten.written(RECORDS).last(), Some(&record(10_002)));
         assert!(unwritten.is_empty() && unwritten.since().is_none());

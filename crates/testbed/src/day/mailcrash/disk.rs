@@ -174,7 +174,20 @@ fn order(stage: &Stage, verb: &str) -> Result<()> {
 
 /// What is decided while the disk takes nothing holds, and `status` says how much it is.
 fn decided_in_memory(report: &mut Report, stage: &Stage) -> Result<()> {
-    order(stage, "hold")?;
+    let said = stage.standby.command(&["hold", "mail", "--by", "test"])?;
+    ensure!(
+        said.status.success() && said.stdout.contains("a restart would forget it"),
+        "an order on a dead disk says {}{}",
+        said.stdout,
+        said.stderr
+    );
+    let said = stage.standby.command(&["say", "Wir sind erreichbar."])?;
+    ensure!(
+        !said.status.success() && said.stderr.contains("not published"),
+        "a statement on a dead disk: {}{}",
+        said.stdout,
+        said.stderr
+    );
     let status = stage.standby.status()?;
     ensure!(
         status.state("mail") == "held",
@@ -207,6 +220,8 @@ fn mended_under_it(report: &mut Report, stage: &mut Stage, book: &mut Book) -> R
             null("/store") && null("/undurable")
         })?;
     let took = mended.elapsed();
+    let said = stage.standby.command(&["say", "Wir sind erreichbar."])?;
+    ensure!(said.status.success(), "on the mended disk: {}", said.stderr);
     keep_some(stage, book)?;
     report.note(format_args!(
         "{:.1} s after the disk was mended it is used, without a restart",
