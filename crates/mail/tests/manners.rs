@@ -499,5 +499,6 @@ async fn a_primary_that_takes_few_connections_gets_no_more() {
     assert_eq!(stage.ended().await, HandbackOutcome::Done);
     assert_eq!(primary.taken().len(), ALL);
     under_its_own_envelope(&primary.taken());
-    assert!(primary.refused() <= 8, "{}", primary.refused());
+    // One that was refused is enough to know.
+    assert!(primary.refused() <= 2, "{}", primary.refused());
 }
