@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError, chain};
-use model::{
-    Fact, Now, Observation, Record, RecordSpec, Restored, Saved, ServiceId, Standings, Target,
-};
+use model::{Fact, Now, Observation, Record, Restored, Saved, ServiceId, Standings, Target};
 use store::{Batch, Key, LogName, Position, Store, Table};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::piece::Piece;
 use super::unwritten::Unwritten;
 use super::{Decided, Decider, Told, Wanted};
 
@@ -26,9 +25,6 @@ const RECORDS: u64 = 100_000;
 
 /// So many observations are decided about in one go.
 const TOGETHER: usize = 256;
-
-/// At most so many records are written in one: a batch has a limit in bytes.
-const PIECE: usize = 1000;
 
 /// Where the machines' durable parts lie, by organisation and service.
 const MACHINES: Table = Table::new("machine");
@@ -255,28 +251,33 @@ impl Task {
     async fn write(&self) {
         loop {
             let now = self.host.clock.now();
-            let (batch, records) = {
+            let Piece {
+                batch,
+                machines,
+                records,
+                ..
+            } = {
                 let unwritten = self.outcomes.undurable.held();
                 if unwritten.is_empty() || !unwritten.is_due(now) {
                     return;
                 }
-                batch_of(&unwritten)
+                Piece::of(&unwritten)
             };
             let written = match self.reopened().await {
                 Ok(()) => self.committed(batch).await,
                 Err(why) => Err(why),
             };
             match written {
-                Ok(()) => self.is_written(records),
+                Ok(()) => self.is_written(machines, records),
                 Err(why) => return self.is_not_written(now, &why),
             }
         }
     }
 
-    fn is_written(&self, records: usize) {
+    fn is_written(&self, machines: usize, records: usize) {
         let mut unwritten = self.outcomes.undurable.held();
         let since = unwritten.since();
-        for record in unwritten.written(records) {
+        for record in unwritten.written(machines, records) {
             // It is only a wake-up: the page reads the log. At the end nobody listens any more.
             if let Err(mpsc::error::TrySendError::Full(_)) = self.outcomes.records.try_send(record)
             {
@@ -383,7 +384,7 @@ fn drain_facts(first: Fact, more: &mut OutletReceiver<Fact>) -> Vec<Fact> {
     facts
 }
 
-fn machine_key(service: &ServiceId) -> Key {
+pub(super) fn machine_key(service: &ServiceId) -> Key {
     Key::new(
         MACHINES,
         &[service.organisation.as_str(), &service.service.to_string()],
@@ -408,23 +409,8 @@ fn saved_machine(store: &Store, service: &ServiceId) -> Restored {
     }
 }
 
-/// What waits: machines as they are, and the first records in order. How many of these.
-fn batch_of(unwritten: &Unwritten) -> (Batch, usize) {
-    // A full disk must not keep anybody from standing by: decisions are few and small.
-    let mut batch = Batch::new().from_the_reserve();
-    for (service, saved) in unwritten.machines() {
-        batch = batch.put(machine_key(service), encode(saved));
-    }
-    let mut records = 0;
-    for record in unwritten.records().take(PIECE) {
-        batch = batch.append(&record_log(), encode(&RecordSpec::V1(record.clone())));
-        records += 1;
-    }
-    (batch, records)
-}
-
 /// Texts, numbers and maps with text keys: this cannot fail.
-fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 

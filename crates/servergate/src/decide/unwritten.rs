@@ -94,12 +94,15 @@ impl Unwritten {
         (self.machines.len(), self.records.len(), self.lost)
     }
 
-    /// All machines and so many records are written. These, for those who wait for them.
-    pub(crate) fn written(&mut self, records: usize) -> Vec<Record> {
+    /// The first machines and records, so many, are written. The records, for those who wait for
+    /// them.
+    pub(crate) fn written(&mut self, machines: usize, records: usize) -> Vec<Record> {
+        for _ in 0..machines {
+            self.machines.pop_first();
+        }
         let records = records.min(self.records.len());
         let written = self.records.drain(..records).collect();
-        self.machines.clear();
-        if self.records.is_empty() {
+        if self.is_empty() {
             *self = Self::default();
         }
         written
@@ -137,9 +140,9 @@ mod tests {
         unwritten.failed(now(1), "no");
         unwritten.add(Vec::new(), vec![record(7), record(8)]);
         unwritten.take_back(2);
-        assert_eq!(unwritten.written(2), [record(5), record(6)]);
+        assert_eq!(unwritten.written(0, 2), [record(5), record(6)]);
         assert!(unwritten.since().is_some());
-        assert_eq!(unwritten.written(RECORDS).last(), Some(&record(10_002)));
+        assert_eq!(unwritten.written(0, RECORDS).last(), Some(&record(10_002)));
         assert!(unwritten.is_empty() && unwritten.since().is_none());
     }
 
@@ -154,7 +157,7 @@ mod tests {
             at += wait;
         }
         assert_eq!(unwritten.since(), Some(now(1000).wall));
-        unwritten.written(0);
+        unwritten.written(0, 0);
         assert!(unwritten.is_due(now(0)) && unwritten.next().is_none());
     }
 }
