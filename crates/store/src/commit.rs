@@ -158,7 +158,7 @@ impl Core {
         self.counters.waiting.fetch_sub(asked, Ordering::Relaxed);
         match written {
             Ok(()) => {
-                self.room.see_to_the_journal();
+                self.room.see_to_the_journal(self.reserve);
                 self.answer(waiting, staged);
             }
             Err(error) => self.poison(waiting, &error),

@@ -110,8 +110,7 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
     }
     let mut room = Room::new(dir, &db, options.ballast_bytes);
     if access == Access::Write {
-        room.see_to_the_journal();
-        room.take_ballast(options.reserve_bytes);
+        room.see_to_the_journal(options.reserve_bytes);
     }
     let lock = Arc::new(Mutex::new(lock));
     let core = Core {

@@ -39,8 +39,7 @@ impl Core {
         self.wait_for_one_journal()?;
         self.learn_anew().map_err(OpenError::from)?;
         self.room.forget_the_journal();
-        self.room.see_to_the_journal();
-        self.room.take_ballast(self.reserve);
+        self.room.see_to_the_journal(self.reserve);
         self.counters.heal();
         tracing::warn!("the files of the store were opened again; writes are accepted");
         Ok(())

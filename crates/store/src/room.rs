@@ -40,9 +40,9 @@ impl Room {
         }
     }
 
-    /// Sets the newest journal's blocks aside if that was not done. To be called when the engine
-    /// was opened, and after each write: a look at one name.
-    pub(crate) fn see_to_the_journal(&mut self) {
+    /// Sets the newest journal's blocks aside if that was not tried, and makes the ballast beside the
+    /// `reserve`. To be called when the engine was opened, and after each write: a look at one name.
+    pub(crate) fn see_to_the_journal(&mut self, reserve: u64) {
         if self.ballast_bytes == 0 {
             return;
         }
@@ -54,9 +54,15 @@ impl Room {
                 None => return,
             },
         };
-        match set_aside(&self.path(newest), JOURNAL) {
-            Ok(()) => self.journal = Some(newest),
-            Err(error) => tracing::debug!(%error, "no room is set aside for the journal"),
+        let set_aside = set_aside(&self.path(newest), JOURNAL);
+        if let Err(error) = &set_aside {
+            tracing::debug!(%error, "no room is set aside for the journal");
+        }
+        // Where it cannot be done it is not tried again; where there is no room it is.
+        let full = |error: io::Error| error.kind() == io::ErrorKind::StorageFull;
+        if !set_aside.is_err_and(full) {
+            self.journal = Some(newest);
+            self.take_ballast(reserve);
         }
     }
 
@@ -66,9 +72,9 @@ impl Room {
     }
 
     /// Makes the ballast if it is not there and `reserve` is left beside it.
-    pub(crate) fn take_ballast(&self, reserve: u64) {
+    fn take_ballast(&self, reserve: u64) {
         let missing = self.ballast_bytes.saturating_sub(self.ballast_held());
-        let left = disk::available(&self.ballast).or_else(|| disk::available(&self.engine));
+        let left = disk::available(&self.engine);
         let fits = left.is_none_or(|left| left >= reserve.saturating_add(missing));
         if missing == 0 || !fits {
             return;
@@ -134,16 +140,14 @@ mod tests {
         for journal in [3, 4] {
             let path = dir.path().join(format!("{journal}.jnl"));
             File::create(&path).unwrap();
-            room.see_to_the_journal();
+            room.see_to_the_journal(u64::MAX);
             let found = fs::metadata(&path).unwrap();
             assert_eq!((found.len(), found.blocks() * 512), (0, JOURNAL));
         }
+        assert_eq!(room.ballast_held(), 0, "there is the reserve before it");
         room.take_ballast(0);
         assert!(room.ballast_held() >= 1 << 20);
         room.drop_ballast();
-        assert_eq!(room.ballast_held(), 0);
-        // With less than the reserve left there is none.
-        room.take_ballast(u64::MAX);
         assert_eq!(room.ballast_held(), 0);
     }
 }
