@@ -9,8 +9,8 @@ use super::{About, Desk, Message};
 /// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    since: Timestamp,
-    over: Option<Timestamp>,
+    news: Disk,
+    /// A message said that it began.
     told: bool,
 }
 
@@ -27,15 +27,13 @@ impl Desk {
         match (&mut self.disk, failing) {
             (None, false) => return,
             (None, true) => {
-                self.disk = Some(Trouble {
-                    since: now.wall,
-                    over: None,
-                    told: false,
-                });
+                let (since, over) = (now.wall, None);
+                let news = Disk { since, over };
+                self.disk = Some(Trouble { news, told: false });
             }
             // It is one trouble as long as nobody heard that it is over.
-            (Some(trouble), true) => trouble.over = None,
-            (Some(trouble), false) => trouble.over = Some(now.wall),
+            (Some(trouble), true) => trouble.news.over = None,
+            (Some(trouble), false) => trouble.news.over = Some(now.wall),
         }
         self.news(now, About::Ourselves);
         self.wake(now, out);
@@ -43,8 +41,8 @@ impl Desk {
 
     /// What is to be told of it.
     pub(super) fn disk_news(&self) -> Option<Disk> {
-        let Trouble { since, over, told } = self.disk?;
-        (!told || over.is_some()).then_some(Disk { since, over })
+        let Trouble { news, told } = self.disk?;
+        (!told || news.over.is_some()).then_some(news)
     }
 
     pub(super) fn disk_told(&mut self, message: &Message) {
@@ -52,7 +50,7 @@ impl Desk {
             return;
         };
         trouble.told = true;
-        if said.over.is_some() && said.over == trouble.over {
+        if said.over.is_some() && said.over == trouble.news.over {
             self.disk = None;
         }
     }
@@ -72,10 +70,11 @@ impl Disk {
         let _ = match self.over {
             None => writeln!(
                 text,
-                "\nSince {since} a write to the disk fails. Names, the copy of the website and the public\n\
-                 page are served all the same; what is decided holds in memory only, and a restart\n\
-                 would forget it. No mail and no statement is taken: senders hear 451 and come again.\n  \
-                 why: servergate status\n  free space on the disk, or mend it; Servergate goes on by itself"
+                "\nSince {since} a write to the disk fails. Names and the public page are served all the\n\
+                 same, and of the website's copy what the disk still gives. What is decided holds in\n\
+                 memory only, and a restart would forget it. No mail and no statement is taken: senders\n\
+                 hear 451 and come again.\n  why: servergate status\n  \
+                 free space on the disk, or mend it; Servergate goes on by itself"
             ),
             Some(over) => writeln!(
                 text,
