@@ -30,6 +30,23 @@ async fn before(manners: Manners) -> (Rude, Stage) {
     (primary, stage)
 }
 
+/// The same before one that is polite but for what it is told.
+async fn before_a_polite_one() -> (Rude, Stage) {
+    before(Manners {
+        offers: PIPELINED.to_vec(),
+        ..Manners::default()
+    })
+    .await
+}
+
+/// Keeps a message each of so many senders.
+async fn keep_of_many(stage: &Stage, senders: usize) {
+    let mut guest = Guest::hello(stage.address).await;
+    for number in 0..senders {
+        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
+    }
+}
+
 /// Keeps a message whose subject says what its envelope is.
 async fn keep(guest: &mut Guest, from: &str, to: &[&str], about: &str) {
     let to: Vec<String> = to.iter().map(|one| format!("{one}@verein.test")).collect();
@@ -224,11 +241,7 @@ async fn the_first_message_decides_nothing_whatever_is_said_of_it() {
         ),
     ];
     for (way, change, quarantined) in ways {
-        let (primary, stage) = before(Manners {
-            offers: PIPELINED.to_vec(),
-            ..Manners::default()
-        })
-        .await;
+        let (primary, stage) = before_a_polite_one().await;
         primary.told(change);
         let mut guest = Guest::hello(stage.address).await;
         keep(&mut guest, "odd", &["ben"], "first").await;
@@ -271,11 +284,7 @@ async fn what_is_never_understood_is_left_to_a_person_in_the_end() {
 
 #[tokio::test]
 async fn somebodys_odd_parameters_are_left_out() {
-    let (primary, mut stage) = before(Manners {
-        offers: PIPELINED.to_vec(),
-        ..Manners::default()
-    })
-    .await;
+    let (primary, mut stage) = before_a_polite_one().await;
     primary.told(|manners| {
         manners
             .recipients
@@ -419,15 +428,8 @@ async fn a_thousand_recipients_take_as_many_transactions_as_the_primary_wants() 
 async fn what_a_primary_takes_no_more_of_waits_together_and_goes_on_together() {
     const ALL: usize = 60;
     const WINDOW: usize = 10;
-    let (primary, mut stage) = before(Manners {
-        offers: PIPELINED.to_vec(),
-        ..Manners::default()
-    })
-    .await;
-    let mut guest = Guest::hello(stage.address).await;
-    for number in 0..ALL {
-        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
-    }
+    let (primary, mut stage) = before_a_polite_one().await;
+    keep_of_many(&stage, ALL).await;
     primary.told(|manners| manners.mail = Some(WINDOW));
     stage.stand(Phase::HandingBack).await;
     let mut windows = 0;
@@ -452,11 +454,7 @@ async fn what_a_primary_takes_no_more_of_waits_together_and_goes_on_together() {
 
 #[tokio::test]
 async fn one_sender_who_is_limited_keeps_back_nobody_else() {
-    let (primary, mut stage) = before(Manners {
-        offers: PIPELINED.to_vec(),
-        ..Manners::default()
-    })
-    .await;
+    let (primary, mut stage) = before_a_polite_one().await;
     primary.told(|manners| {
         let reply = "450 4.7.1 Sender rate limit exceeded";
         manners.mails.push(("news@".to_owned(), reply));
@@ -481,15 +479,8 @@ async fn one_sender_who_is_limited_keeps_back_nobody_else() {
 #[tokio::test]
 async fn a_primary_that_takes_few_connections_gets_no_more() {
     const ALL: usize = 200;
-    let (primary, mut stage) = before(Manners {
-        offers: PIPELINED.to_vec(),
-        ..Manners::default()
-    })
-    .await;
-    let mut guest = Guest::hello(stage.address).await;
-    for number in 0..ALL {
-        keep(&mut guest, &format!("s{number}"), &["anna"], "fine").await;
-    }
+    let (primary, mut stage) = before_a_polite_one().await;
+    keep_of_many(&stage, ALL).await;
     primary.told(|manners| manners.connections = Some(1));
     stage.stand(Phase::HandingBack).await;
     // More of them are tried after some, and refused.

@@ -4,6 +4,7 @@
 //! and the replay drive it too. `task` is its rim: the one task that hands it the time, makes
 //! durable what it wants durable, and shows the standings to the parts.
 
+mod piece;
 pub(crate) mod task;
 mod unwritten;
 

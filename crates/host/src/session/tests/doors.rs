@@ -25,12 +25,15 @@ async fn attend(mut stream: Opened, guest: SocketAddr, _seat: Seat) {
     let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
-async fn house(most: usize, proxies: &[&str]) -> House {
-    let listener = Net::Real
-        .listen("127.0.0.1:0".parse().unwrap())
-        .await
-        .unwrap();
+async fn loopback() -> (crate::net::Listener, SocketAddr) {
+    let listener = Net::Real.listen("127.0.0.1:0".parse().unwrap()).await;
+    let listener = listener.unwrap();
     let at = listener.local_addr().unwrap();
+    (listener, at)
+}
+
+async fn house(most: usize, proxies: &[&str]) -> House {
+    let (listener, at) = loopback().await;
     let (trigger, drain) = Drain::new();
     let door = Door {
         name: "toy guest",
@@ -90,11 +93,7 @@ async fn one_too_many_is_told_so_and_the_next_has_the_seat() {
 
 #[tokio::test]
 async fn who_was_there_before_a_new_beginning_is_waited_for_at_the_end() {
-    let listener = Net::Real
-        .listen("127.0.0.1:0".parse().unwrap())
-        .await
-        .unwrap();
-    let at = listener.local_addr().unwrap();
+    let (listener, at) = loopback().await;
     let (trigger, drain) = Drain::new();
     let door = Door {
         drain,
