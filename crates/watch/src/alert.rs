@@ -22,21 +22,23 @@
 mod deliver;
 mod disk;
 mod due;
+mod message;
 mod reminders;
 mod rim;
 mod said;
 mod state;
+mod telling;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use host::Reminder;
 use model::{
     Cause, Condition, Mono, Now, OrganisationId, OutageId, QuestionId, Sees, ServiceId, Standing,
     Standings, Timestamp,
 };
 
+pub(crate) use self::message::{About, Blindness, Message, Told};
 pub(crate) use self::rim::Rim;
 pub use self::state::{AlertState, Alerts, Tested};
 pub(crate) use self::words::Phrasebook;
@@ -58,59 +60,6 @@ const SEVERAL: usize = 5;
 const AGAIN: Duration = Duration::from_secs(600);
 /// How many untold outages of one organisation are kept one by one; more are only counted.
 const KEPT_MOST: usize = 64;
-
-/// Whom a message is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum About {
-    /// This standby itself.
-    Ourselves,
-    /// An organisation.
-    Organisation(OrganisationId),
-    /// More organisations at once than anybody reads one by one.
-    Several,
-}
-
-/// What happened to one outage.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) outage: OutageId,
-    pub(crate) service: ServiceId,
-    /// It is over.
-    pub(crate) over: bool,
-    /// Its beginning was told in an earlier message.
-    pub(crate) begin_told: bool,
-}
-
-/// One message to be put into words and delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) about: About,
-    pub(crate) at: Timestamp,
-    /// Whose news it holds; all of these wait until it is delivered.
-    pub(crate) holds: BTreeSet<About>,
-    /// The outages it tells of.
-    pub(crate) outages: Vec<Told>,
-    /// Outages that came and went and are only counted.
-    pub(crate) uncounted: u64,
-    /// The questions it asks.
-    pub(crate) questions: Vec<(QuestionId, ServiceId)>,
-    /// When we were blind: from, to, how often.
-    pub(crate) blind: Option<Blindness>,
-    /// Of our own disk.
-    pub(crate) disk: Option<disk::Disk>,
-    /// What it reminds of.
-    pub(crate) reminders: Vec<Reminder>,
-}
-
-/// A time without sight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Blindness {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
-    pub(crate) times: u64,
-    /// Whether there are references that could have answered.
-    pub(crate) references: bool,
-}
 
 /// What was said before a restart.
 #[derive(Clone, Debug, Default)]
@@ -373,158 +322,6 @@ impl Desk {
         for about in now_due {
             self.tell(now, about.clone(), BTreeSet::from([about]), out);
         }
-    }
-
-    fn tell(&mut self, now: Now, about: About, holds: BTreeSet<About>, out: &mut Vec<Message>) {
-        let message = self.compose(now, about, holds.clone());
-        for about in &holds {
-            let waits = self
-                .untold(about)
-                .any(|(_, kept)| self.waits_for_others(now, kept).is_some());
-            let Some(table) = self.tables.get_mut(about) else {
-                continue;
-            };
-            // What waits for others stays news.
-            table.first_news = waits.then_some(now.mono);
-            table.last_news = table.first_news;
-            table.not_before = None;
-            if message.is_some() {
-                table.uncounted = 0;
-                table.in_flight = true;
-            }
-        }
-        out.extend(message);
-    }
-
-    fn compose(&self, now: Now, about: About, holds: BTreeSet<About>) -> Option<Message> {
-        let mut message = Message {
-            about,
-            at: now.wall,
-            holds,
-            outages: Vec::new(),
-            uncounted: 0,
-            questions: Vec::new(),
-            blind: None,
-            disk: None,
-            reminders: Vec::new(),
-        };
-        let told = |(outage, kept): (&OutageId, &Kept)| Told {
-            outage: outage.clone(),
-            service: kept.service.clone(),
-            over: matches!(kept.stage, Stage::Over { .. }),
-            begin_told: matches!(
-                kept.stage,
-                Stage::Over {
-                    begin_told: true,
-                    ..
-                }
-            ),
-        };
-        for about in &message.holds {
-            let ours = |service: &ServiceId| matches!(about, About::Organisation(organisation) if service.organisation == *organisation);
-            let outages = self
-                .untold(about)
-                .filter(|(_, kept)| self.waits_for_others(now, kept).is_none());
-            message.outages.extend(outages.map(told));
-            let questions = self
-                .questions
-                .iter()
-                .filter(|(_, asked)| !asked.told && ours(&asked.service))
-                .map(|(id, asked)| (id.clone(), asked.service.clone()));
-            message.questions.extend(questions);
-            message.reminders.extend(self.reminders_about(about));
-            message.uncounted += self.tables.get(about).map_or(0, |table| table.uncounted);
-            if *about == About::Ourselves {
-                (message.blind, message.disk) = (self.blindness, self.disk_news());
-            }
-        }
-        let empty = message.outages.is_empty()
-            && message.questions.is_empty()
-            && message.blind.is_none()
-            && message.disk.is_none()
-            && message.reminders.is_empty()
-            && message.uncounted == 0;
-        (!empty).then_some(message)
-    }
-
-    /// A message went out.
-    pub(crate) fn sent(&mut self, now: Now, message: &Message, out: &mut Vec<Message>) {
-        for about in &message.holds {
-            let Some(table) = self.tables.get_mut(about) else {
-                continue;
-            };
-            table.in_flight = false;
-            let services = message.outages.iter().map(|told| told.service.clone());
-            let ours = services.filter(
-                |service| matches!(about, About::Organisation(one) if *one == service.organisation),
-            );
-            table.sent.push_back((now.mono, ours.collect()));
-            while table.sent.len() > KEPT_MOST {
-                table.sent.pop_front();
-            }
-        }
-        for told in &message.outages {
-            self.mark(told, message.at);
-        }
-        for (id, _) in &message.questions {
-            if let Some(asked) = self.questions.get_mut(id) {
-                asked.told = true;
-            }
-        }
-        self.reminded(message);
-        self.disk_told(message);
-        if let (Some(said), Some(blindness)) = (message.blind, self.blindness)
-            && said.to == blindness.to
-        {
-            self.blindness = None;
-        }
-        self.look_again(now, &message.holds);
-        self.wake(now, out);
-    }
-
-    /// What waits for others is news for itself when they do not come.
-    fn look_again(&mut self, now: Now, holds: &BTreeSet<About>) {
-        for about in holds {
-            if self.untold(about).next().is_some()
-                && let Some(table) = self.tables.get_mut(about)
-            {
-                table.first_news.get_or_insert(now.mono);
-                table.last_news.get_or_insert(now.mono);
-            }
-        }
-    }
-
-    fn mark(&mut self, told: &Told, at: Timestamp) {
-        if told.over {
-            self.outages.remove(&told.outage);
-            return;
-        }
-        let Some(kept) = self.outages.get_mut(&told.outage) else {
-            return;
-        };
-        kept.told = Some(at);
-        kept.stage = match kept.stage {
-            Stage::Over { at, .. } => Stage::Over {
-                begin_told: true,
-                at,
-            },
-            Stage::Began | Stage::Told => Stage::Told,
-        };
-    }
-
-    /// A message could not be delivered: it stays news and is tried again later.
-    pub(crate) fn failed(&mut self, now: Now, message: &Message, out: &mut Vec<Message>) {
-        let mut uncounted = message.uncounted;
-        for about in &message.holds {
-            if let Some(table) = self.tables.get_mut(about) {
-                table.in_flight = false;
-                table.uncounted += std::mem::take(&mut uncounted);
-                table.first_news.get_or_insert(now.mono);
-                table.last_news.get_or_insert(now.mono);
-                table.not_before = Some(now.mono.after(AGAIN));
-            }
-        }
-        self.wake(now, out);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What alerts say of mail, which is not served but taken and kept.
 
+use host::Reminder;
+
 use super::*;
 
 fn words(adjust: impl FnOnce(&mut Standing)) -> String {
