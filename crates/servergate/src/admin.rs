@@ -16,7 +16,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{Config, Organisation};
 use crate::decide::Told;
-use crate::decide::task::{Followed, Instruction, LastObservations, Undurable};
+use crate::decide::task::{Followed, Instruction, LastObservations};
+use crate::decide::writer::Undurable;
 use crate::protocol::Request;
 use crate::{ready, record};
 

@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use host::metrics::Metrics;
@@ -24,7 +25,8 @@ use tokio::task::JoinSet;
 use crate::admin::{Desk, Progresses};
 use crate::assemble;
 use crate::config::Config;
-use crate::decide::task::{Inlets, Instruction, LastObservations, Outcomes, Task, Undurable};
+use crate::decide::task::{Inlets, Instruction, LastObservations, Outcomes, Task};
+use crate::decide::writer::{Undurable, Writer};
 
 /// How many things may wait in each outlet.
 const WAITING: usize = 1024;
@@ -97,12 +99,11 @@ pub async fn stand_by(
         standings,
         bursts,
         targets,
-        records: shown,
         observed: observed.clone(),
-        undurable: undurable.clone(),
     };
     let (instructions, instructed) = mpsc::channel(16);
-    let task = Task::new(host.clone(), config.decided(), outcomes);
+    let writer = Writer::new(host.clone(), undurable.clone(), shown);
+    let task = Task::new(host.clone(), config.decided(), outcomes, writer);
 
     // The parts: opened, not yet running.
     let names = names::Names::open(assemble::names(&config), host.clone()).await?;
@@ -165,6 +166,7 @@ pub async fn stand_by(
         web::serve_metrics(at, &host, drain.clone()).await?;
     }
     if around.machine {
+        look_at_the_disk(&host, &drain);
         look_up_delegations(looking, &host, &drain);
         open_desk(&config, &host, desk, &drain).await?;
         tell_systemd(&host, &drain);
@@ -302,6 +304,22 @@ fn follow_certificates(certificates: Certificates, host: &Host, drain: &Drain) {
     let clock = host.clock.clone();
     host.tasks
         .keep("certificates", clock, drain.clone(), following);
+}
+
+/// Notices a disk that does not answer: one that refuses says so.
+fn look_at_the_disk(host: &Host, drain: &Drain) {
+    let (store, clock, end) = (host.store.clone(), host.clock.clone(), drain.clone());
+    let work = move || {
+        let (store, clock, end) = (store.clone(), clock.clone(), end.clone());
+        async move {
+            while !end.has_begun() {
+                store.look_at_the_disk();
+                clock.sleep(Duration::from_secs(1)).await;
+            }
+        }
+    };
+    let clock = host.clock.clone();
+    host.tasks.keep("disk", clock, drain.clone(), work);
 }
 
 /// Keeps true what alerts say of steering.

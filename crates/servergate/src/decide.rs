@@ -7,6 +7,7 @@
 mod piece;
 pub(crate) mod task;
 mod unwritten;
+pub(crate) mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,16 +1,18 @@
 //! One complete copy of the site, immutable, as serving sees it; and which one is served.
 //!
 //! Serving looks pages up here; `shelf` puts the current generation in. Bodies are blobs of the
-//! store; only the table of pages is in memory.
+//! store; the table of pages is in memory, and what `front` holds there.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use model::Timestamp;
 use store::BlobId;
 
+use crate::front::Front;
 use crate::wire::address::{self, Address};
 use crate::wire::manifest::{Manifest, PageSpec};
 
@@ -48,6 +50,7 @@ pub struct Generation {
     pub captured: Timestamp,
     pages: Vec<Page>,
     hosts: HashMap<Box<str>, HashMap<Box<str>, u32>>,
+    front: Front,
 }
 
 impl Generation {
@@ -58,6 +61,7 @@ impl Generation {
             captured,
             pages: Vec::with_capacity(pages.len()),
             hosts: HashMap::new(),
+            front: Front::new(),
         };
         let mut equivalents = Vec::new();
         for (address, page) in pages {
@@ -89,6 +93,16 @@ impl Generation {
             (address, lines.page(spec))
         });
         Self::new(manifest.number, manifest.ended, pages.collect())
+    }
+
+    /// The same, with its start pages in memory.
+    pub(crate) fn with_front(self, front: Front) -> Self {
+        Self { front, ..self }
+    }
+
+    /// A body that stays in memory.
+    pub(crate) fn held(&self, body: &BlobId) -> Option<&Bytes> {
+        self.front.get(body)
     }
 
     /// The page at `path_and_query` of `host` (lower case, no port), or at an equivalent spelling

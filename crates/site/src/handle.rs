@@ -14,6 +14,7 @@ use crate::config::{Source, WebConfig};
 use crate::difference::{Difference, difference};
 use crate::export;
 use crate::follow::Request;
+use crate::front;
 use crate::generation::{Copy, Generation};
 use crate::metrics::SiteMetrics;
 use crate::relay::Relay;
@@ -124,6 +125,8 @@ pub(crate) struct Desk {
     pub(crate) metrics: SiteMetrics,
     pub(crate) shelf: Shelf,
     copy: Arc<Copy>,
+    /// For the start pages, in bytes.
+    memory: u64,
     withhold: Withhold,
     requests: mpsc::Sender<Request>,
     news: Mutex<News>,
@@ -138,11 +141,12 @@ struct News {
     last_attempt: Option<Attempt>,
 }
 
-/// Opens the shelf and serves what is on it.
+/// Opens the shelf and serves what is on it; start pages have so many bytes of `memory`.
 pub(crate) async fn open(
     config: Arc<WebConfig>,
     host: &Host,
     metrics: SiteMetrics,
+    memory: u64,
 ) -> Result<(SiteHandle, mpsc::Receiver<Request>), HandleError> {
     let shelf = Shelf::open(
         host.store.clone(),
@@ -158,6 +162,7 @@ pub(crate) async fn open(
         metrics,
         shelf,
         copy: Arc::default(),
+        memory,
         withhold,
         requests,
         news: Mutex::default(),
@@ -388,14 +393,7 @@ impl SiteHandle {
     /// Serves `manifest`, which is the current one in the store, and records it. The caller holds
     /// `turning` since the commit.
     pub(crate) async fn show(&self, manifest: &Arc<Manifest>) {
-        let whole = Arc::clone(manifest);
-        // Thousands of pages are work; others may have the processor meanwhile.
-        let build = move || Generation::from_manifest(&whole);
-        let building = self.0.host.tasks.blocking("site reading", build);
-        let generation = building
-            .await
-            .unwrap_or_else(|_| Generation::from_manifest(manifest));
-        self.0.copy.switch(Some(Arc::new(generation)));
+        self.switch(manifest).await;
         let fact = GenerationFact {
             organisation: self.organisation().clone(),
             number: manifest.number,
@@ -408,6 +406,23 @@ impl SiteHandle {
             .records
             .send(Fact::Generation(fact))
             .await;
+    }
+
+    async fn switch(&self, manifest: &Arc<Manifest>) {
+        let whole = Arc::clone(manifest);
+        let blobs = self.0.host.store.blobs().clone();
+        let (hosts, memory) = (self.0.config.hosts.clone(), self.0.memory);
+        // Thousands of pages are work; others may have the processor meanwhile.
+        let build = move || {
+            let generation = Generation::from_manifest(&whole);
+            let front = front::read(&generation, &hosts, &blobs, memory);
+            generation.with_front(front)
+        };
+        let building = self.0.host.tasks.blocking("site reading", build);
+        let generation = building
+            .await
+            .unwrap_or_else(|_| Generation::from_manifest(manifest));
+        self.0.copy.switch(Some(Arc::new(generation)));
     }
 
     /// At the start: the current generation, or the newest good one that is whole.
@@ -425,8 +440,7 @@ impl SiteHandle {
         for number in current.into_iter().chain(others.collect::<Vec<_>>()) {
             match shelf.load(number).await {
                 Ok(manifest) => {
-                    let generation = Generation::from_manifest(&manifest);
-                    self.0.copy.switch(Some(Arc::new(generation)));
+                    self.switch(&manifest).await;
                     if let Some(entry) = shelf.entry(number)? {
                         self.0
                             .metrics

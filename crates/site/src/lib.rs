@@ -10,6 +10,7 @@ pub mod config;
 pub mod difference;
 mod export;
 mod follow;
+mod front;
 pub mod generation;
 pub mod guard;
 mod handle;
@@ -64,13 +65,15 @@ impl Part for Site {
 
     async fn open(config: Vec<WebConfig>, host: Host) -> Result<Self, OpenError> {
         let metrics = SiteMetrics::register(&host.metrics);
-        let bodies = Bodies::new(host.store.blobs().clone(), host.tasks.clone());
+        let bodies = Bodies::new(&host);
         let counters = ServeCounters::register(&host.metrics);
         let mut sites = Vec::with_capacity(config.len());
+        let memory = front::share(config.len());
         for config in config {
             let config = Arc::new(config);
             let primary = primary(&config)?;
-            let (handle, requests) = handle::open(Arc::clone(&config), &host, metrics.clone())
+            let opening = handle::open(Arc::clone(&config), &host, metrics.clone(), memory);
+            let (handle, requests) = opening
                 .await
                 .map_err(|error| OpenError::Store(chain(&error).into()))?;
             let sources = SiteSources {

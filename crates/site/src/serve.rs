@@ -308,7 +308,7 @@ impl Desk {
         let plan = self.plan(&generation, host, head)?;
         let body = match &plan.send {
             None => Bytes::new(),
-            Some((stored, part)) => self.bodies.at_hand(stored, part)?,
+            Some((stored, part)) => self.bodies.at_hand(&generation, stored, part)?,
         };
         Some(self.answered(from, assemble(plan, body.into())))
     }
@@ -339,6 +339,10 @@ impl Desk {
             }
             return self.unavailable(From::NotInCopy, LATER);
         };
+        let at_hand = |(stored, part): &_| self.bodies.at_hand(&generation, stored, part);
+        if let Some(bytes) = plan.send.as_ref().and_then(at_hand) {
+            return self.answered(from, assemble(plan, bytes.into()));
+        }
         let body = match plan.send.take() {
             None => Body::empty(),
             Some((stored, part)) => match self.bodies.get(stored, part).await {

@@ -36,6 +36,8 @@ pub(crate) struct Limits {
     pub(crate) grace: Duration,
     pub(crate) reserve: u64,
     pub(crate) read_only: bool,
+    /// Whether what was left half written is removed at opening.
+    pub(crate) tidied: bool,
 }
 
 struct Inner {
@@ -74,7 +76,7 @@ impl Blobs {
         sealing: Arc<Sealing>,
     ) -> io::Result<Self> {
         let temporary = dir.join("tmp");
-        if !limits.read_only {
+        if limits.tidied {
             fs::create_dir_all(&temporary)?;
             for left_over in fs::read_dir(&temporary)? {
                 fs::remove_file(left_over?.path())?;

@@ -156,6 +156,7 @@ impl Core {
         drop(gate);
         self.counters.leave_queue(size);
         self.counters.waiting.fetch_sub(asked, Ordering::Relaxed);
+        self.counters.group_answered();
         match written {
             Ok(()) => {
                 self.room.see_to_the_journal(self.reserve);

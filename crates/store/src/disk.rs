@@ -36,6 +36,19 @@ pub(crate) fn random() -> io::Result<[u8; 16]> {
     Ok(bytes)
 }
 
+/// Why the file system of `dir` takes no write, if that is so for everybody: a directory that only
+/// this user may not write is a mistake to be told.
+pub(crate) fn takes_no_write(dir: &Path) -> Option<io::Error> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let error = try_out(dir).err()?;
+    let is_broken = error.raw_os_error() == Some(nix::errno::Errno::EIO as i32);
+    let is_of_the_disk = matches!(
+        error.kind(),
+        QuotaExceeded | ReadOnlyFilesystem | StorageFull
+    );
+    (is_broken || is_of_the_disk).then_some(error)
+}
+
 /// Whether the file system of `dir` takes a write, and keeps it.
 pub(crate) fn try_out(dir: &Path) -> io::Result<()> {
     let path = dir.join("format.new");

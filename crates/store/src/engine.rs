@@ -24,6 +24,7 @@ use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable,
 };
 
+use crate::memory::MemoryCopy;
 use crate::{BlobId, Key, LogName, ReadError};
 
 /// Memory for records not yet in tables, each; the engine holds at most three of each kind.
@@ -34,6 +35,7 @@ const SEPARATE_FROM: u32 = 2048;
 /// Below this the engine refuses the setting.
 const LEAST_JOURNAL: u64 = 64 << 20;
 const OPEN_FILES: usize = 128;
+const WORKERS: usize = 2;
 /// Sealed memtables and unmerged tables at which the committer waits for the engine's workers.
 const SEALED_LIMIT: usize = 3;
 const UNMERGED_LIMIT: usize = 18;
@@ -48,6 +50,8 @@ pub(crate) struct Spaces {
     pub(crate) db: Database,
     pub(crate) kv: Keyspace,
     pub(crate) log: Keyspace,
+    /// Where the files lie, if the disk takes no write. Last: it goes after they are closed.
+    _copy: Option<MemoryCopy>,
 }
 
 /// The engine, which may be closed and opened again under those who hold it: after a failed write
@@ -64,13 +68,23 @@ struct Inner {
 }
 
 impl Spaces {
-    fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
-        let db = Database::builder(dir)
+    fn open(
+        dir: &Path,
+        copy: Option<MemoryCopy>,
+        cache: u64,
+        journal: u64,
+    ) -> Result<Self, fjall::Error> {
+        let at = copy.as_ref().map_or(dir, MemoryCopy::dir);
+        let db = Database::builder(at)
             .cache_size(cache)
             .max_journaling_size(journal.max(LEAST_JOURNAL))
             .max_cached_files(Some(OPEN_FILES))
-            // Two, so that a long compaction does not keep memtables from being written.
-            .worker_threads(2)
+            .worker_threads_unchecked(match copy {
+                // Two, so that a long compaction does not keep memtables from being written.
+                None => WORKERS,
+                // What is only read is not tidied: that would take memory.
+                Some(_) => 0,
+            })
             .manual_journal_persist(true)
             .open()?;
         let kv = db.keyspace("kv", || {
@@ -83,8 +97,14 @@ impl Spaces {
                     KvSeparationOptions::default().separation_threshold(SEPARATE_FROM),
                 ))
         })?;
-        Ok(Self { db, kv, log })
+        Ok(Self {
+            db,
+            kv,
+            log,
+            _copy: copy,
+        })
     }
+
     /// Waits while the engine's workers are behind. The engine would wait by itself inside a
     /// commit, but for ever if its workers died of a full disk meanwhile. Says about how long.
     pub(crate) fn wait_for_workers(&self) -> Result<Duration, fjall::Error> {
@@ -123,9 +143,14 @@ impl Spaces {
 }
 
 impl Engine {
-    /// Opens or makes the engine's files in `dir`.
-    pub(crate) fn open(dir: &Path, cache: u64, journal: u64) -> Result<Self, fjall::Error> {
-        let spaces = Spaces::open(dir, cache, journal)?;
+    /// Opens or makes the engine's files in `dir`, or those of their `copy`, to be read only.
+    pub(crate) fn open(
+        dir: &Path,
+        copy: Option<MemoryCopy>,
+        cache: u64,
+        journal: u64,
+    ) -> Result<Self, fjall::Error> {
+        let spaces = Spaces::open(dir, copy, cache, journal)?;
         Ok(Self(Arc::new(Inner {
             dir: dir.to_path_buf(),
             cache,
@@ -172,11 +197,19 @@ impl Engine {
     /// is added: after a failed sync the kernel shows as written what the disk never got.
     pub(crate) fn open_again(&self) -> Result<(), fjall::Error> {
         let Inner { cache, journal, .. } = *self.0;
-        let spaces = Spaces::open(&self.0.dir, cache, journal)?;
+        let spaces = Spaces::open(&self.0.dir, None, cache, journal)?;
         let worked_off = spaces.work_off();
         // Readers have it in any case.
         self.put(Some(Arc::new(spaces)));
         worked_off
+    }
+
+    /// Opens what was closed from a copy of it, to be read only.
+    pub(crate) fn open_copy(&self, copy: MemoryCopy) -> Result<(), fjall::Error> {
+        let Inner { cache, journal, .. } = *self.0;
+        let spaces = Spaces::open(&self.0.dir, Some(copy), cache, journal)?;
+        self.put(Some(Arc::new(spaces)));
+        Ok(())
     }
 
     fn put(&self, spaces: Option<Arc<Spaces>>) -> Option<Arc<Spaces>> {

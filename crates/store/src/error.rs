@@ -78,6 +78,14 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// The disk takes no write, and what is on it cannot be read through memory.
+    #[error("{} takes no write, and cannot be read through memory; mount its disk for writing, or make room on it", dir.display())]
+    Unwritable {
+        /// The store's directory.
+        dir: PathBuf,
+        /// Why it cannot be read through memory.
+        source: io::Error,
+    },
     /// The engine refused.
     #[error("storage engine")]
     Engine(#[source] EngineError),
@@ -120,6 +128,9 @@ pub enum CommitError {
     /// A write or sync failed earlier: no more promises are given. Reads go on.
     #[error("an earlier write failed; nothing is accepted until the disk takes a write again")]
     Poisoned,
+    /// Earlier batches wait for a disk that does not answer.
+    #[error("the disk does not answer; nothing is accepted until it does")]
+    Silent,
     /// A linked blob is not there.
     #[error("blob {id} is not in the store")]
     MissingBlob {

@@ -30,6 +30,7 @@ mod error;
 mod journal;
 mod key;
 mod log;
+mod memory;
 mod open;
 mod options;
 mod reopen;
@@ -108,30 +109,28 @@ enum Writer {
 impl Store {
     /// Opens the store in `dir`, or makes one there.
     ///
+    /// One that is there opens on a disk that takes no write as well: it is read, and is as after a
+    /// failed write ([`Store::is_poisoned`]) until [`Store::reopen`] finds that the disk is back.
+    ///
     /// # Errors
     /// It is in use, of a newer format, damaged, or the directory holds something else.
     pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let opened = match open::open(dir, &options, Access::Write) {
-            // A start needs a little room as well: for it the ballast is there.
-            Err(OpenError::Io { .. } | OpenError::Engine(_)) if room::give_up_ballast(dir) => {
-                open::open(dir, &options, Access::Write)?
-            }
-            opened => opened?,
-        };
-        Self::start(opened, options, Access::Write, dir)
+        let (opened, access) = open::open_as_it_goes(dir, &options, Access::Write)?;
+        Self::start(opened, options, access, dir)
     }
 
     /// Opens a store that nobody has open, to look into it; commits are refused.
     ///
     /// The engine cannot open without its lock and without tidying its own files, so this needs
-    /// the right to write, and fails with [`OpenError::Locked`] while a daemon runs.
+    /// the right to write, or a disk that takes no write from anybody; it fails with
+    /// [`OpenError::Locked`] while a daemon runs.
     ///
     /// # Errors
     /// As [`Store::open`], or nothing is there.
     pub fn open_read_only(dir: &Path) -> Result<Self, OpenError> {
         let options = Options::default();
-        let opened = open::open(dir, &options, Access::Read)?;
-        Self::start(opened, options, Access::Read, dir)
+        let (opened, access) = open::open_as_it_goes(dir, &options, Access::Read)?;
+        Self::start(opened, options, access, dir)
     }
 
     fn start(
@@ -152,9 +151,9 @@ impl Store {
         let counters = Arc::clone(&core.counters);
         let sealing = Arc::clone(&core.sealing);
         let writer = match (access, options.committer) {
-            (Access::Read, _) => Writer::None,
-            (Access::Write, Committer::Inline) => Writer::Inline(Box::new(Mutex::new(core))),
-            (Access::Write, Committer::Thread) => {
+            (Access::Read | Access::ReadCopy, _) => Writer::None,
+            (_, Committer::Inline) => Writer::Inline(Box::new(Mutex::new(core))),
+            (_, Committer::Thread) => {
                 start_thread(core, &options).map_err(|source| OpenError::Io {
                     path: dir.to_path_buf(),
                     source,
@@ -189,7 +188,7 @@ impl Store {
         let size = batch.size();
         let first = batch.may_take_of_the_reserve();
         let refusal = self.too_large(&batch, size).map_or(Ok(()), Err);
-        if let Err(error) = refusal.and_then(|()| self.accepts()) {
+        if let Err(error) = refusal.and_then(|()| self.accepts(first)) {
             return Err(self.refused(error));
         }
         let (reply, answer) = oneshot::channel();
@@ -273,7 +272,7 @@ impl Store {
     /// As [`Store::commit`]; some records may be removed then.
     pub async fn trim(&self, log: &LogName, below: Position) -> Result<(), CommitError> {
         loop {
-            self.accepts()?;
+            self.accepts(false)?;
             let (request, answer) = commit::trim_request(log, below);
             self.ask(request, 0, false)?;
             if !answer.await.unwrap_or(Err(CommitError::Closed))? {
@@ -312,10 +311,10 @@ impl Store {
     /// it says may be otherwise a moment later.
     ///
     /// # Errors
-    /// [`CommitError::NoSpace`], [`CommitError::Poisoned`], [`CommitError::Closed`] or
-    /// [`CommitError::ReadOnly`]: what a batch would be refused with.
+    /// [`CommitError::NoSpace`], [`CommitError::Poisoned`], [`CommitError::Silent`],
+    /// [`CommitError::Closed`] or [`CommitError::ReadOnly`]: what a batch would be refused with.
     pub fn has_room(&self) -> Result<(), CommitError> {
-        self.accepts()?;
+        self.accepts(false)?;
         match disk::available(&self.0.dir) {
             Some(available) if available < self.0.options.reserve_bytes => {
                 Err(CommitError::NoSpace { available })
@@ -329,7 +328,15 @@ impl Store {
         self.0.counters.is_poisoned()
     }
 
-    /// Follows [`Store::is_poisoned`].
+    /// To be called once a second: a batch that is under way at several looks in a row waits for a
+    /// disk that does not answer. While it does not, only what may take of the reserve
+    /// ([`Batch::from_the_reserve`]) is let into the queue.
+    pub fn look_at_the_disk(&self) {
+        self.0.counters.look();
+    }
+
+    /// Follows whether a write failed ([`Store::is_poisoned`]) or is not answered
+    /// ([`Store::look_at_the_disk`]).
     pub fn failing(&self) -> tokio::sync::watch::Receiver<bool> {
         self.0.counters.failing()
     }
@@ -359,7 +366,8 @@ impl Store {
         self.0.stop();
     }
 
-    fn accepts(&self) -> Result<(), CommitError> {
+    /// `first`: whoever has a place of their own in the queue may find out that the disk answers again.
+    fn accepts(&self, first: bool) -> Result<(), CommitError> {
         if matches!(self.0.writer, Writer::None) {
             return Err(CommitError::ReadOnly);
         }
@@ -368,6 +376,9 @@ impl Store {
         }
         if self.0.counters.is_poisoned() {
             return Err(CommitError::Poisoned);
+        }
+        if self.0.counters.is_silent() && !first {
+            return Err(CommitError::Silent);
         }
         Ok(())
     }

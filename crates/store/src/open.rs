@@ -21,7 +21,8 @@ use crate::blob::Limits;
 use crate::commit::Core;
 use crate::engine::{self, Engine};
 use crate::log::Firsts;
-use crate::room::Room;
+use crate::memory::MemoryCopy;
+use crate::room::{self, Room};
 use crate::seal::Sealing;
 use crate::stats::Counters;
 use crate::table::Watchers;
@@ -52,15 +53,64 @@ pub(crate) struct Opened {
 pub(crate) type Lock = Arc<Mutex<File>>;
 
 /// Whether a store may be made and written.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Write,
     Read,
+    /// Once the disk takes a write; until then what is there is read through a copy in memory.
+    WriteLater,
+    /// Through a copy in memory.
+    ReadCopy,
+}
+
+impl Access {
+    fn is_copy(self) -> bool {
+        matches!(self, Self::WriteLater | Self::ReadCopy)
+    }
+}
+
+/// Opens a store as well as its disk allows: a start needs a little room, for which the ballast is
+/// there, and a disk that takes no write at all is read through memory.
+pub(crate) fn open_as_it_goes(
+    dir: &Path,
+    options: &Options,
+    access: Access,
+) -> Result<(Opened, Access), OpenError> {
+    let of_the_disk = |error: &OpenError| {
+        matches!(
+            error,
+            OpenError::Io { .. } | OpenError::Engine(_) | OpenError::Unwritable { .. }
+        )
+    };
+    let mut opened = open(dir, options, access);
+    let is_write = access == Access::Write;
+    if opened.as_ref().is_err_and(of_the_disk) && is_write && room::give_up_ballast(dir) {
+        opened = open(dir, options, access);
+    }
+    let error = match opened {
+        Ok(opened) => return Ok((opened, access)),
+        Err(error) if !of_the_disk(&error) => return Err(error),
+        Err(error) => error,
+    };
+    let Some(why) = disk::takes_no_write(dir) else {
+        return Err(error);
+    };
+    let access = match access {
+        Access::Write => Access::WriteLater,
+        _ => Access::ReadCopy,
+    };
+    let opened = match open(dir, options, access) {
+        // Nothing is there yet: what hinders is that nothing can be made.
+        Err(OpenError::Missing { .. }) => return Err(error),
+        opened => opened?,
+    };
+    tracing::error!(dir = %dir.display(), %why, "the disk takes no write; its tables are read through memory");
+    Ok((opened, access))
 }
 
 pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Opened, OpenError> {
     let known = known_format(dir)?;
-    if !known && access == Access::Read {
+    if !known && access != Access::Write {
         return Err(OpenError::Missing {
             dir: dir.to_path_buf(),
         });
@@ -72,27 +122,29 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
     let db = dir.join("db");
     if !known {
         drop_unfinished(&db).map_err(|source| io_error(&db, source))?;
-    } else if !is_whole(&db) {
+    } else if !is_whole(&db).map_err(|source| io_error(&db, source))? {
         // The engine would make an empty one in its place.
         let what = format!("{} is not there or not whole", db.join("version").display());
         return Err(OpenError::Damaged { what });
     }
-    let set_aside = journal::inspect(&db, &dir.join("aside"), options.salvage)?;
-    let engine = Engine::open(&db, options.cache_bytes, options.max_journal_bytes)
-        .map_err(|error| engine_error(dir, &error))?;
+    let (engine, set_aside) = open_engine(dir, &db, options, access)?;
     let identity = identity(&engine, options, dir)?;
     let limits = Limits {
         blob_bytes: options.max_blob_bytes,
         grace: options.blob_grace,
         reserve: options.reserve_bytes,
-        read_only: access == Access::Read,
+        read_only: matches!(access, Access::Read | Access::ReadCopy),
+        tidied: access == Access::Write,
     };
     let blobs = dir.join("blobs");
     let counters = Arc::new(Counters::default());
+    if access == Access::WriteLater {
+        counters.poison();
+    }
     let sealing = Sealing::open(
         engine.clone(),
         Arc::clone(&counters),
-        access == Access::Read,
+        limits.read_only,
         options.passphrase_cost,
     )?;
     let sealing = Arc::new(sealing);
@@ -133,6 +185,31 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
         lock,
         set_aside,
     })
+}
+
+/// The engine, and how many bytes of its journal were set aside.
+fn open_engine(
+    dir: &Path,
+    db: &Path,
+    options: &Options,
+    access: Access,
+) -> Result<(Engine, u64), OpenError> {
+    let copy = match access.is_copy() {
+        true => Some(MemoryCopy::of(db).map_err(|source| OpenError::Unwritable {
+            dir: dir.to_path_buf(),
+            source,
+        })?),
+        false => None,
+    };
+    // What is torn in a journal is cut from the copy only, and set aside when the disk is back.
+    let (journals, aside) = match &copy {
+        Some(copy) => (copy.dir(), copy.dir().join("aside")),
+        None => (db, dir.join("aside")),
+    };
+    let set_aside = journal::inspect(journals, &aside, options.salvage)?;
+    let engine = Engine::open(db, copy, options.cache_bytes, options.max_journal_bytes);
+    let engine = engine.map_err(|error| engine_error(dir, &error))?;
+    Ok((engine, set_aside))
 }
 
 /// Whether a store of a format we know is there.
@@ -191,6 +268,11 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
         .truncate(false)
         .write(true)
         .open(&path);
+    // To lock it, it need not be written; a disk may be mounted read only.
+    let file = match file {
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+        file => file,
+    };
     let file = file.map_err(|source| io_error(&path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -202,13 +284,17 @@ pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {
 }
 
 /// Whether the engine finished making its files: its version file is the last.
-fn is_whole(db: &Path) -> bool {
-    fs::metadata(db.join("version")).is_ok_and(|version| version.len() >= 4)
+fn is_whole(db: &Path) -> io::Result<bool> {
+    match fs::metadata(db.join("version")) {
+        Ok(version) => Ok(version.len() >= 4),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes engine files whose making was cut short: nothing was ever written to them.
 fn drop_unfinished(db: &Path) -> io::Result<()> {
-    if is_whole(db) || !db.exists() {
+    if is_whole(db)? || !db.exists() {
         return Ok(());
     }
     fs::remove_dir_all(db)

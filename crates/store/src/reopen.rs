@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::commit::Core;
 use crate::engine;
+use crate::memory::MemoryCopy;
 use crate::open::{self, engine_error};
 use crate::{EngineError, OpenError, ReopenError, disk, journal};
 
@@ -33,9 +34,10 @@ impl Core {
         if !self.engine.close() {
             return Err(ReopenError::Busy);
         }
-        journal::inspect(self.engine.dir(), &self.dir.join("aside"), false)?;
-        let opened = self.engine.open_again();
-        opened.map_err(|error| engine_error(&self.dir, &error))?;
+        if let Err(error) = self.open_files() {
+            self.read_through_memory();
+            return Err(error);
+        }
         self.wait_for_one_journal()?;
         self.learn_anew().map_err(OpenError::from)?;
         self.room.forget_the_journal();
@@ -43,6 +45,25 @@ impl Core {
         self.counters.heal();
         tracing::warn!("the files of the store were opened again; writes are accepted");
         Ok(())
+    }
+
+    fn open_files(&self) -> Result<(), ReopenError> {
+        journal::inspect(self.engine.dir(), &self.dir.join("aside"), false)?;
+        let opened = self.engine.open_again();
+        opened.map_err(|error| engine_error(&self.dir, &error))?;
+        Ok(())
+    }
+
+    /// The files could be closed and not opened: what can be read is, until the next try.
+    fn read_through_memory(&self) {
+        if self.engine.spaces().is_ok() {
+            return;
+        }
+        let copy = MemoryCopy::of(self.engine.dir());
+        let opened = copy.map_err(fjall::Error::from);
+        if let Err(error) = opened.and_then(|copy| self.engine.open_copy(copy)) {
+            tracing::warn!(%error, "the tables cannot be read through memory");
+        }
     }
 
     /// The directory may be another one by now: a disk that was mounted anew.

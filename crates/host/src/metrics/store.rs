@@ -36,8 +36,8 @@ impl Collector for Counts {
             ("waiting", "Batches that wait", whole(stats.waiting)),
             (
                 "failed",
-                "1 after a write failed: nothing is taken",
-                i64::from(stats.poisoned),
+                "1 while the disk takes no write: nothing is taken",
+                i64::from(stats.poisoned || stats.silent),
             ),
             (
                 "disk_bytes",

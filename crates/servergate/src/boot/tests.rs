@@ -7,7 +7,7 @@ const THE_PROGRAM_S: [&str; 7] = [
     "bulletin", "decision", "mail", "names", "site", "watch", "watchdog",
 ];
 /// Of these each ends by itself, or waits for another one that does.
-const SHORT: [&str; 22] = [
+const SHORT: [&str; 23] = [
     "alert",
     "alert delivery",
     "capture connection",
@@ -28,14 +28,16 @@ const SHORT: [&str; 22] = [
     "site shelf",
     "site sweep",
     "smtp client",
+    "store",
     "unlock",
     "unlocking",
 ];
 /// Each of the parts has some.
-const LONG: [&str; 16] = [
+const LONG: [&str; 17] = [
     "admin",
     "certificates",
     "delegations",
+    "disk",
     "mail checks",
     "mail dsn",
     "mail hand back",
@@ -52,7 +54,7 @@ const LONG: [&str; 16] = [
 ];
 
 /// Whoever waits longer waits for ever: no test depends on how busy the machine is.
-const SOON: std::time::Duration = std::time::Duration::from_secs(180);
+const SOON: Duration = Duration::from_secs(180);
 
 /// Everything that can be configured, on loopback, where no primary is.
 const ALL: &str = r#"

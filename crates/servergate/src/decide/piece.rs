@@ -81,7 +81,8 @@ mod tests {
         while !unwritten.is_empty() {
             let piece = Piece::of(&unwritten);
             store.commit(piece.batch).await.unwrap();
-            unwritten.written(piece.machines, piece.records);
+            unwritten.hand_over(piece.machines, piece.records);
+            unwritten.written();
             pieces += 1;
         }
         assert!(pieces > 1);

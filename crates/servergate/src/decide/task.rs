@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError, chain};
+use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError};
 use model::{Fact, Now, Observation, Record, Restored, Saved, ServiceId, Standings, Target};
-use store::{Batch, Key, LogName, Position, Store, Table};
+use store::{Key, LogName, Position, Store, Table};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::piece::Piece;
-use super::unwritten::Unwritten;
+use super::writer::{Promise, Writer};
 use super::{Decided, Decider, Told, Wanted};
 
 /// The log that holds the record.
@@ -62,12 +61,8 @@ pub(crate) struct Outcomes {
     pub(crate) bursts: mpsc::Sender<::watch::Burst>,
     /// What a burst for a service is sent to.
     pub(crate) targets: BTreeMap<ServiceId, Target>,
-    /// Every record once it is durable, for `bulletin`.
-    pub(crate) records: mpsc::Sender<Record>,
     /// The last observation of every target, for `status`.
     pub(crate) observed: LastObservations,
-    /// What is not durable yet.
-    pub(crate) undurable: Undurable,
 }
 
 /// The last observation of every target. Shared with whoever answers `status`.
@@ -91,26 +86,22 @@ impl LastObservations {
     }
 }
 
-/// What was decided and is not durable. Shared with whoever answers `status`.
-#[derive(Clone, Default)]
-pub(crate) struct Undurable(Arc<Mutex<Unwritten>>);
-
-impl Undurable {
-    pub(crate) fn held(&self) -> std::sync::MutexGuard<'_, Unwritten> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The decision and its surroundings.
 pub(crate) struct Task {
     host: Host,
     decider: Decider,
     outcomes: Outcomes,
+    writer: Writer,
 }
 
 impl Task {
     /// The decider as it was before the restart, and its first standings.
-    pub(crate) fn new(host: Host, services: Vec<Decided>, outcomes: Outcomes) -> Self {
+    pub(crate) fn new(
+        host: Host,
+        services: Vec<Decided>,
+        outcomes: Outcomes,
+        writer: Writer,
+    ) -> Self {
         let now = host.clock.now();
         let restored = |service: &ServiceId| saved_machine(&host.store, service);
         let decider = Decider::new(host.place.clone(), services, restored, now);
@@ -119,6 +110,7 @@ impl Task {
             host,
             decider,
             outcomes,
+            writer,
         }
     }
 
@@ -131,13 +123,17 @@ impl Task {
         self.take_down(begins).await;
         loop {
             let now = self.host.clock.now();
-            let again = self.outcomes.undurable.held().next();
+            let again = self.writer.next();
             let wakeup = self.decider.next_wakeup(now).into_iter().chain(again).min();
             let mut done = None;
             // Every arm is cancel-safe: receiving and sleeping lose nothing.
             let told = tokio::select! {
                 biased;
                 () = drain.begun() => break,
+                written = self.writer.answer() => {
+                    self.writer.answered(written);
+                    Told::Tick
+                }
                 Some(instruction) = inlets.instructions.recv() => {
                     done = Some(instruction.done);
                     instruction.told
@@ -161,18 +157,24 @@ impl Task {
                 }
                 () = wait(&self.host, wakeup) => Told::Tick,
             };
+            // A person's word is published with a receipt, or not at all.
+            if matches!(told, Told::Fact(_)) {
+                if let Some(done) = done {
+                    self.publish(told, done).await;
+                }
+                continue;
+            }
             let mut out = Vec::new();
             let now = self.host.clock.now();
             let more = matches!(told, Told::Observation(_));
-            let promised = done.is_some() && matches!(told, Told::Fact(_));
             self.decider.handle(now, told, &mut out);
             if more {
                 self.decide_what_waits(now, &mut inlets.observations, &mut out);
             }
-            let records = self.carry_out(out).await;
+            self.carry_out(out, None).await;
             if let Some(done) = done {
                 let standings = self.decider.standings();
-                let undurable = self.undurable(if promised { records } else { 0 });
+                let undurable = self.writer.trouble();
                 // Whoever asked may have gone; the order stands all the same.
                 let _ = done.send(Followed {
                     standings,
@@ -182,6 +184,23 @@ impl Task {
         }
         self.take_down(vec![Fact::Stopped]).await;
         Ok(())
+    }
+
+    /// Takes in what a person wants said, if the disk takes it.
+    async fn publish(&mut self, told: Told, done: oneshot::Sender<Followed>) {
+        self.writer.write(&self.decider.standings(), None).await;
+        if let Some(why) = self.writer.trouble() {
+            let standings = self.decider.standings();
+            let undurable = Some(why);
+            let _ = done.send(Followed {
+                standings,
+                undurable,
+            });
+            return;
+        }
+        let mut out = Vec::new();
+        self.decider.handle(self.host.clock.now(), told, &mut out);
+        self.carry_out(out, Some(done)).await;
     }
 
     /// The record is bounded: the oldest go, a year and more of quiet days or of many outages.
@@ -204,9 +223,9 @@ impl Task {
     }
 
     /// Does what is wanted: what is to be durable is committed, all at once, before anybody can
-    /// see what follows from it; a disk that takes nothing lifts that ([`Unwritten`]). Of several
-    /// snapshots only the last is shown. How many records that made.
-    async fn carry_out(&mut self, wanted: Vec<Wanted>) -> usize {
+    /// see what follows from it; a disk that takes nothing lifts that ([`super::unwritten`]). Of
+    /// several snapshots only the last is shown. `promise` hears of it once it is durable, or not.
+    async fn carry_out(&mut self, wanted: Vec<Wanted>, promise: Option<oneshot::Sender<Followed>>) {
         let (mut machines, mut records, mut shown) = (Vec::new(), Vec::new(), None);
         for wanted in wanted {
             match wanted {
@@ -229,96 +248,15 @@ impl Task {
                 Wanted::Handback(..) => {}
             }
         }
-        let made = records.len();
-        self.outcomes.undurable.held().add(machines, records);
-        self.write().await;
+        let promise = promise.map(|done| Promise {
+            done,
+            records: records.len(),
+        });
+        self.writer.add(machines, records);
+        self.writer.write(&self.decider.standings(), promise).await;
         if let Some(standings) = shown {
             self.outcomes.standings.send_replace(standings);
         }
-        made
-    }
-
-    /// Why what was just told is not durable, if it is not; then its last records, so many, are taken
-    /// back: a word that is published has a receipt, or is not published.
-    fn undurable(&self, taken_back: usize) -> Option<String> {
-        let mut unwritten = self.outcomes.undurable.held();
-        unwritten.since()?;
-        unwritten.take_back(taken_back);
-        Some(unwritten.why().to_owned())
-    }
-
-    /// Makes durable what is not.
-    async fn write(&self) {
-        loop {
-            let now = self.host.clock.now();
-            let Piece {
-                batch,
-                machines,
-                records,
-                ..
-            } = {
-                let unwritten = self.outcomes.undurable.held();
-                if unwritten.is_empty() || !unwritten.is_due(now) {
-                    return;
-                }
-                Piece::of(&unwritten)
-            };
-            let written = match self.reopened().await {
-                Ok(()) => self.committed(batch).await,
-                Err(why) => Err(why),
-            };
-            match written {
-                Ok(()) => self.is_written(machines, records),
-                Err(why) => return self.is_not_written(now, &why),
-            }
-        }
-    }
-
-    fn is_written(&self, machines: usize, records: usize) {
-        let mut unwritten = self.outcomes.undurable.held();
-        let since = unwritten.since();
-        for record in unwritten.written(machines, records) {
-            // It is only a wake-up: the page reads the log. At the end nobody listens any more.
-            if let Err(mpsc::error::TrySendError::Full(_)) = self.outcomes.records.try_send(record)
-            {
-                tracing::debug!("the public page is behind with the record");
-            }
-        }
-        if let Some(since) = since.filter(|_| unwritten.is_empty()) {
-            tracing::warn!(%since, "the disk takes again what is decided; all of it is written");
-        }
-    }
-
-    fn is_not_written(&self, now: Now, why: &str) {
-        let mut unwritten = self.outcomes.undurable.held();
-        if unwritten.since().is_none() {
-            tracing::error!(
-                why,
-                "the disk takes nothing; what is decided holds all the same, in memory"
-            );
-        }
-        if unwritten.why() != why {
-            tracing::warn!(why, "what was decided is not written");
-        }
-        unwritten.failed(now, why);
-    }
-
-    /// After a failed write the store's files are opened again, beside the runtime.
-    async fn reopened(&self) -> Result<(), String> {
-        if !self.host.store.is_poisoned() {
-            return Ok(());
-        }
-        let store = self.host.store.clone();
-        let opening = self.host.tasks.blocking("store", move || store.reopen());
-        match opening.await {
-            Ok(opened) => opened.map_err(|error| chain(&error)),
-            Err(_) => Err("the attempt panicked".to_owned()),
-        }
-    }
-
-    async fn committed(&self, batch: Batch) -> Result<(), String> {
-        let committed = self.host.store.commit(batch).await;
-        committed.map(drop).map_err(|error| chain(&error))
     }
 
     /// What came together is decided in one go and made durable in one: a mass outage is hundreds
@@ -348,7 +286,7 @@ impl Task {
         for fact in facts {
             self.decider.handle(now, Told::Fact(fact), &mut out);
         }
-        self.carry_out(out).await;
+        self.carry_out(out, None).await;
     }
 
     /// Appends facts of our own to the record.
@@ -363,7 +301,7 @@ impl Task {
             })
         };
         let wanted = facts.into_iter().map(record).collect();
-        self.carry_out(wanted).await;
+        self.carry_out(wanted, None).await;
     }
 }
 

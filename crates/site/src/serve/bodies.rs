@@ -2,25 +2,27 @@
 //! store piece by piece.
 //!
 //! Reads block, so they run on the runtime's blocking threads, one piece at a time: a guest who
-//! reads slowly holds a piece of memory, never a thread.
+//! reads slowly holds a piece of memory, never a thread. A disk that does not answer holds a few
+//! threads, and no guest for longer than [`PATIENCE`]; until it answers nobody waits for it.
 
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use host::Tasks;
 use host::web::{Body, BodyError};
+use host::{Clock, Host, Tasks};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use store::{Blob, BlobError, BlobId, Blobs};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 
-use crate::generation::Stored;
+use crate::generation::{Generation, Stored};
 
 /// All cached bodies together, in bytes.
 const CACHED: u64 = 32 << 20;
@@ -30,6 +32,10 @@ const SMALL: u64 = 512 << 10;
 const PIECE: u64 = 64 << 10;
 /// So many bodies are streamed at once.
 const STREAMS: usize = 256;
+/// So many reads are asked of the disk at once.
+const READS: usize = 64;
+/// So long a guest waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where bodies come from. Cheap to clone; one for all organisations.
 #[derive(Clone)]
@@ -37,9 +43,9 @@ pub struct Bodies(Arc<Inner>);
 
 struct Inner {
     blobs: Blobs,
-    tasks: Tasks,
     cache: Cache<BlobId, Bytes, Size>,
     streams: Arc<Semaphore>,
+    disk: Disk,
 }
 
 #[derive(Clone)]
@@ -61,26 +67,42 @@ pub(super) enum BodyTrouble {
     /// The store does not give it.
     #[error("reading a body")]
     Store(#[from] BlobError),
+    /// The disk does not answer.
+    #[error("the disk does not answer")]
+    Late,
     /// A task of ours ended early, as at the end of the program.
     #[error("reading a body was given up")]
     GivenUp,
 }
 
 impl Bodies {
-    /// The bodies that lie in `blobs`, read by `tasks`.
-    pub fn new(blobs: Blobs, tasks: Tasks) -> Self {
+    /// The bodies that lie in this store.
+    pub fn new(host: &Host) -> Self {
         Self(Arc::new(Inner {
-            blobs,
-            tasks,
+            blobs: host.store.blobs().clone(),
             cache: Cache::with_weighter(1024, CACHED, Size),
             streams: Arc::new(Semaphore::new(STREAMS)),
+            disk: Disk {
+                tasks: host.tasks.clone(),
+                clock: host.clock.clone(),
+                reads: Arc::new(Semaphore::new(READS)),
+                silent: Arc::default(),
+            },
         }))
     }
 
     /// The bytes, if they are in memory.
-    pub(super) fn at_hand(&self, stored: &Stored, part: &Range<u64>) -> Option<Bytes> {
+    pub(super) fn at_hand(
+        &self,
+        generation: &Generation,
+        stored: &Stored,
+        part: &Range<u64>,
+    ) -> Option<Bytes> {
         if stored.1 == 0 {
             return Some(Bytes::new());
+        }
+        if let Some(held) = generation.held(&stored.0) {
+            return slice(held, part);
         }
         if stored.1 > SMALL {
             return None;
@@ -95,7 +117,8 @@ impl Bodies {
             return self.stream(id, part).await;
         }
         // Many guests who ask for the same cold page cause one read.
-        let bytes = self.0.cache.get_or_insert_async(&id, self.read(id)).await?;
+        let reading = self.0.cache.get_or_insert_async(&id, self.read(id));
+        let bytes = self.0.disk.in_time(reading).await??;
         let bytes = slice(&bytes, &part).ok_or(BodyTrouble::GivenUp)?;
         Ok(bytes.into())
     }
@@ -104,25 +127,68 @@ impl Bodies {
         let blobs = self.0.blobs.clone();
         // A small body is compared with its name: a disk that lies is found out here.
         let read = move || blobs.open(&id)?.read_all();
-        let bytes = self.0.tasks.blocking("site body", read).await;
-        Ok(bytes.map_err(|_| BodyTrouble::GivenUp)??.into())
+        Ok(self.0.disk.ask(read).await??.into())
     }
 
     async fn stream(&self, id: BlobId, part: Range<u64>) -> Result<Body, BodyTrouble> {
         let place = Arc::clone(&self.0.streams).try_acquire_owned();
         let place = place.map_err(|_| BodyTrouble::Busy)?;
         let blobs = self.0.blobs.clone();
-        let open = move || blobs.open(&id);
-        let blob = self.0.tasks.blocking("site body", open).await;
-        let blob = blob.map_err(|_| BodyTrouble::GivenUp)??;
+        let disk = self.0.disk.clone();
+        let opening = disk.ask(move || blobs.open(&id));
+        let blob = disk.in_time(opening).await???;
         Ok(Body::stream(Pieces {
             blob: Arc::new(blob),
-            tasks: self.0.tasks.clone(),
+            disk,
             next: part.start,
             end: part.end,
             reading: None,
             _place: place,
         }))
+    }
+}
+
+/// The disk, which may not answer.
+#[derive(Clone)]
+struct Disk {
+    tasks: Tasks,
+    clock: Clock,
+    reads: Arc<Semaphore>,
+    /// A guest waited in vain, and no read has come back since.
+    silent: Arc<AtomicBool>,
+}
+
+impl Disk {
+    /// Reads beside the runtime. A read that does not come back keeps its place among the `READS`.
+    async fn ask<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, BodyTrouble> {
+        let place = Arc::clone(&self.reads).acquire_owned().await;
+        let place = place.map_err(|_| BodyTrouble::GivenUp)?;
+        let silent = Arc::clone(&self.silent);
+        let reading = self.tasks.blocking("site body", move || {
+            let read = read();
+            silent.store(false, Ordering::Relaxed);
+            drop(place);
+            read
+        });
+        reading.await.map_err(|_| BodyTrouble::GivenUp)
+    }
+
+    /// What comes of `reading`, if the disk answers in time.
+    async fn in_time<T>(&self, reading: impl Future<Output = T>) -> Result<T, BodyTrouble> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Err(BodyTrouble::Late);
+        }
+        tokio::select! {
+            biased;
+            read = reading => Ok(read),
+            () = self.clock.sleep(PATIENCE) => {
+                self.silent.store(true, Ordering::Relaxed);
+                Err(BodyTrouble::Late)
+            }
+        }
     }
 }
 
@@ -132,12 +198,12 @@ fn slice(bytes: &Bytes, part: &Range<u64>) -> Option<Bytes> {
     (from <= to && to <= bytes.len()).then(|| bytes.slice(from..to))
 }
 
-type Reading = JoinHandle<Result<Bytes, BodyError>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Bytes, BodyError>> + Send>>;
 
 /// A large body on its way: at most one piece is read ahead.
 struct Pieces {
     blob: Arc<Blob>,
-    tasks: Tasks,
+    disk: Disk,
     next: u64,
     end: u64,
     reading: Option<Reading>,
@@ -149,7 +215,7 @@ impl Pieces {
         let blob = Arc::clone(&self.blob);
         let offset = self.next;
         let length = (self.end - self.next).min(PIECE);
-        self.tasks.blocking("site body", move || {
+        let read = move || -> Result<Bytes, BodyError> {
             let mut piece = vec![0; usize::try_from(length)?];
             let read = blob.read_at(offset, &mut piece)?;
             if read < piece.len() {
@@ -157,7 +223,9 @@ impl Pieces {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             Ok(piece.into())
-        })
+        };
+        let disk = self.disk.clone();
+        Box::pin(async move { disk.in_time(disk.ask(read)).await?? })
     }
 }
 
@@ -177,14 +245,13 @@ impl HttpBody for Pieces {
             Some(reading) => reading,
             None => this.read(),
         };
-        let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
+        let Poll::Ready(read) = reading.as_mut().poll(context) else {
             this.reading = Some(reading);
             return Poll::Pending;
         };
         let piece = match read {
-            Ok(Ok(piece)) => piece,
-            Ok(Err(error)) => return Poll::Ready(Some(Err(error))),
-            Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            Ok(piece) => piece,
+            Err(error) => return Poll::Ready(Some(Err(error))),
         };
         this.next += piece.len() as u64;
         Poll::Ready(Some(Ok(Frame::data(piece))))

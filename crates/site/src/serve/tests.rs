@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::front;
 use crate::generation::{Page, Stored};
 use crate::wire::address::Address;
 
@@ -74,7 +75,7 @@ impl Scene {
             withhold: withhold.clone(),
             lead_to_https: false,
             blocked_by: Some("https://gericht.test/".to_owned()),
-            bodies: Bodies::new(host.store.blobs().clone(), host.tasks.clone()),
+            bodies: Bodies::new(&host),
             counters: ServeCounters::register(&host.metrics),
         };
         let handler = SiteHandler::new(sources, &host);
@@ -244,7 +245,9 @@ fn copy_of(store: &Store) -> Copy {
         ("/geheim/mehr", page(200, "text/plain", b"mehr\n")),
     ];
     let pages = pages.map(|(target, page)| (Address::new(HOST, target), page));
+    let generation = Generation::new(7, start(), pages.into());
+    let front = front::read(&generation, &[HOST.to_owned()], store.blobs(), 1 << 20);
     let copy = Copy::default();
-    copy.switch(Some(Arc::new(Generation::new(7, start(), pages.into()))));
+    copy.switch(Some(Arc::new(generation.with_front(front))));
     copy
 }

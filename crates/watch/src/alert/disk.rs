@@ -70,15 +70,15 @@ impl Disk {
         let _ = match self.over {
             None => writeln!(
                 text,
-                "\nSince {since} a write to the disk fails. Names and the public page are served all the\n\
-                 same, and of the website's copy what the disk still gives. What is decided holds in\n\
-                 memory only, and a restart would forget it. No mail and no statement is taken: senders\n\
-                 hear 451 and come again.\n  why: servergate status\n  \
+                "\nSince {since} the disk takes no write. Names and the public page are served all the same,\n\
+                 and of the website's copy the start pages and what the disk still gives. What is\n\
+                 decided holds in memory only, and a restart would forget it. No mail and no statement\n\
+                 is taken: senders hear 451 and come again.\n  why: servergate status\n  \
                  free space on the disk, or mend it; Servergate goes on by itself"
             ),
             Some(over) => writeln!(
                 text,
-                "\nFrom {since} to {over} writes to the disk failed. What was decided meanwhile is written;\n\
+                "\nFrom {since} to {over} the disk took no write. What was decided meanwhile is written;\n\
                  mail and statements are taken again. Nothing that was acknowledged is lost."
             ),
         };

@@ -1,5 +1,10 @@
 //! The copy over loopback: bytes as they were, large and small.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use store::BlobId;
+
 use super::*;
 
 #[tokio::test]
@@ -30,6 +35,57 @@ async fn a_body_that_is_gone_from_the_disk_is_no_lie() {
     open.scene
         .counted(r#"servergate_site_answers_total{from="Store"} 2"#);
     open.end().await;
+}
+
+#[tokio::test]
+async fn the_start_page_is_there_whatever_becomes_of_the_disk() {
+    let open = Scene::new(None).open().await;
+    fs::remove_dir_all(open.scene.folder.path().join("store")).unwrap();
+    assert_eq!(open.get("/").await.text(), "<h1>Verein</h1>\n");
+    let coded =
+        "GET / HTTP/1.1\r\nHost: verein.test\r\nAccept-Encoding: br\r\nConnection: close\r\n\r\n";
+    assert_eq!(open.say(coded).await.text(), "(br)");
+    open.end().await;
+}
+
+/// A pipe in place of a file: who opens it for reading waits until somebody writes.
+fn that_never_answers(scene: &Scene, body: &[u8]) -> PathBuf {
+    let name = BlobId::of(body).to_string();
+    let path = scene.folder.path().join("store/blobs").join(&name[..2]);
+    let path = path.join(name);
+    fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    path
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_answer_keeps_nobody_for_long_and_is_used_again_when_it_does() {
+    let scene = Scene::new(None);
+    scene.stand(Role::Acting, false, None);
+    let pipe = that_never_answers(&scene, b"0123456789");
+    let ask = |target: &str| {
+        let request = http::Request::builder().uri(target).header("host", HOST);
+        let request = request.body(Body::empty()).unwrap();
+        scene.handler.handle(HOST, request)
+    };
+    let unavailable = |outcome: &Outcome| matches!(outcome, Outcome::Unavailable { .. });
+    let begun = tokio::time::Instant::now();
+    // The clock stands still while a read is under way: it is moved by hand.
+    let wait = async { tokio::time::advance(Duration::from_secs(2)).await };
+    let (outcome, ()) = tokio::join!(ask("/datei.txt"), wait);
+    assert!(unavailable(&outcome));
+    for target in ["/datei.txt", "/film.bin", "/fehlt"] {
+        assert!(unavailable(&ask(target).await), "{target}");
+    }
+    assert_eq!(begun.elapsed(), Duration::from_secs(2), "nobody else waits");
+    assert!(!unavailable(&ask("/").await), "what is held is served");
+
+    drop(fs::File::options().write(true).open(pipe).unwrap());
+    while unavailable(&ask("/fehlt").await) {
+        tokio::task::yield_now().await;
+    }
+    assert!(!unavailable(&ask("/film.bin").await));
 }
 
 #[tokio::test]
@@ -81,7 +137,7 @@ async fn a_guest_of_a_secure_site_is_led_to_https_from_the_usual_port() {
         withhold: scene.withhold.clone(),
         lead_to_https: true,
         blocked_by: None,
-        bodies: Bodies::new(scene.host.store.blobs().clone(), scene.host.tasks.clone()),
+        bodies: Bodies::new(&scene.host),
         counters: scene.handler.0.counters.clone(),
     };
     let handler = SiteHandler::new(sources, &scene.host);

@@ -338,7 +338,7 @@ async fn an_address_that_leads_back_to_us_is_found_out() {
         withhold: scene.withhold.clone(),
         lead_to_https: false,
         blocked_by: None,
-        bodies: Bodies::new(scene.host.store.blobs().clone(), scene.host.tasks.clone()),
+        bodies: Bodies::new(&scene.host),
         counters: scene.handler.0.counters.clone(),
     };
     let handler = SiteHandler::new(sources, &scene.host);
