@@ -89,7 +89,7 @@ mod tests {
     fn when_memory_is_short_messages_go_to_the_disk_and_at_the_end_none_is_taken() {
         let memory = Memory::default();
         let mut shares = Vec::new();
-        let draft = Draft::Inline(vec![0; INLINE]);
+        let draft = Draft::new(vec![0; INLINE]);
         while memory.inline() == INLINE {
             let mut share = memory.share();
             assert!(share.hold(&draft));
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(memory.inline(), SHORT);
         let mut last = memory.share();
         assert!(last.add_to_envelope(MOST - shares.len() * INLINE));
-        assert!(!memory.share().hold(&Draft::Inline(vec![0; 1])));
+        assert!(!memory.share().hold(&Draft::new(vec![0; 1])));
         drop(shares);
         // What was refused is not counted for ever.
         assert!(memory.share().add_to_envelope(INLINE));
@@ -111,8 +111,8 @@ mod tests {
     fn what_shrinks_is_given_back() {
         let memory = Memory::default();
         let mut share = memory.share();
-        assert!(share.hold(&Draft::Inline(vec![0; 1000])));
-        assert!(share.hold(&Draft::Inline(vec![0; 10])));
+        assert!(share.hold(&Draft::new(vec![0; 1000])));
+        assert!(share.hold(&Draft::new(vec![0; 10])));
         assert_eq!(memory.0.load(Ordering::Relaxed), 10);
     }
 }

@@ -26,18 +26,20 @@ mod settled;
 mod tests;
 mod versioned;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use model::{OrganisationId, Timestamp};
 use store::{
-    Batch, BlobError, BlobId, CommitError, Key, LogName, Position, ReadError, Receipt, SealedBlob,
-    Store, Table,
+    Batch, Beside, BlobError, BlobId, CommitError, Key, LogName, Position, ReadError, Receipt,
+    SealedBlob, Store, Table,
 };
 use tokio::sync::Notify;
 
 use crate::envelope::Envelope;
 
+use draft::Body;
 pub use draft::Draft;
 pub use held::Tally;
 pub use ledger::{Account, Line};
@@ -136,6 +138,8 @@ struct Inner {
     organisation: OrganisationId,
     log: LogName,
     quota: Option<u64>,
+    /// Bytes of all messages that come in.
+    drafts: Arc<AtomicU64>,
     held: Mutex<Held>,
     news: Notify,
     notifications: Notify,
@@ -157,6 +161,7 @@ impl Spool {
             organisation,
             log,
             quota,
+            drafts: Arc::default(),
             held: Mutex::default(),
             news: Notify::new(),
             notifications: Notify::new(),
@@ -207,11 +212,23 @@ impl Spool {
     /// Why it would not be taken.
     pub fn room(&self, size: u64) -> Result<(), KeepError> {
         self.0.store.has_room()?;
-        let within = |quota: u64| self.tally().bytes.saturating_add(size) <= quota;
+        let taken = self
+            .tally()
+            .bytes
+            .saturating_add(self.0.drafts.load(Ordering::Relaxed));
+        let within = |quota: u64| taken.saturating_add(size) <= quota;
         match self.0.quota.is_none_or(within) {
             true => Ok(()),
             false => Err(KeepError::NoRoom),
         }
+    }
+
+    /// `file`, to be written without taking the reserve of the disk.
+    ///
+    /// # Errors
+    /// The reserve is reached already.
+    pub(crate) fn beside(&self, file: std::fs::File) -> std::io::Result<Beside> {
+        self.0.store.beside(file)
     }
 
     /// Makes a message durable.
@@ -234,12 +251,14 @@ impl Spool {
             blob: None,
         };
         let mut batch = Batch::new();
-        let (record, size) = match draft {
-            Draft::Inline(bytes) => {
+        // It is claimed until it is counted among what is kept.
+        let (body, _claim) = draft.into_parts();
+        let (record, size) = match body {
+            Body::Inline(bytes) => {
                 meta.size = bytes.len() as u64;
                 (record::encode(&meta, &bytes)?, meta.size)
             }
-            Draft::Blob(writer) => {
+            Body::Blob(writer) => {
                 meta.size = writer.written();
                 let blob = draft::finish(*writer).await?;
                 meta.blob = Some(blob.to_string());

@@ -169,7 +169,7 @@ fn child_that_is_killed() {
 async fn keep_for_ever(spool: Spool, round: u32, writer: u32) {
     for number in 0_u32.. {
         let name = format!("{round}-{writer}-{number}");
-        let mut draft = Draft::Inline(Vec::new());
+        let mut draft = Draft::new(Vec::new());
         for piece in body_of(&name).chunks(64 << 10) {
             spool.add(&mut draft, piece, INLINE).unwrap();
         }

@@ -5,6 +5,7 @@
 //! durable what it wants durable, and shows the standings to the parts.
 
 mod piece;
+pub(crate) mod record;
 pub(crate) mod task;
 mod unwritten;
 pub(crate) mod writer;

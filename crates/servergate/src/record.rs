@@ -7,7 +7,7 @@ use model::{Fact, Record, RecordSpec};
 use serde_json::Value;
 use store::{Position, Store};
 
-use crate::decide::task::record_log;
+use crate::decide::record::record_log;
 use crate::protocol::Request;
 
 /// So many records are read at once.

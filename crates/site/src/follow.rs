@@ -1,6 +1,5 @@
 //! The loop of one site: captures when it is due and may be, judges, and puts on the shelf.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +20,11 @@ pub(crate) struct Request {
     pub(crate) reply: oneshot::Sender<CaptureOutcome>,
 }
 
-/// Blobs that nobody needs any more are removed so often at most.
-const SWEEP: Duration = Duration::from_secs(3600);
-
 /// Renews the copy of one site until the drain begins.
 pub(crate) struct Follower {
     handle: SiteHandle,
     requests: mpsc::Receiver<Request>,
     failures: u32,
-    swept: Option<Mono>,
 }
 
 impl Follower {
@@ -38,7 +33,6 @@ impl Follower {
             handle,
             requests,
             failures: 0,
-            swept: None,
         }
     }
 
@@ -68,7 +62,6 @@ impl Follower {
                 // Who asked may be gone.
                 let _ = request.reply.send(outcome);
             }
-            self.sweep(now).await;
         }
     }
 
@@ -139,6 +132,10 @@ impl Follower {
                 reason: reason.to_string(),
             });
         }
+        // A large site takes longer than what nobody keeps yet is left alone for.
+        let blobs = desk.host.store.blobs().clone();
+        let holding = desk.host.tasks.blocking("site shelf", move || blobs.hold());
+        let _held = holding.await.map_err(|error| error.to_string())?;
         let last = self.last().await.map_err(|error| crate::chain(&error))?;
         let first = last.is_none();
         let captured =
@@ -208,22 +205,6 @@ impl Follower {
             entry: added.entry,
             served: added.served,
         })
-    }
-
-    /// Removes what no generation needs any more, beside the runtime and not too often.
-    async fn sweep(&mut self, now: Mono) {
-        if self.swept.is_some_and(|swept| now.since(swept) < SWEEP) {
-            return;
-        }
-        self.swept = Some(now);
-        let host = &self.handle.desk().host;
-        let (blobs, tasks) = (host.store.blobs().clone(), &host.tasks);
-        let sweeping = tasks.blocking("site sweep", move || blobs.sweep(&HashSet::new()));
-        match sweeping.await {
-            Ok(Ok(swept)) => tracing::debug!(removed = swept.removed, "blobs were swept"),
-            Ok(Err(error)) => tracing::warn!(why = crate::chain(&error), "blobs were not swept"),
-            Err(_) => {}
-        }
     }
 }
 

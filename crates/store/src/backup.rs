@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::Writer;
 use crate::engine::{self, Engine};
-use crate::{BackupError, BlobError, BlobId, Blobs, ReadError, Store, disk};
+use crate::{BackupError, Beside, BlobError, BlobId, Blobs, ReadError, Store, disk};
 
 use format::{Hashing, LOG, MAGIC, Manifest, TABLE, hash_names, io_error, write_item};
 
@@ -52,11 +52,13 @@ impl Store {
     /// [`restore`] makes a store of it again.
     ///
     /// # Errors
-    /// The target is not empty, a blob is damaged or missing, or a read or write failed.
+    /// The target is not empty or lies among the data, a blob is damaged or missing, a read or write
+    /// failed, or it would take the reserve of the disk that both lie on.
     pub async fn backup(&self, to: &Path) -> Result<BackupReport, BackupError> {
         let Some(turn) = Turn::take(&self.0.backing_up) else {
             return Err(BackupError::Busy);
         };
+        refuse_inside(&self.0.dir, to)?;
         let (engine, blobs) = (self.0.engine.clone(), self.0.blobs.clone());
         if !matches!(self.0.writer, Writer::Thread { .. }) {
             return write(&engine, &blobs, to);
@@ -110,7 +112,8 @@ pub(crate) fn write(
 
     let path = to.join("records");
     let at = |source| io_error(&path, source);
-    let file = File::create_new(&path).map_err(at)?;
+    let file = File::create_new(&path).and_then(|file| Beside::new(file, blobs));
+    let file = file.map_err(at)?;
     let mut out = Hashing {
         inner: BufWriter::new(file),
         hasher: blake3::Hasher::new(),
@@ -189,11 +192,23 @@ fn copy_blob(blobs: &Blobs, id: &BlobId, directory: &Path, path: &Path) -> Resul
         source,
     };
     fs::create_dir_all(directory).map_err(at)?;
-    let mut file = File::create_new(path).map_err(at)?;
+    let file = File::create_new(path).and_then(|file| Beside::new(file, blobs));
+    let mut file = file.map_err(at)?;
     let blob = blobs.open(id)?;
     blob.each_chunk(|chunk| file.write_all(chunk).map_err(at))?;
     file.sync_all().map_err(at)?;
     Ok(blob.len())
+}
+
+/// A backup among the data would be no backup, and the next opening would meet a foreign file.
+fn refuse_inside(data: &Path, to: &Path) -> Result<(), BackupError> {
+    // What is not there yet has a parent that is, or fails soon.
+    let there = to.ancestors().find_map(|part| fs::canonicalize(part).ok());
+    let data = fs::canonicalize(data).map_err(|source| io_error(data, source))?;
+    match there.is_some_and(|there| there.starts_with(&data)) {
+        true => Err(BackupError::Inside { dir: data }),
+        false => Ok(()),
+    }
 }
 
 fn make_empty(dir: &Path) -> Result<(), BackupError> {

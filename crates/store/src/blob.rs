@@ -9,10 +9,11 @@ mod body;
 mod id;
 mod sealed;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ use crate::BlobError;
 use crate::disk;
 use crate::engine::Engine;
 use crate::seal::Sealing;
+
+/// After so many bytes of all writers it is looked again whether the disk has room.
+const LOOK_EVERY: u64 = 4 << 20;
 
 pub use body::{Blob, BlobWriter};
 pub use id::{BlobId, InvalidBlobId};
@@ -49,11 +53,15 @@ struct Inner {
     next_temporary: AtomicU64,
     /// Bytes written since it was looked whether the disk has room.
     unlooked: AtomicU64,
+    #[cfg(test)]
+    looks: AtomicU64,
     /// Held while a blob gets its name, is linked or is removed, so that none is removed between
     /// being looked for and being linked. Holds the bytes in all blobs, once they were counted.
     gate: Mutex<Option<u64>>,
     /// Held by a sweep, and by a backup so that nothing it is about to copy is swept.
     sweeping: Mutex<()>,
+    /// Since when somebody holds what is put.
+    holds: Mutex<BTreeMap<u64, SystemTime>>,
 }
 
 /// What a sweep did.
@@ -65,6 +73,19 @@ pub struct Swept {
     pub removed_bytes: u64,
     /// Blobs kept.
     pub kept: u64,
+}
+
+/// See [`Blobs::hold`].
+#[derive(Debug)]
+pub struct Hold {
+    blobs: Blobs,
+    number: u64,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.blobs.holds().remove(&self.number);
+    }
 }
 
 impl Blobs {
@@ -91,8 +112,11 @@ impl Blobs {
             sealing,
             next_temporary: AtomicU64::new(0),
             unlooked: AtomicU64::new(0),
+            #[cfg(test)]
+            looks: AtomicU64::new(0),
             gate: Mutex::new(None),
             sweeping: Mutex::new(()),
+            holds: Mutex::default(),
         })))
     }
 
@@ -135,6 +159,11 @@ impl Blobs {
             writer.place(id)?;
         }
         Ok(self.directory_of(&id))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> u64 {
+        self.0.looks.load(Ordering::Relaxed)
     }
 
     /// A blob written piece by piece.
@@ -194,12 +223,30 @@ impl Blobs {
         Ok(total)
     }
 
-    /// Removes the blobs that are not in `live`, not linked to any key, and older than the grace
-    /// since they were put or put again.
+    /// Keeps every blob that is put or put again from now on, until the value is dropped: for work that
+    /// takes longer than the grace before a key keeps them.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        // Whoever cannot tell the time holds everything.
+        let since = self.file_system_time().unwrap_or(SystemTime::UNIX_EPOCH);
+        let number = self.0.next_temporary.fetch_add(1, Ordering::Relaxed);
+        self.holds().insert(number, since);
+        Hold {
+            blobs: self.clone(),
+            number,
+        }
+    }
+
+    fn holds(&self) -> MutexGuard<'_, BTreeMap<u64, SystemTime>> {
+        self.0.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the blobs that no key keeps and nobody holds ([`Blobs::hold`]), and that are older than
+    /// the grace since they were put or put again.
     ///
     /// # Errors
     /// A directory or the links could not be read; what was removed until then stays removed.
-    pub fn sweep(&self, live: &HashSet<BlobId>) -> Result<Swept, BlobError> {
+    pub fn sweep(&self) -> Result<Swept, BlobError> {
         if self.0.limits.read_only {
             return Err(BlobError::ReadOnly);
         }
@@ -207,7 +254,7 @@ impl Blobs {
         let now = self.file_system_time()?;
         let mut swept = Swept::default();
         self.for_each(|id, path| {
-            match self.remove_unneeded(live, now, id, path)? {
+            match self.remove_unneeded(now, id, path)? {
                 None => swept.kept += 1,
                 Some(bytes) => {
                     swept.removed += 1;
@@ -222,21 +269,18 @@ impl Blobs {
     /// Removes the blob unless it is needed; says how many bytes went.
     fn remove_unneeded(
         &self,
-        live: &HashSet<BlobId>,
         now: SystemTime,
         id: BlobId,
         path: &Path,
     ) -> Result<Option<u64>, BlobError> {
-        if live.contains(&id) {
-            return Ok(None);
-        }
         let mut gate = self.gate();
         let metadata = fs::metadata(path).map_err(|source| error_at(path, source))?;
         let put_at = metadata
             .modified()
             .map_err(|source| error_at(path, source))?;
         let age = now.duration_since(put_at).unwrap_or_default();
-        if age < self.0.limits.grace || self.0.engine.is_linked(&id)? {
+        let is_held = self.holds().values().any(|since| put_at >= *since);
+        if is_held || age < self.0.limits.grace || self.0.engine.is_linked(&id)? {
             return Ok(None);
         }
         fs::remove_file(path).map_err(|source| error_at(path, source))?;
@@ -323,7 +367,26 @@ impl Blobs {
         }
     }
 
-    fn look_for_room(&self) -> Result<(), BlobError> {
+    /// So many bytes are about to be written: after some megabytes, of all writers together, it is
+    /// looked again whether the disk has room. Many small ones are as large as one.
+    pub(crate) fn count(&self, bytes: u64) -> Result<(), BlobError> {
+        let unlooked = &self.0.unlooked;
+        let before = unlooked.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) < LOOK_EVERY {
+            return Ok(());
+        }
+        unlooked.store(0, Ordering::Relaxed);
+        self.look_for_room()
+    }
+
+    /// The file system that they lie on, if it says so.
+    pub(crate) fn device(&self) -> Option<u64> {
+        fs::metadata(&self.0.dir).ok().map(|found| found.dev())
+    }
+
+    pub(crate) fn look_for_room(&self) -> Result<(), BlobError> {
+        #[cfg(test)]
+        self.0.looks.fetch_add(1, Ordering::Relaxed);
         match disk::available(&self.0.dir) {
             Some(available) if available < self.0.limits.reserve => {
                 Err(BlobError::NoSpace { available })

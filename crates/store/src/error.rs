@@ -353,6 +353,12 @@ pub enum BackupError {
         /// The target.
         dir: PathBuf,
     },
+    /// The target lies in the store's own directory.
+    #[error("a backup in {} would lie among the data itself; name a directory elsewhere, best on another disk", dir.display())]
+    Inside {
+        /// The store's directory.
+        dir: PathBuf,
+    },
     /// Another backup is running.
     #[error("another backup is running")]
     Busy,

@@ -21,6 +21,7 @@
 
 mod backup;
 mod batch;
+mod beside;
 mod blob;
 mod commit;
 mod disk;
@@ -51,7 +52,10 @@ use tokio::sync::oneshot;
 
 pub use backup::{BackupReport, restore};
 pub use batch::{Batch, Expect, Position, Receipt, Revision};
-pub use blob::{Blob, BlobId, BlobWriter, Blobs, InvalidBlobId, SealedBlob, SealedWriter, Swept};
+pub use beside::Beside;
+pub use blob::{
+    Blob, BlobId, BlobWriter, Blobs, Hold, InvalidBlobId, SealedBlob, SealedWriter, Swept,
+};
 pub use error::{
     BackupError, BlobError, CommitError, EngineError, OpenError, ReadError, ReopenError, SealError,
 };
@@ -344,6 +348,15 @@ impl Store {
     /// The large bodies.
     pub fn blobs(&self) -> &Blobs {
         &self.0.blobs
+    }
+
+    /// `file`, to be written beside this store: where it lies on the same disk, it leaves the
+    /// reserve alone.
+    ///
+    /// # Errors
+    /// The reserve is reached already.
+    pub fn beside(&self, file: std::fs::File) -> std::io::Result<Beside> {
+        Beside::new(file, &self.0.blobs)
     }
 
     /// Counts since opening.

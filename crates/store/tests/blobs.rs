@@ -1,6 +1,5 @@
 //! Large bodies: durable under their name, found damaged when damaged, swept when nobody needs them.
 
-use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
@@ -111,11 +110,18 @@ fn a_damaged_blob_is_found_and_healed_by_putting_it_again() {
 }
 
 #[test]
-fn a_sweep_leaves_what_is_live_linked_or_young() {
+fn a_sweep_leaves_what_is_held_linked_or_young() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), without_grace()).unwrap();
-    let [live, linked, unlinked, loose] = ["live", "linked", "unlinked", "loose"]
+    let [linked, unlinked, loose, again] = ["linked", "unlinked", "loose", "again"]
         .map(|name| store.blobs().put(name.as_bytes()).unwrap());
+    for id in [unlinked, loose, again] {
+        let file = fs::File::open(store.blobs().open(&id).unwrap().path()).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    let hold = store.blobs().hold();
+    let held = store.blobs().put(b"held").unwrap();
+    store.blobs().put(b"again").unwrap();
     let holder = Key::new(TABLE, &["holder"]);
     let below = Key::new(TABLE, &["holder", "below"]);
     let batch = Batch::new()
@@ -133,17 +139,20 @@ fn a_sweep_leaves_what_is_live_linked_or_young() {
     )
     .unwrap();
 
-    let swept = store.blobs().sweep(&HashSet::from([live])).unwrap();
-    assert_eq!((swept.removed, swept.kept, swept.removed_bytes), (2, 2, 13));
-    assert!(store.blobs().has(&live) && store.blobs().has(&linked));
+    let swept = store.blobs().sweep().unwrap();
+    assert_eq!((swept.removed, swept.kept, swept.removed_bytes), (2, 3, 13));
+    assert!(store.blobs().has(&held) && store.blobs().has(&again));
+    assert!(store.blobs().has(&linked));
     assert!(!store.blobs().has(&unlinked) && !store.blobs().has(&loose));
+    drop(hold);
+    assert_eq!(store.blobs().sweep().unwrap().removed, 2);
 
     // One of the two keys that keep it goes, then the other.
     wait(store.commit(Batch::new().delete(holder))).unwrap();
-    store.blobs().sweep(&HashSet::new()).unwrap();
+    store.blobs().sweep().unwrap();
     assert!(store.blobs().has(&linked));
     wait(store.commit(Batch::new().delete(below))).unwrap();
-    store.blobs().sweep(&HashSet::new()).unwrap();
+    store.blobs().sweep().unwrap();
     assert!(!store.blobs().has(&linked));
 }
 
@@ -159,7 +168,7 @@ fn a_young_blob_is_not_swept_and_putting_it_again_makes_it_young() {
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
     store.blobs().put(b"again").unwrap();
-    let swept = store.blobs().sweep(&HashSet::new()).unwrap();
+    let swept = store.blobs().sweep().unwrap();
     assert_eq!((swept.removed, swept.kept), (1, 2));
     assert!(store.blobs().has(&young) && store.blobs().has(&again));
 }

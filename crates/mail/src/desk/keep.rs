@@ -22,7 +22,7 @@ impl Post {
             return Answer::Say(out_of_order());
         };
         let now = self.host.clock.now().wall;
-        *draft = Draft::Inline(trace::kept(&self.name, &envelope, id, now));
+        *draft = Draft::new(trace::kept(&self.name, &envelope, id, now));
         Answer::Go
     }
 

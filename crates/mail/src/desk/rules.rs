@@ -122,7 +122,7 @@ impl Post {
         if !matches!(transaction.course, Course::Keep { .. }) {
             transaction.course = Course::Keep {
                 id: self.new_id(),
-                draft: Draft::Inline(Vec::new()),
+                draft: Draft::new(Vec::new()),
             };
         }
         self.keep_recipient(transaction, office, recipient)

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use store::Beside;
+
 use super::{HandleError, MailHandle};
 use crate::spool::{Message, MessageBody, SpoolError};
 
@@ -37,7 +39,8 @@ impl MailHandle {
             message => message?,
         };
         let path = to.join(format!("{number}.eml"));
-        write(&message, file(&path).map_err(HandleError::Export)?)?;
+        let file = file(&path).and_then(|file| self.office.spool.beside(file));
+        write(&message, file.map_err(HandleError::Export)?)?;
         Ok(1)
     }
 }
@@ -65,7 +68,7 @@ fn file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn write(message: &Message, mut file: File) -> Result<(), HandleError> {
+fn write(message: &Message, mut file: Beside) -> Result<(), HandleError> {
     let mut put = |bytes: &[u8]| file.write_all(bytes).map_err(HandleError::Export);
     match &message.body {
         MessageBody::Inline(bytes) => put(bytes)?,

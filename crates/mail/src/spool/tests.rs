@@ -37,7 +37,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
 }
 
 pub(super) async fn keep(spool: &Spool, id: &str, body: &[u8]) -> u64 {
-    let mut draft = Draft::Inline(Vec::new());
+    let mut draft = Draft::new(Vec::new());
     for piece in body.chunks(100_000) {
         spool.add(&mut draft, piece, INLINE).unwrap();
     }
@@ -116,4 +116,30 @@ async fn a_quota_is_kept() {
     keep(&spool, "a", &[b'x'; 600]).await;
     spool.room(400).unwrap();
     assert!(matches!(spool.room(401), Err(KeepError::NoRoom)));
+}
+
+#[tokio::test]
+async fn messages_that_come_in_count_in_the_quota_until_they_are_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = unlocked_store(dir.path(), options());
+    let organisation = OrganisationId::new("verein.test");
+    let spool = Spool::open(store, organisation, Some(1000)).unwrap();
+    let mut drafts: Vec<_> = (0..9).map(|_| Draft::new(vec![b'h'; 10])).collect();
+    for draft in &mut drafts {
+        spool.add(draft, &[b'x'; 90], 50).unwrap();
+    }
+    assert!(matches!(spool.room(101), Err(KeepError::NoRoom)));
+    let mut one_more = Draft::new(Vec::new());
+    spool.add(&mut one_more, &[b'x'; 100], 50).unwrap();
+    let refused = spool.add(&mut one_more, b"x", 50);
+    assert!(matches!(refused, Err(KeepError::NoRoom)), "{refused:?}");
+    drop(one_more);
+    drop(drafts.pop());
+    spool.room(200).unwrap();
+    // What is kept is counted once.
+    keep(&spool, "a", &[b'x'; 100]).await;
+    spool.room(100).unwrap();
+    assert!(spool.room(101).is_err());
+    drop(drafts);
+    spool.room(900).unwrap();
 }

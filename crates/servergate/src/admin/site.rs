@@ -7,6 +7,7 @@ use ::site::shelf::{Entry, State};
 use ::site::{CaptureOutcome, SiteHandle};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use store::Store;
 
 use super::Desk;
 use crate::config::Organisation;
@@ -74,7 +75,7 @@ pub(super) async fn answer(
             said(&format!("{what} is there again."))
         }
         SiteRequest::Export { number, to } => {
-            let pages = export(site, number, &to).await?;
+            let pages = export(&desk.host.store, site, number, &to).await?;
             said(&format!("{} holds {pages} pages.", to.display()))
         }
     })
@@ -138,14 +139,14 @@ fn came_of_it(outcome: &CaptureOutcome) -> String {
     }
 }
 
-async fn export(site: &SiteHandle, number: Option<u64>, to: &Path) -> Result<u64> {
+async fn export(store: &Store, site: &SiteHandle, number: Option<u64>, to: &Path) -> Result<u64> {
     let current = || Ok::<_, anyhow::Error>(site.generations()?.1.map(|current| current.number));
     let number = match number {
         Some(number) => number,
         None => current()?.context("there is no copy yet")?,
     };
-    let file =
-        super::private::file(to).with_context(|| format!("{} cannot be written", to.display()))?;
+    let file = super::private::file(to).and_then(|file| store.beside(file));
+    let file = file.with_context(|| format!("{} cannot be written", to.display()))?;
     Ok(site.export(number, std::io::BufWriter::new(file)).await?)
 }
 

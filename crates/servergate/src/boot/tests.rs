@@ -7,7 +7,7 @@ const THE_PROGRAM_S: [&str; 7] = [
     "bulletin", "decision", "mail", "names", "site", "watch", "watchdog",
 ];
 /// Of these each ends by itself, or waits for another one that does.
-const SHORT: [&str; 23] = [
+const SHORT: [&str; 24] = [
     "alert",
     "alert delivery",
     "capture connection",
@@ -22,18 +22,19 @@ const SHORT: [&str; 23] = [
     "mail settling",
     "names-notify",
     "probe",
+    "record",
     "shared finding",
     "site body",
     "site reading",
     "site shelf",
-    "site sweep",
     "smtp client",
     "store",
+    "sweeping",
     "unlock",
     "unlocking",
 ];
 /// Each of the parts has some.
-const LONG: [&str; 17] = [
+const LONG: [&str; 18] = [
     "admin",
     "certificates",
     "delegations",
@@ -50,6 +51,7 @@ const LONG: [&str; 17] = [
     "progress",
     "site capture",
     "smtp listener",
+    "sweep",
     "web listener",
 ];
 

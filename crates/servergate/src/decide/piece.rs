@@ -4,7 +4,8 @@
 use model::RecordSpec;
 use store::Batch;
 
-use super::task::{encode, machine_key, record_log};
+use super::record::record_log;
+use super::task::{encode, machine_key};
 use super::unwritten::Unwritten;
 
 /// A piece is full with so many bytes: half of what the store takes in one batch, so that one more

@@ -8,19 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use host::{Drain, Handback, HandbackOutcome, Hint, Host, OutletReceiver, RunError};
 use model::{Fact, Now, Observation, Record, Restored, Saved, ServiceId, Standings, Target};
-use store::{Key, LogName, Position, Store, Table};
+use store::{Key, Store, Table};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::record::{self, RECORDS, TRIM_AFTER};
 use super::writer::{Promise, Writer};
 use super::{Decided, Decider, Told, Wanted};
-
-/// The log that holds the record.
-pub(crate) fn record_log() -> LogName {
-    LogName::new("record")
-}
-
-/// At most so many records are kept.
-const RECORDS: u64 = 100_000;
 
 /// So many observations are decided about in one go.
 const TOGETHER: usize = 256;
@@ -92,6 +85,8 @@ pub(crate) struct Task {
     decider: Decider,
     outcomes: Outcomes,
     writer: Writer,
+    /// Records since the oldest were looked at.
+    untrimmed: usize,
 }
 
 impl Task {
@@ -111,12 +106,13 @@ impl Task {
             decider,
             outcomes,
             writer,
+            untrimmed: 0,
         }
     }
 
     /// Decides until the drain begins.
     pub(crate) async fn run(mut self, mut inlets: Inlets, drain: Drain) -> Result<(), RunError> {
-        self.keep_the_record_within_bounds().await;
+        self.keep_the_record_within_bounds();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let mut begins = vec![Fact::Started { version }];
         begins.extend(self.decider.reconfigured());
@@ -204,22 +200,15 @@ impl Task {
     }
 
     /// The record is bounded: the oldest go, a year and more of quiet days or of many outages.
-    async fn keep_the_record_within_bounds(&self) {
-        let Ok(last) = self.host.store.last(&record_log(), 1) else {
-            return;
-        };
-        let Some(last) = last.first() else { return };
-        let Some(below) = last.position.number().checked_sub(RECORDS) else {
-            return;
-        };
-        if let Err(error) = self
-            .host
-            .store
-            .trim(&record_log(), Position::from_number(below))
-            .await
-        {
-            tracing::warn!(%error, "the record was not trimmed");
-        }
+    /// Beside everything else, for it takes its time.
+    fn keep_the_record_within_bounds(&mut self) {
+        self.untrimmed = 0;
+        let store = self.host.store.clone();
+        self.host.tasks.spawn("record", async move {
+            if let Err(error) = record::trim(&store, RECORDS).await {
+                tracing::warn!(error, "the record was not trimmed");
+            }
+        });
     }
 
     /// Does what is wanted: what is to be durable is committed, all at once, before anybody can
@@ -252,6 +241,10 @@ impl Task {
             done,
             records: records.len(),
         });
+        self.untrimmed += records.len();
+        if self.untrimmed >= TRIM_AFTER {
+            self.keep_the_record_within_bounds();
+        }
         self.writer.add(machines, records);
         self.writer.write(&self.decider.standings(), promise).await;
         if let Some(standings) = shown {

@@ -67,7 +67,7 @@ async fn a_kept_generation_is_served_and_outlasts_a_restart_and_a_sweep() {
     let store = open_store(dir.path());
     let shelf = shelf(&store).await;
     store.blobs().put(b"nobody's").unwrap();
-    assert_eq!(store.blobs().sweep(&HashSet::new()).unwrap().removed, 1);
+    assert_eq!(store.blobs().sweep().unwrap().removed, 1);
     assert_eq!(shelf.current().unwrap().unwrap().number, 1);
     let loaded = shelf.load(1).await.unwrap();
     let page = loaded.pages.first().unwrap();
@@ -177,11 +177,11 @@ async fn what_a_crash_left_half_put_is_let_go_and_nothing_else() {
         let _receipt = store.commit(batch).await.unwrap();
         orphan
     };
-    assert_eq!(store.blobs().sweep(&HashSet::new()).unwrap().removed, 0);
+    assert_eq!(store.blobs().sweep().unwrap().removed, 0);
     let shelf = shelf(&store).await;
     assert_eq!(shelf.entries().unwrap().len(), 1);
     assert_eq!(shelf.current().unwrap().unwrap().number, 1);
-    assert_eq!(store.blobs().sweep(&HashSet::new()).unwrap().removed, 1);
+    assert_eq!(store.blobs().sweep().unwrap().removed, 1);
     assert!(!store.blobs().has(&orphan));
     let Added { entry, .. } = shelf
         .add(manifest(&store, "two"), State::Kept)
@@ -212,7 +212,7 @@ async fn thinning_lets_go_of_entries_and_their_blobs_only() {
         .map(|entry| entry.number)
         .collect();
     assert_eq!(numbers, [1, 4]);
-    store.blobs().sweep(&HashSet::new()).unwrap();
+    store.blobs().sweep().unwrap();
     assert!(store.blobs().has(&BlobId::of(b"one")) && store.blobs().has(&BlobId::of(b"four")));
     assert!(!store.blobs().has(&BlobId::of(b"two")));
     for number in numbers {

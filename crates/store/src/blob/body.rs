@@ -11,9 +11,6 @@ use super::{BlobId, Blobs, error_at, length_if_there};
 use crate::BlobError;
 
 const CHUNK: usize = 64 << 10;
-/// After so many bytes, of all writers together, it is looked again whether the disk has room:
-/// many small ones are as large as one.
-const LOOK_EVERY: u64 = 4 << 20;
 
 /// A blob being written. Dropped before [`BlobWriter::finish`] it leaves nothing.
 #[derive(Debug)]
@@ -49,15 +46,7 @@ impl BlobWriter {
         if self.written > limit {
             return Err(BlobError::TooLarge { limit });
         }
-        let unlooked = &self.blobs.0.unlooked;
-        if unlooked
-            .fetch_add(length, Ordering::Relaxed)
-            .saturating_add(length)
-            >= LOOK_EVERY
-        {
-            unlooked.store(0, Ordering::Relaxed);
-            self.blobs.look_for_room()?;
-        }
+        self.blobs.count(length)?;
         self.hasher.update(bytes);
         self.file
             .write_all(bytes)

@@ -63,7 +63,7 @@ pub(super) fn begin_beside(post: &Post, transaction: &mut Transaction, id: &str)
         let head = trace::kept(&post.name, &envelope, id, now);
         *beside = Some(Beside {
             id: id.to_owned(),
-            draft: Draft::Inline(head),
+            draft: Draft::new(head),
         });
     }
 }

@@ -8,7 +8,7 @@ use model::{Fact, PlaceId, RecordSpec, Timestamp};
 use store::{Committer, Options, Position, Store};
 use tokio::time::Instant;
 
-use super::super::task::record_log;
+use super::super::record::record_log;
 use super::*;
 
 struct Scene {
