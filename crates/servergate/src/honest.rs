@@ -108,12 +108,17 @@ pub(crate) async fn servers(
     let (apex, steered) = zone;
     let mut found = ::names::answers(net, resolver, ::names::PORT, apex, steered, &ours).await;
     if let Ok(servers) = &mut found {
-        let held = names.longest_ttl(apex, steered);
-        for server in servers.iter_mut().filter(|server| !server.ours) {
-            server.ttl = server.ttl.max(held);
-        }
+        with_what_is_held(servers, names.longest_ttl(apex, steered));
     }
     Some(found)
+}
+
+/// A server of the primary's that is dark now gave its answers the TTL of the zone that we hold, and
+/// resolvers still have them.
+fn with_what_is_held(servers: &mut [Server], held: Option<u32>) {
+    for server in servers.iter_mut().filter(|server| !server.ours) {
+        server.ttl = server.ttl.max(held);
+    }
 }
 
 /// What was found of all zones of an organisation; `None` where one could not be looked up.

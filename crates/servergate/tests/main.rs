@@ -3,4 +3,6 @@
 
 mod alert;
 mod causes;
+mod import;
 mod sim;
+mod standby;

@@ -151,3 +151,18 @@ fn by_hand_the_longest_answer_counts_and_one_that_is_unknown_is_said() {
         unknown.says
     );
 }
+
+#[test]
+fn a_server_that_is_dark_now_is_known_by_the_zone_that_is_held() {
+    let of = |held| {
+        let mut servers = [
+            server(true, Some(5)),
+            server(false, None),
+            server(false, Some(60)),
+        ];
+        with_what_is_held(&mut servers, held);
+        servers.map(|server| server.ttl)
+    };
+    assert_eq!(of(Some(3600)), [Some(5), Some(3600), Some(3600)]);
+    assert_eq!(of(None), [Some(5), None, Some(60)]);
+}

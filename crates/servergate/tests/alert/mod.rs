@@ -4,14 +4,14 @@
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
 
 use host::Tasks;
 use host::net::{Listener, Net};
 use serde_json::Value;
-use servergate::boot::{Surroundings, stand_by};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+
+use crate::standby::{self, command};
 
 /// A standby with nothing in it but `alert`, and what is done while it runs.
 async fn beside<F: Future>(folder: &Path, alert: &str, work: impl FnOnce() -> F) -> F::Output {
@@ -19,40 +19,7 @@ async fn beside<F: Future>(folder: &Path, alert: &str, work: impl FnOnce() -> F)
         "version = 1\n{alert}\n[standby]\nname = \"oslo\"\naddresses = [\"127.0.0.1\"]\ndata = \"data\"\n\
          [listen]\nadmin = \"admin.sock\"\n[[organisation]]\nname = \"Verein\"\ndomains = [\"verein.test\"]\n"
     );
-    let path = folder.join("servergate.toml");
-    std::fs::write(&path, text).unwrap();
-    let reading = servergate::config::read(&path).unwrap();
-    let config = reading
-        .config
-        .unwrap_or_else(|| panic!("{:?}", reading.problems));
-    let (began, begun) = oneshot::channel();
-    let (stop, stopped) = oneshot::channel::<()>();
-    // It is asked whether to end as soon as it is there.
-    let until = async {
-        let _ = began.send(());
-        let _ = stopped.await;
-        Ok(())
-    };
-    let working = async {
-        begun.await.ok()?;
-        let done = work().await;
-        let _ = stop.send(());
-        Some(done)
-    };
-    let (ended, done) = tokio::join!(stand_by(config, Surroundings::machine(), until), working);
-    ended.unwrap();
-    done.unwrap()
-}
-
-/// Runs a command of the program, as a person would.
-async fn command(folder: &Path, words: &[&str]) -> Output {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_servergate"));
-    command
-        .args(words)
-        .arg("--config")
-        .arg(folder.join("servergate.toml"));
-    let running = Tasks::default().blocking("command", move || command.output());
-    running.await.unwrap().unwrap()
+    standby::beside(folder, &text, work).await
 }
 
 fn text(bytes: &[u8]) -> &str {

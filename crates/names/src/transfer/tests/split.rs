@@ -1,6 +1,7 @@
 //! Transfers split over messages in every way, and what a first SOA means.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use domain::base::iana::{Class, Rtype};
 use domain::base::message_builder::MessageBuilder;
@@ -356,6 +357,20 @@ fn letters_keep_their_case_through_a_transfer() {
         let stored = Records::from_bytes(zone.to_records().as_bytes()).expect("records");
         assert_eq!(stored, zone.to_records());
     }
+    let mut more = Diff::default();
+    more.removed.push(apex.as_wire(), code::SOA, 3600, &soa(2));
+    more.added.push(apex.as_wire(), code::SOA, 3600, &soa(3));
+    more.added
+        .push(b"\x03Ftp\x06VEREIN\x04Test\x00", code::AAAA, 300, &[0; 16]);
+    let newest = next.apply(&more).expect("it fits");
+    let plan = Plan::Changes(vec![Arc::new(more)]);
+    let (checks, messages) = exchange(&newest, &plan, Rtype::IXFR);
+    let came = taken(checks, &messages, Fetch::Incremental(2), Limits::default());
+    let Ok(Some(Fetched::Changes(came))) = came else {
+        panic!("{came:?}");
+    };
+    let owner = b"\x03Ftp\x06VEREIN\x04Test\x00";
+    assert!(came[0].added.iter().any(|record| record.owner == owner));
     let has = |zone: &Zone, owner: &[u8]| zone.to_records().iter().any(|r| r.owner == owner);
     assert!(has(&held, b"\x03WwW\x06Verein\x04TEST\x00"));
     assert!(has(&next, b"\x03FTP\x06verein\x04test\x00"));

@@ -87,6 +87,17 @@ async fn both_versions_refuse_the_same_number_of_fields() {
         );
     }
     scene.counted(r#"servergate_web_requests_total{outcome="Head"} 1"#);
+    // And the same length.
+    let long = "x".repeat(quick().header_bytes * 2);
+    let mut large = request("http://verein.test/");
+    let value = HeaderValue::try_from(long.as_str()).unwrap();
+    large.headers_mut().insert("x-long", value);
+    sender.ready().await.unwrap();
+    let response = sender.send_request(large).await.unwrap();
+    assert_eq!(response.status(), 431);
+    let request = format!("GET / HTTP/1.1\r\nHost: verein.test\r\nX-Long: {long}\r\n\r\n");
+    let answer = scene.say(request).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     drop(sender);
     scene.end().await;
 }
