@@ -2,9 +2,10 @@
 //!
 //! Everything is opened before anything serves, and what was opened first ends last.
 
+mod upkeep;
+
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use host::metrics::Metrics;
@@ -13,7 +14,7 @@ use host::tls::{CertificateFiles, Certificates};
 use host::web::{self, Routes, WebLimits, WebListen};
 use host::{
     Clock, Drain, Host, Outlets, Part, Progress, Reminder, RunError, Tasks, admin::AdminSocket,
-    chain, outlet,
+    outlet,
 };
 use model::{Fact, Observation};
 use sd_notify::NotifyState;
@@ -30,8 +31,6 @@ use crate::decide::writer::{Undurable, Writer};
 
 /// How many things may wait in each outlet.
 const WAITING: usize = 1024;
-/// How often what nobody needs is freed.
-const SWEEP: Duration = Duration::from_secs(600);
 
 /// Stands by until a signal says otherwise.
 pub(crate) async fn run(config: Config) -> Result<()> {
@@ -168,8 +167,8 @@ pub async fn stand_by(
         web::serve_metrics(at, &host, drain.clone()).await?;
     }
     if around.machine {
-        look_at_the_disk(&host, &drain);
-        sweep(&host, &drain);
+        upkeep::look_at_the_disk(&host, &drain);
+        upkeep::sweep(&host, &drain);
         look_up_delegations(looking, &host, &drain);
         open_desk(&config, &host, desk, &drain).await?;
         tell_systemd(&host, &drain);
@@ -307,47 +306,6 @@ fn follow_certificates(certificates: Certificates, host: &Host, drain: &Drain) {
     let clock = host.clock.clone();
     host.tasks
         .keep("certificates", clock, drain.clone(), following);
-}
-
-/// Notices a disk that does not answer: one that refuses says so.
-fn look_at_the_disk(host: &Host, drain: &Drain) {
-    let (store, clock, end) = (host.store.clone(), host.clock.clone(), drain.clone());
-    let work = move || {
-        let (store, clock, end) = (store.clone(), clock.clone(), end.clone());
-        async move {
-            while !end.has_begun() {
-                store.look_at_the_disk();
-                clock.sleep(Duration::from_secs(1)).await;
-            }
-        }
-    };
-    let clock = host.clock.clone();
-    host.tasks.keep("disk", clock, drain.clone(), work);
-}
-
-/// Frees what no part needs any more, in an outage too: that is when room is needed.
-fn sweep(host: &Host, drain: &Drain) {
-    let (host, end) = (host.clone(), drain.clone());
-    let (tasks, clock) = (host.tasks.clone(), host.clock.clone());
-    let work = move || {
-        let (host, end) = (host.clone(), end.clone());
-        async move {
-            while !end.has_begun() {
-                // Both arms are cancel-safe.
-                tokio::select! {
-                    () = end.begun() => return,
-                    () = host.clock.sleep(SWEEP) => {}
-                }
-                let blobs = host.store.blobs().clone();
-                match host.tasks.blocking("sweeping", move || blobs.sweep()).await {
-                    Ok(Ok(swept)) => tracing::debug!(removed = swept.removed, "blobs were swept"),
-                    Ok(Err(error)) => tracing::warn!(why = chain(&error), "blobs were not swept"),
-                    Err(_) => {}
-                }
-            }
-        }
-    };
-    tasks.keep("sweep", clock, drain.clone(), work);
 }
 
 /// Keeps true what alerts say of steering.

@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use fjall::PersistMode;
@@ -36,6 +36,7 @@ pub(crate) enum Request {
     Commit {
         batch: Batch,
         size: usize,
+        turn: Turn,
         reply: oneshot::Sender<Result<Receipt, CommitError>>,
     },
     /// One step of a trim; answers whether more is left.
@@ -58,6 +59,17 @@ impl Request {
             Self::Commit { size, .. } => *size,
             Self::Trim { .. } | Self::Reopen { .. } | Self::Close => 0,
         }
+    }
+}
+
+/// Whose a batch is that waits: the committer takes it, or who asked withdraws it, once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    /// Takes it; `false`: the other one has.
+    pub(crate) fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
     }
 }
 
@@ -124,12 +136,17 @@ pub(crate) fn run(mut core: Core, requests: &Receiver<Request>, limits: GroupLim
 
 impl Core {
     /// Does everything in `group` with one sync, and answers.
-    pub(crate) fn commit_group(&mut self, group: Vec<Request>) {
+    pub(crate) fn commit_group(&mut self, mut group: Vec<Request>) {
         let size: usize = group.iter().map(Request::size).sum();
         let asked = group
             .iter()
             .filter(|request| matches!(request, Request::Commit { .. } | Request::Trim { .. }))
             .count() as u64;
+        // What was withdrawn meanwhile is not done any more, and what is begun is not withdrawn.
+        group.retain(|request| match request {
+            Request::Commit { turn, .. } => turn.take(),
+            _ => true,
+        });
         // Held over the write, so that no blob is swept between being looked for and linked.
         let blobs = self.blobs.clone();
         let links = |request: &Request| match request {
@@ -369,3 +386,6 @@ pub(crate) fn trim_request(
 fn read_failed(error: ReadError) -> CommitError {
     CommitError::Read(Arc::new(error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ pub use seal::{Seal, SealState};
 pub use stats::Stats;
 pub use table::{Change, Versioned, Watch};
 
-use commit::{Core, GroupLimits, Request};
+use commit::{Core, GroupLimits, Request, Turn};
 use engine::Engine;
 use log::Firsts;
 use open::{Access, Lock, Opened};
@@ -195,9 +195,27 @@ impl Store {
         if let Err(error) = refusal.and_then(|()| self.accepts(first)) {
             return Err(self.refused(error));
         }
-        let (reply, answer) = oneshot::channel();
-        self.ask(Request::Commit { batch, size, reply }, size, first)?;
-        answer.await.unwrap_or(Err(CommitError::Closed))
+        let (reply, mut answer) = oneshot::channel();
+        let turn = Turn::default();
+        let request = Request::Commit {
+            batch,
+            size,
+            turn: turn.clone(),
+            reply,
+        };
+        self.ask(request, size, first)?;
+        let closed = |_| Err(CommitError::Closed);
+        // Both arms are cancel-safe.
+        let answered = tokio::select! {
+            biased;
+            answered = &mut answer => answered,
+            () = self.0.counters.silence(), if !first => match turn.take() {
+                // It was not begun, and will not be.
+                true => return Err(self.refused(CommitError::Silent)),
+                false => answer.await,
+            },
+        };
+        answered.unwrap_or_else(closed)
     }
 
     /// The value at `key`.
@@ -334,7 +352,7 @@ impl Store {
 
     /// To be called once a second: a batch that is under way at several looks in a row waits for a
     /// disk that does not answer. While it does not, only what may take of the reserve
-    /// ([`Batch::from_the_reserve`]) is let into the queue.
+    /// ([`Batch::from_the_reserve`]) is let into the queue, and what else waits there is refused.
     pub fn look_at_the_disk(&self) {
         self.0.counters.look();
     }

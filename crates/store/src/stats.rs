@@ -120,6 +120,13 @@ impl Counters {
         self.note_silence(in_vain > IN_VAIN);
     }
 
+    /// Returns when the disk is silent. Cancel-safe.
+    pub(crate) async fn silence(&self) {
+        let mut failing = self.failing.subscribe();
+        // These counters live as long as whoever waits here.
+        let _ = failing.wait_for(|_| self.is_silent()).await;
+    }
+
     fn note_silence(&self, silent: bool) {
         if self.is_silent() != silent {
             self.set(&self.silent, silent);

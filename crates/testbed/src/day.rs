@@ -124,6 +124,11 @@ pub const SCENARIOS: &[(&str, &str, Scenario)] = &[
         mailcrash::disk::run,
     ),
     (
+        "disk",
+        "full, without inodes, read-only, frozen, dead: names, page and start page are never silent",
+        mailcrash::everything::run,
+    ),
+    (
         "mistakes",
         "ten mistakes in the configuration are ten messages, and exit code 64",
         mistakes::run,

@@ -1,5 +1,7 @@
 //! What runs for as long as the program does is begun again if it breaks.
 
+use std::time::Duration;
+
 use super::*;
 
 /// Their end is the program's, which the service manager begins again.

@@ -1,3 +1,5 @@
+//! Which pages and files are the front, and how much memory they take.
+
 use http::header::{HeaderName, HeaderValue};
 use model::Timestamp;
 use store::{Committer, Options, Store};

@@ -1,3 +1,5 @@
+//! A store read through memory: what it shows, what it leaves alone, how it is used again.
+
 use std::collections::BTreeMap;
 
 use super::*;

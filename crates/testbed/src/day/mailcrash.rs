@@ -7,10 +7,13 @@
 //! 192.0.2.7      standby   servergate; its data may lie on a file system in an image
 //! 203.0.113.200  elsewhere somebody else's name server: the standby's reference and resolver
 //! 203.0.113.40   sender    several clients that note each answer
+//! 203.0.113.41   asker     where a disk is in trouble: asks everything every second
 //! ```
 
+mod asker;
 mod book;
 pub(super) mod disk;
+pub(super) mod everything;
 mod image;
 pub(super) mod kill;
 pub(super) mod power;

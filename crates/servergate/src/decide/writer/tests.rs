@@ -1,3 +1,5 @@
+//! What is held of a disk that answers, refuses, hangs and breaks.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use host::metrics::Metrics;

@@ -108,6 +108,68 @@ impl Image {
             .context("ext4 is shut down by an ioctl that Linux has since 4.14, as root")
     }
 
+    /// It goes read only by itself, as ext4 does where `errors=remount-ro` meets one.
+    pub(super) fn abort(&self) -> Result<()> {
+        command("mount", &["-o", "remount,abort", text(&self.at)?]).map(|_| ())
+    }
+
+    /// Mounts it for reading alone.
+    pub(super) fn mount_read_only(&mut self) -> Result<()> {
+        let (file, at) = (text(&self.file)?, text(&self.at)?);
+        // The device itself can be written: it is the mount that cannot.
+        let device = command("losetup", &["--find", "--show", file])?;
+        let device = device.trim();
+        let mounted = command("mount", &["-t", "ext4", "-o", "ro", device, at]);
+        command("losetup", &["-d", device])?;
+        mounted?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    /// Lets it be written again under `process`, which has a mount namespace of its own.
+    pub(super) fn remount_writable(&self, process: u32) -> Result<()> {
+        let at = text(&self.at)?;
+        let words = ["mount", "-o", "remount,rw", at];
+        command("mount", &["-o", "remount,rw", at])?;
+        let process = process.to_string();
+        let there = ["-t", process.as_str(), "-m"];
+        command("nsenter", &[&there[..], &words].concat()).map(|_| ())
+    }
+
+    /// Every write waits until the value is dropped.
+    pub(super) fn freeze(&self) -> Result<Frozen> {
+        command("fsfreeze", &["-f", text(&self.at)?])?;
+        Ok(Frozen(self.at.clone()))
+    }
+
+    /// Takes all inodes, and half of a gigabyte has 32,768 of them.
+    pub(super) fn take_all_inodes(&self) -> Result<()> {
+        for folder in 0_u32.. {
+            let folder = self.at.join(format!("many-{folder}"));
+            if fs::create_dir(&folder).is_err() {
+                return Ok(());
+            }
+            for number in 0..5000 {
+                if File::create(folder.join(number.to_string())).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the inodes back.
+    pub(super) fn give_inodes_back(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.at)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("many-") {
+                fs::remove_dir_all(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves `free` bytes to others, taken by a file of ballast.
     pub(super) fn fill(&self, free: u64) -> Result<()> {
         let space = self.free()?;
@@ -171,6 +233,20 @@ impl Drop for Image {
     fn drop(&mut self) {
         if self.mounted {
             let _ = Command::new("umount").arg("-l").arg(&self.at).output();
+        }
+    }
+}
+
+/// A file system that stands still.
+#[derive(Debug)]
+pub(super) struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let thaw = Command::new("fsfreeze").arg("-u").arg(&self.0).output();
+        if !thaw.is_ok_and(|output| output.status.success()) {
+            // Whoever waits for it would wait for ever; the report ends here as well.
+            let _ = writeln!(std::io::stderr(), "{} cannot be thawed", self.0.display());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The stage: a primary, a standby, somebody who sends.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use crate::report::Report;
 use crate::standby::Standby;
 
 const MAIL: &str = "198.51.100.25";
-const STANDBY: &str = "192.0.2.7";
+pub(super) const STANDBY: &str = "192.0.2.7";
 const ELSEWHERE: &str = "203.0.113.200";
 const SENDER: &str = "203.0.113.40";
 /// Who has a mailbox.
@@ -47,6 +48,16 @@ impl Stage {
     /// Everybody serves, the standby knows the recipients. With a size its data lies in an image of
     /// so many megabytes.
     pub(super) fn build(report: &mut Report, megabytes: Option<u64>) -> Result<Self> {
+        Self::build_with(report, megabytes, |_, _| Ok(configuration()))
+    }
+
+    /// The same with another configuration; `prepare` lays what it names into the standby's folder,
+    /// and may have machines of its own.
+    pub(super) fn build_with(
+        report: &mut Report,
+        megabytes: Option<u64>,
+        prepare: impl FnOnce(&Lab, &Path) -> Result<String>,
+    ) -> Result<Self> {
         let lab = Lab::new(report.dir())?;
         let mail_host = lab.host("mail", &[MAIL])?;
         let elsewhere = lab.host("elsewhere", &[ELSEWHERE])?;
@@ -77,8 +88,9 @@ impl Stage {
             Some(size) => Some(Image::make(&dir.join("image"), &dir.join("disk"), size)?),
             None => None,
         };
+        let configuration = prepare(&lab, dir)?;
         let mut stage = Self {
-            standby: Standby::new(&standby_host, &configuration())?,
+            standby: Standby::new(&standby_host, &configuration)?,
             image,
             postfix,
             dovecot,
@@ -144,7 +156,8 @@ impl Stage {
     }
 }
 
-fn configuration() -> String {
+/// A standby that keeps mail, and nothing else.
+pub(super) fn configuration() -> String {
     let admin = admin_socket();
     format!(
         r#"version = 1
