@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -323,9 +324,39 @@ impl<'a> Fields<'a> {
         self.each(key, "a text in quotes", |text| Some(text.to_owned()))
     }
 
-    /// A path; relative ones start at the file's folder.
+    /// A path; relative ones start at the file's folder, `$CREDENTIALS_DIRECTORY/…` where the service
+    /// manager lays secrets for us alone (systemd.exec(5), `LoadCredential=`).
     pub fn path(&self, key: &'static str) -> Option<PathBuf> {
-        Some(self.folder().join(self.string(key)?))
+        let text = self.string(key)?;
+        Some(match text.strip_prefix(CREDENTIALS) {
+            Some(name) => credentials().join(name),
+            None => self.folder().join(text),
+        })
+    }
+
+    /// A path to a file with a secret, which others should not be able to read.
+    pub fn secret(&self, key: &'static str) -> Option<PathBuf> {
+        let path = self.file(key)?;
+        self.warn_of_readers(key, &path);
+        Some(path)
+    }
+
+    /// Notes that others can read the secret in `path`.
+    pub fn warn_of_readers(&self, key: &'static str, path: &Path) {
+        let Ok(found) = std::fs::metadata(path) else {
+            return;
+        };
+        let mode = found.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            self.warning(
+                key,
+                format_args!(
+                    "{path} can be read by others (mode {mode:04o}); `chmod 0600 {path}`, owned by \
+                     the account that Servergate runs as",
+                    path = path.display()
+                ),
+            );
+        }
     }
 
     /// A path to a file that can be read now.
@@ -460,6 +491,16 @@ impl Drop for Fields<'_> {
             self.document.note(key.span().start, message, false);
         }
     }
+}
+
+/// What a path begins with that names a credential.
+const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
+/// Where they lie for commands beside the unit, while it runs.
+const OF_THE_UNIT: &str = "/run/credentials/servergate.service";
+
+fn credentials() -> PathBuf {
+    std::env::var_os("CREDENTIALS_DIRECTORY")
+        .map_or_else(|| PathBuf::from(OF_THE_UNIT), PathBuf::from)
 }
 
 #[cfg(test)]

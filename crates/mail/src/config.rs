@@ -244,7 +244,7 @@ impl MailConfig {
         let quota = fields.parse("quota", SIZE, size);
         let (connections, lanes) = connections(fields);
         let certificate = fields.table("certificate").and_then(|table| {
-            let (chain, key) = (table.file("chain"), table.file("key"));
+            let (chain, key) = (table.file("chain"), table.secret("key"));
             for name in ["chain", "key"] {
                 if !table.has(name) {
                     table.missing(name, &format!("\"{name}.pem\""));

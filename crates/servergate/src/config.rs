@@ -185,7 +185,7 @@ fn standby(fields: &Fields<'_>) -> Option<StandbyConfig> {
                 .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
         name.then(|| text.to_ascii_lowercase())
     });
-    let passphrase_file = fields.file("passphrase_file");
+    let passphrase_file = fields.secret("passphrase_file");
     Some(StandbyConfig {
         name: name?,
         addresses,

@@ -248,14 +248,12 @@ fn source(fields: &Fields<'_>) -> Option<Source> {
 
 fn certificate(fields: &Fields<'_>) -> Option<Certificate> {
     let fields = fields.table("certificate")?;
-    let file = |key, example| {
+    for (key, example) in [("chain", "\"fullchain.pem\""), ("key", "\"privkey.pem\"")] {
         if !fields.has(key) {
             fields.missing(key, example);
         }
-        fields.file(key)
-    };
-    let chain = file("chain", "\"fullchain.pem\"");
-    let key = file("key", "\"privkey.pem\"");
+    }
+    let (chain, key) = (fields.file("chain"), fields.secret("key"));
     Some(Certificate {
         chain: chain?,
         key: key?,

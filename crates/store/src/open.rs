@@ -10,8 +10,9 @@
 //! ```
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -117,6 +118,9 @@ pub(crate) fn open(dir: &Path, options: &Options, access: Access) -> Result<Open
     }
     if !known {
         make_directory(dir)?;
+    }
+    if access == Access::Write {
+        for_its_owner(dir);
     }
     let lock = lock(dir)?;
     let db = dir.join("db");
@@ -259,6 +263,21 @@ fn make_directory(dir: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// The data is for its owner alone, also where a version before made the folder for others to read.
+/// What was made in it is out of reach with it.
+fn for_its_owner(dir: &Path) {
+    let Ok(found) = fs::metadata(dir) else {
+        return;
+    };
+    let mode = found.permissions().mode();
+    if mode & 0o077 == 0 {
+        return;
+    }
+    if let Err(error) = fs::set_permissions(dir, Permissions::from_mode(mode & 0o700)) {
+        tracing::warn!(dir = %dir.display(), %error, "others can look into the data");
+    }
 }
 
 pub(crate) fn lock(dir: &Path) -> Result<File, OpenError> {

@@ -46,6 +46,19 @@ fn a_second_opener_a_newer_format_and_a_foreign_directory_are_refused_in_words()
 }
 
 #[test]
+fn the_data_is_for_its_owner_alone_also_where_it_was_not() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("data");
+    let mode = || std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777;
+    drop(open(&dir));
+    assert_eq!(mode(), 0o700);
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(open(&dir));
+    assert_eq!(mode(), 0o700);
+}
+
+#[test]
 fn reading_only_shows_everything_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     assert!(matches!(

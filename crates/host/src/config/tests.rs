@@ -51,3 +51,33 @@ fn broken_toml_is_named_and_the_rest_is_still_read() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn a_secret_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("tsig.key");
+    std::fs::write(&path, "secret").unwrap();
+    let text = "key = \"tsig.key\"\n";
+    for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o644, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let document = Document::new(home.path().join("test.toml"), text);
+        assert_eq!(
+            document.read(|fields| fields.secret("key")),
+            Some(path.clone())
+        );
+        let problems = document.problems();
+        assert_eq!(problems.len(), usize::from(warned), "{problems:?}");
+        let said = problems.iter().all(|problem| {
+            problem.warning && problem.message.contains(&format!("mode {mode:04o}"))
+        });
+        assert!(said, "{problems:?}");
+    }
+    // Where the service manager lays it.
+    let document = Document::new("test.toml", "key = \"$CREDENTIALS_DIRECTORY/passphrase\"\n");
+    let path = document.read(|fields| fields.path("key")).unwrap();
+    assert!(
+        path.ends_with("passphrase") && path.is_absolute(),
+        "{path:?}"
+    );
+}

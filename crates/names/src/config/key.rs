@@ -35,6 +35,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Arc<Key>> {
     }
     // All keys are asked for before one mistake ends it: what is not asked for counts as unknown.
     let path = fields.path("secret_file")?;
+    fields.warn_of_readers("secret_file", &path);
     if fields.has("name") && name.is_none() {
         return None;
     }

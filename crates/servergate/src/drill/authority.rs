@@ -1,7 +1,8 @@
 //! Certificates and keys for one drill, made at its start and good for nothing else.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -31,8 +32,8 @@ pub(crate) fn write(folder: &Path, hosts: &[&str]) -> Result<()> {
     let certificate = params.signed_by(&key, &issuer)?;
     fs::write(folder.join(AUTHORITY), issuer.pem())?;
     fs::write(folder.join(CHAIN), certificate.pem())?;
-    fs::write(folder.join(KEY), key.serialize_pem())?;
-    fs::write(folder.join(SECRET), secret()?)?;
+    secret_file(&folder.join(KEY), key.serialize_pem().as_bytes())?;
+    secret_file(&folder.join(SECRET), secret()?.as_bytes())?;
     Ok(())
 }
 
@@ -47,6 +48,19 @@ fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
 }
 
 /// As long as the hash it is for (RFC 8945 §6).
+/// A file for its owner alone.
+pub(super) fn secret_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    let mut file = file.with_context(|| format!("{}", path.display()))?;
+    file.write_all(bytes)?;
+    Ok(())
+}
+
 fn secret() -> Result<String> {
     let mut bytes = [0; 32];
     fs::File::open("/dev/urandom")

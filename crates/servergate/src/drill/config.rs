@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::authority::{self, AUTHORITY};
+use super::authority::{self, AUTHORITY, secret_file};
 use super::site;
 
 /// Whose day it is.
@@ -246,7 +246,7 @@ impl Files {
             MX_HOST,
         ];
         authority::write(folder, &hosts)?;
-        fs::write(folder.join(PASSPHRASE), "only for this drill\n")?;
+        secret_file(&folder.join(PASSPHRASE), b"only for this drill\n")?;
         fs::write(folder.join("zone"), written::zone())?;
         let (primary, standby) = (files.primary_socket(), files.standby_socket());
         fs::write(files.primary(), written::primary(plan, &primary))?;
