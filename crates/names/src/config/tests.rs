@@ -6,11 +6,10 @@ use host::config::Document;
 
 fn read_text(text: &str) -> (Option<Organisation>, Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(
-        folder.path().join("tsig.key"),
-        "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n",
-    )
-    .expect("a key");
+    let key = folder.path().join("tsig.key");
+    std::fs::write(&key, "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n").expect("a key");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&key, mode).expect("for its owner");
     let document = Document::new(folder.path().join("servergate.toml"), text);
     let standby = ["192.0.2.7".parse().expect("an address")];
     let organisation =
